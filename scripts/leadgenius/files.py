@@ -1,0 +1,200 @@
+"""Files that hold something worth keeping: replaced whole or not at all, changed by one process at a time.
+
+Nothing here knows what is inside a file. Everything imports and works where `fcntl`, owners and modes do not exist
+(Windows); what is lost there is said at the place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import glob
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from leadgenius.errors import LocalError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+Notes = Callable[[str, str], None]  # (level, message); level is "note" or "warning"
+
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_POLL_SECONDS = 0.01
+
+
+def quiet(level: str, message: str) -> None:
+    """The `notes` callback of a caller who wants none."""
+
+
+def local_error(path: Path, what: str, error: OSError) -> LocalError:
+    """The exit 9 error for `error`: "PATH cannot be WHAT: reason", code `permission` or `disk`."""
+    code = "permission" if error.errno in _FORBIDDEN else "disk"
+    return LocalError(f"{path} cannot be {what}: {error.strerror or type(error).__name__}", code=code)
+
+
+def resolved(path: Path) -> Path:
+    """`path` with every symbolic link followed, whether or not its end exists."""
+    return Path(os.path.realpath(path))
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace the content of `path` by `data`, mode 0600: afterwards the file is the old one or the new one.
+
+    A symbolic link stays and its target is replaced. The directory must exist. Raises LocalError (code `permission`
+    or `disk`), having left the old file as it was and no temporary file. To read, change and write, hold `locked`.
+    """
+    target = resolved(path)
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        try:
+            _fill(descriptor, data)
+            Path(name).replace(target)
+        except BaseException:  # Ctrl-C too: what is left behind would hold the new secret
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise local_error(target, "written", error) from error
+    _sync_directory(target.parent)
+
+
+def check_replaceable(path: Path, spare: bytes) -> None:
+    """Prove that `write_atomic` works on `path`, or raise its LocalError; the content stays what it was.
+
+    An existing file is replaced by itself, because only that finds a file mounted by itself or made immutable.
+    For an absent one `spare` is written beside it and removed. Hold `locked` meanwhile.
+    """
+    target = resolved(path)
+    try:
+        content = target.read_bytes() if target.exists() else None
+    except OSError as error:
+        raise local_error(target, "read", error) from error
+    if content is not None:
+        return write_atomic(target, content)
+    probe = target.with_name(f".{target.name}.probe")
+    write_atomic(probe, spare)
+    return probe.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: float = 10.0) -> Iterator[None]:
+    """Hold the lock of `path`, a file PATH.lock beside it that stays; released by the system when a process dies.
+
+    Waits at most `wait` seconds. Raises LocalError: `locked` when another process keeps it, else `permission` or
+    `disk`. Without `fcntl` there is no lock: files stay whole, but the later of two simultaneous changes wins.
+    """
+    target = resolved(path)
+    lock = target.with_name(target.name + ".lock")
+    if fcntl is None:
+        yield
+        return
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise local_error(lock, "written", error) from error
+    try:
+        _wait_for(descriptor, lock, time.monotonic() + wait)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete the temporary files of writers of `path` that were killed. Only while holding `locked`."""
+    target = resolved(path)
+    if fcntl is None:  # nobody is locked out, so one may be in use
+        return
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
+def read_private(path: Path, *, limit: int, notes: Notes = quiet) -> bytes | None:
+    """The content of a file that holds secrets, through any links; None when there is no such file.
+
+    It must be a regular file of at most `limit` bytes, belong to us or root, and be writable by its owner alone:
+    else LocalError (code `credential_file`). One that others can read is set to mode 0600, or warned of where that
+    cannot be done (a read-only mount). Raises LocalError (`permission`, `disk`) when it cannot be read.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a fifo must not hang us
+    try:
+        descriptor = os.open(path, flags)
+    except (FileNotFoundError, NotADirectoryError):  # HOME=/dev/null is usual for services
+        return None
+    except OSError as error:
+        raise local_error(path, "read", error) from error
+    try:
+        _check_private(path, descriptor, notes)
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise local_error(path, "read", error) from error
+    finally:
+        os.close(descriptor)
+    if len(content) > limit:
+        raise LocalError(f"{path} is larger than {limit} bytes", code="credential_file")
+    return content
+
+
+def _check_private(path: Path, descriptor: int, notes: Notes) -> None:
+    """Judge the opened file itself: a look at the name could be answered by another file than the one read."""
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        raise LocalError(f"{path} is not a regular file", code="credential_file")
+    if not hasattr(os, "getuid"):  # Windows: owner and mode say nothing there
+        return
+    if facts.st_uid not in (0, os.getuid()):
+        raise LocalError(f"{path} belongs to another user", code="credential_file")
+    if facts.st_mode & 0o022:
+        hint = f"look at what it holds, then: chmod 600 {path}"
+        raise LocalError(f"{path} can be changed by other users", code="credential_file", hint=hint)
+    if facts.st_mode & 0o077:
+        _tighten(path, descriptor, notes)
+
+
+def _tighten(path: Path, descriptor: int, notes: Notes) -> None:
+    try:
+        os.fchmod(descriptor, 0o600)
+    except OSError:
+        notes("warning", f"{path} can be read by other users, and its mode cannot be changed from here")
+    else:
+        notes("note", f"{path} could be read by other users: its mode is now 0600")
+
+
+def _fill(descriptor: int, data: bytes) -> None:
+    with open(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the rename itself outlive a power cut. The new file is in place already, so a refusal is no failure."""
+    if os.name == "nt":  # a directory cannot be opened there
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _wait_for(descriptor: int, lock: Path, deadline: float) -> None:
+    """Ask again and again rather than block: a stopped process could hold the lock for ever."""
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                break
+        except OSError as error:
+            raise local_error(lock, "locked", error) from error
+        time.sleep(_POLL_SECONDS)
+    raise LocalError(f"another process holds {lock}", code="locked", hint="try again when it has ended")
