@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from leadgenius.errors import LocalError, UsageError
@@ -51,7 +50,7 @@ class Account:
     company_id: str | None = None
     expires_at: str | None = None
     previous_api_keys: tuple[str, ...] = field(default=(), repr=False)
-    extra: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def origin_of(url: str) -> str | None:
@@ -87,7 +86,7 @@ def account(document: Document, origin: str) -> Account:
         return Account()
     texts = {name: entry[name] for name in FIELDS if isinstance(entry.get(name), str) and entry[name]}
     extra = {name: value for name, value in entry.items() if name not in _OURS}
-    return Account(**texts, previous_api_keys=tuple(entry.get(PREVIOUS) or ()), extra=MappingProxyType(extra))
+    return Account(**texts, previous_api_keys=tuple(entry.get(PREVIOUS) or ()), extra=extra)
 
 
 def holds_credential(entry: Document) -> bool:
@@ -177,10 +176,10 @@ def _mistyped(document: Any, text: str) -> str:
 
 def _wrong(document: Document) -> Iterator[tuple[str, str, str]]:
     """(name, wanted type, pattern of how such a value opens) of each wrong value."""
-    others = document.get("origins") or {}
-    if not isinstance(others, dict):
+    others = document.get("origins")
+    if not isinstance(others, dict | None):
         yield "origins", "an object", r"\{"
-        return
+    others = others if isinstance(others, dict) else {}
     for name, entry in others.items():
         if not isinstance(entry, dict):
             yield name, "an object", r"\{"
