@@ -241,6 +241,15 @@ def test_a_saved_credential_of_that_origin_is_used_instead(file: CredentialFile,
     assert "LGP_API_KEY is not used" in notes[0][1]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("origin", [PRODUCTION, LOCAL, "http://staging.example.com", f"{STAGING}:8443", OTHER])
+def test_a_saved_credential_goes_to_its_own_origin_alone(kind: str, origin: str, file: CredentialFile) -> None:
+    fill(file, STAGING)
+    fill(file, "https://third.example.com")
+    with pytest.raises(CredentialError):
+        Credentials({}, file, origin=origin).find(kind)
+
+
 @pytest.mark.parametrize(
     ("kind", "ways"),
     [
@@ -348,6 +357,11 @@ def test_what_is_not_ours_is_kept(file: CredentialFile, path: Path) -> None:
     assert file.account(STAGING).extra == {"x": [1, {"y": None}]}
 
 
+def test_an_origin_written_twice_by_hand_is_read_where_its_credential_is(file: CredentialFile, path: Path) -> None:
+    put(path, {"base_url": STAGING, "email": "a@b.c", "origins": {f"{STAGING}/api": {"api_key": "lgp_a"}}})
+    assert file.account(STAGING).api_key == "lgp_a"
+
+
 def test_removing_the_last_field_removes_the_origin(file: CredentialFile, path: Path) -> None:
     file.update(STAGING, api_key="lgp_a")
     file.update(OTHER, api_key="lgp_b")
@@ -404,6 +418,12 @@ def test_a_new_key_keeps_the_old_ones(file: CredentialFile) -> None:
     assert moved == [False, True, False, True, True]
     account = file.account(PRODUCTION)
     assert (account.api_key, account.previous_api_keys) == ("lgp_1", ("lgp_2", "lgp_3"))
+
+
+def test_a_previous_key_that_is_stored_again_is_no_previous_one(file: CredentialFile, path: Path) -> None:
+    put(path, {"base_url": PRODUCTION, "previous_api_keys": ["lgp_1", "lgp_2"]})
+    assert file.store_key(PRODUCTION, "lgp_1") is False
+    assert file.account(PRODUCTION) == Account(api_key="lgp_1", previous_api_keys=("lgp_2",))
 
 
 def test_logout_drops_the_token_and_the_keys_only_when_asked(file: CredentialFile) -> None:

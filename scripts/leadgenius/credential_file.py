@@ -103,7 +103,7 @@ class CredentialFile:
             old, previous = entry.get("api_key"), list(entry.get(accounts.PREVIOUS) or [])
             moved = bool(old) and old != key
             kept = [item for item in previous if item not in (old, key)] + ([old] if moved else [])
-            accounts.change(entry, {"api_key": key, accounts.PREVIOUS: kept if moved else previous})
+            accounts.change(entry, {"api_key": key, accounts.PREVIOUS: kept})
         return moved
 
     def check_writable(self) -> None:
