@@ -1,10 +1,11 @@
-"""The log of requests that all processes of one machine share, so that together they stay under the rate limit.
+"""Keep all processes of one machine together under the rate limit.
 
 The rule (references/api_reference.md#rate-limits-and-retries): a sliding log stamped at *completion*. Whatever the
 server counts with (fixed windows of any phase, a sliding log, a full token bucket), it counted a request before that
 request ended; so waiting one window from the stamp is always enough. Windows are a little longer than stated.
 
-State is one SQLite file. It never holds a credential, only `identity(origin, credential)`.
+The log is one SQLite file (request_log.py); what its rows mean stands in slots.py. It never holds a credential, only
+`identity(origin, credential)`.
 """
 
 from __future__ import annotations
@@ -12,73 +13,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from leadgenius.errors import LeadGeniusError, RateError, UsageError
+from leadgenius.errors import LeadGeniusError, RateError
 from leadgenius.request_log import RequestLog
+from leadgenius.slots import DAY, SCHEMA, Slots, credentials, forget_servers
+from leadgenius.windows import DEFAULT_WINDOWS, Windows, iso
 
-DEFAULT_WINDOWS = "60/60,1000/3600,10000/86400"
-DAY = 86_400.0
+__all__ = ["DEFAULT_WINDOWS", "RateLimiter", "Windows", "identity"]
+
 PROXY_PAUSE = 900.0  # the longest pause believed from a 429 that is not the API's own
 STEP = 5.0  # the longest sleep before looking again: a pause may have been cleared, an earlier place given up
 GRACE = 10.0  # how late a sleeper may wake before its place counts as abandoned
 LONE_SHARE = 8  # without a shared log each process takes this part of the limits
-
-# slots: one row per request, in the order of asking (id). `stamp` is when it counts: the completion when settled, the
-# moment of looking while flying, the planned start while reserved. `made` is when the row was last written: later than
-# now means that the clock was set back. `expires` is set until a row is settled: its process died, if it comes to that.
-# `span` is set on rows that count in the window of that many seconds alone.
-# The index holds all columns the search reads, so ten thousand rows of the day window are walked without the table.
-SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS slots (id INTEGER PRIMARY KEY, credential TEXT NOT NULL, owner TEXT NOT NULL,
-       state TEXT NOT NULL, stamp REAL NOT NULL, made REAL NOT NULL, expires REAL, span REAL)""",
-    "CREATE INDEX IF NOT EXISTS by_stamp ON slots (credential, stamp, state, span)",
-    "CREATE INDEX IF NOT EXISTS alive ON slots (expires) WHERE expires IS NOT NULL",
-    "CREATE TABLE IF NOT EXISTS blocks (credential TEXT PRIMARY KEY, until REAL NOT NULL, made REAL NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS said (credential TEXT PRIMARY KEY, most INT, remaining INT, reset INT, at REAL)",
-)
-
-
-class Window(NamedTuple):
-    """At most `limit` requests in any `seconds`."""
-
-    limit: int
-    seconds: float
-
-    @property
-    def guarded(self) -> float:
-        """Seconds that we keep to: longer than stated by the lesser of one second and two per cent."""
-        return self.seconds + min(1.0, 0.02 * self.seconds)
-
-
-class Windows(tuple[Window, ...]):
-    """All windows of one rate limit; they are decided together."""
-
-    @classmethod
-    def parse(cls, text: str) -> Windows:
-        """`60/60,1000/3600` (requests/seconds, the form of LGP_RATE_LIMITS). Raises UsageError on anything else."""
-        return cls(cls._window(part, at) for at, part in enumerate(text.split(","), 1))
-
-    @staticmethod
-    def _window(part: str, at: int) -> Window:
-        # ASCII digits, nine at most: int() takes digits of any script, and refuses thousands of them in its own way
-        found = re.fullmatch(r"\s*0*([1-9][0-9]{0,8})\s*/\s*0*([1-9][0-9]{0,8})\s*", part)
-        if not found:
-            raise UsageError(
-                f"LGP_RATE_LIMITS: part {at} is not requests/seconds, two whole numbers from 1 to 999999999",
-                hint=f"for example LGP_RATE_LIMITS={DEFAULT_WINDOWS}",
-            )
-        return Window(int(found[1]), float(found[2]))
-
-    def divided(self, share: int) -> Windows:
-        """The part of one among `share` that cannot see each other: at least one request per window."""
-        return Windows(Window(max(1, window.limit // share), window.seconds) for window in self)
 
 
 class _Verdict(NamedTuple):
@@ -116,11 +67,12 @@ class RateLimiter:
         lock_timeout: float = 2.0,
         notes: Callable[[str, str], None] = lambda level, message: None,
     ) -> None:
-        self._stated = windows
-        self._share, self._windows = share, windows.divided(share)
-        self._clock, self._monotonic, self._sleep, self._notes = clock, monotonic, sleep, notes
+        self._windows = windows.divided(share)
+        self._lone_windows = windows.divided(max(share, LONE_SHARE))
+        self._monotonic, self._sleep, self._notes = monotonic, sleep, notes
         self._log = RequestLog(path, SCHEMA, clock=clock, lock_timeout=lock_timeout, lost=self._log_lost, notes=notes)
-        self._flying: dict[int, tuple[str, float]] = {}
+        self._flying: dict[int, tuple[str, float]] = {}  # slot: credential id and time of start, until settled
+        self._swept = False
 
     def __enter__(self) -> RateLimiter:
         return self
@@ -154,21 +106,21 @@ class RateLimiter:
                     raise _too_long(verdict)
                 told = told or self._tell(verdict)
                 self._sleep(min(verdict.wait, STEP))
-        except BaseException:
-            self._withdraw(slot)
+        except BaseException:  # Ctrl-C too
+            self._withdraw(credential_id, slot)
             raise
 
     def settle(self, slot: int, headers: Mapping[str, str]) -> None:
         """The request of this slot has ended, well or badly; call it once the last byte is there.
 
-        `headers` are those of the answer (empty without one). X-RateLimit headers tighten the log where the server
-        counted more than it did, never loosen it; absurd ones are ignored. Raises nothing: the request is done, and
-        a log that cannot be written now lets the slot count until it expires.
+        `headers` are those of the answer (empty without one). X-RateLimit headers tighten the limit where the server
+        counted more than we did, never loosen it; absurd ones are ignored. Raises nothing: the request is done, and
+        with a log that is locked now the slot counts until it expires.
         """
-        credential, sent = self._flying.pop(slot, ("", 0.0))
-        if credential:
+        credential_id, sent = self._flying.pop(slot, ("", 0.0))
+        if credential_id:
             with contextlib.suppress(RateError):
-                self._log.run(self._settle, slot, credential, sent, headers)
+                self._log.run(self._settle, credential_id, slot, sent, headers)
 
     def penalize(self, credential_id: str, seconds: float, *, proxy: bool) -> None:
         """Keep every process away for `seconds`; `proxy`: the 429 was not the API's own JSON, so 15 minutes at most.
@@ -195,127 +147,62 @@ class RateLimiter:
 
         Raises RateError `limiter_busy`.
         """
-        return self._log.run(self._clear)
+        return self._log.run(forget_servers)
 
-    # ---- decisions: each runs in one transaction, with the time read under its lock
+    # ---- decisions: each runs in one transaction, `now` being read under its lock
+
+    def _slots(self, db: sqlite3.Connection, now: float, credential_id: str) -> Slots:
+        return Slots(db, now, credential_id, self._log.owner, self._windows)
 
     def _look(
-        self, db: sqlite3.Connection, now: float, credential: str, slot: int, left: float, hold: float
+        self, db: sqlite3.Connection, now: float, credential_id: str, slot: int, left: float, hold: float
     ) -> _Verdict:
-        """Go if free; else keep (or take) a place in the queue; else, the wait being too long, leave it."""
-        _tidy(db, now, credential, self._windows)
-        slot = self._still_mine(db, slot)
-        at, reason = self._earliest(db, now, credential, slot)
+        """Go if free; else take or keep a place in the queue; else, the wait being too long, leave it."""
+        slots = self._slots(db, now, credential_id)
+        self._clean(slots)
+        slot = slots.mine(slot, "reserved")
+        at, reason = slots.earliest(slot)
         wait = max(0.0, at - now)
         if wait > left:
-            db.execute("DELETE FROM slots WHERE id = ?", (slot,))
+            slots.drop(slot)
             return _Verdict(0, wait, at, reason)
-        if not wait:
-            return _Verdict(self._write(db, slot, credential, "flying", now, now, now + hold), 0.0, now, reason)
-        wake = now + min(wait, STEP)
-        return _Verdict(self._write(db, slot, credential, "reserved", at, now, wake + GRACE), wait, at, reason)
+        if wait:
+            return _Verdict(slots.write(slot, "reserved", at, now + min(wait, STEP) + GRACE), wait, at, reason)
+        return _Verdict(slots.write(slot, "flying", now, now + hold), 0.0, now, reason)
 
-    def _still_mine(self, db: sqlite3.Connection, slot: int) -> int:
-        """0 when the place was given up (this process slept too long), or the log was replaced meanwhile."""
-        mine = "SELECT id FROM slots WHERE id = ? AND owner = ? AND state = 'reserved'"
-        found = db.execute(mine, (slot, self._log.owner)).fetchone()
-        return slot if found else 0
-
-    def _earliest(self, db: sqlite3.Connection, now: float, credential: str, slot: int) -> tuple[float, str]:
-        """When the request may start: now or earlier means at once. The one rule, for planning and for going.
-
-        In each window the limit-th newest row must have left it. Rows count if settled, flying, or reserved by one
-        that asked earlier (ids grow), so nobody overtakes and a place pushed back stays in front.
-        """
-        row = db.execute("SELECT until FROM blocks WHERE credential = ?", (credential,)).fetchone()
-        found = (row[0], "the server asked for a pause") if row else (now, "")
-        for window in self._windows:
-            row = db.execute(
-                """SELECT stamp FROM slots WHERE credential = ? AND stamp > ? AND (span IS NULL OR span = ?)
-                   AND (state <> 'reserved' OR id < ?) ORDER BY stamp DESC LIMIT 1 OFFSET ?""",
-                (credential, now - window.guarded - 1.0, window.seconds, slot or 2**62, window.limit - 1),
-            ).fetchone()
-            if row and row[0] + window.guarded > found[0]:
-                found = (row[0] + window.guarded, f"the rate limit ({window.limit} per {window.seconds:g} s)")
-        return found
-
-    def _write(
-        self,
-        db: sqlite3.Connection,
-        slot: int,
-        credential: str,
-        state: str,
-        stamp: float,
-        now: float,
-        expires: float | None,
-    ) -> int:
-        row = (slot or None, credential, self._log.owner, state, stamp, now, expires)
-        made = db.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", row)
-        return made.lastrowid or slot
+    def _clean(self, slots: Slots) -> None:
+        slots.tidy()
+        if not self._swept:
+            slots.sweep()
+            self._swept = True
 
     def _settle(
-        self, db: sqlite3.Connection, now: float, slot: int, credential: str, sent: float, headers: Mapping[str, str]
+        self,
+        db: sqlite3.Connection,
+        now: float,
+        credential_id: str,
+        slot: int,
+        sent: float,
+        headers: Mapping[str, str],
     ) -> None:
-        """Also a slot that another process took for abandoned, or that a lost log knew, counts from now."""
-        mine = db.execute("SELECT 1 FROM slots WHERE id = ? AND owner = ?", (slot, self._log.owner)).fetchone()
-        self._write(db, slot if mine else 0, credential, "settled", now, now, None)
-        self._listen(db, now, credential, sent, headers)
+        """Also a slot that others took for abandoned, or that a lost log knew, counts from now."""
+        slots = self._slots(db, now, credential_id)
+        slots.write(slots.mine(slot, "flying", "settled"), "settled", now, None)
+        slots.listen(headers, sent)
 
-    def _listen(
-        self, db: sqlite3.Connection, now: float, credential: str, sent: float, headers: Mapping[str, str]
-    ) -> None:
-        """Requests that the server counted and we did not (another machine's) become rows of the shortest window.
+    def _block(self, db: sqlite3.Connection, now: float, credential_id: str, seconds: float) -> None:
+        self._slots(db, now, credential_id).block(seconds)
 
-        Ours are counted as of `sent`: the header's number may be as old as that, and requests that have left our
-        window since then were still in the server's.
-        """
-        most, remaining, reset = (_count(headers, f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
-        if most is None and remaining is None:
-            return
-        db.execute("INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?, ?)", (credential, most, remaining, reset, now))
-        if remaining is not None:
-            window = min(self._windows, key=lambda window: window.seconds)
-            unknown = window.limit - remaining - _counted(db, credential, window, sent)
-            row = (credential, now, now, window.seconds)
-            sql = "INSERT INTO slots VALUES (NULL, ?, '', 'settled', ?, ?, NULL, ?)"
-            db.executemany(sql, [row] * unknown)
-
-    def _leave(self, db: sqlite3.Connection, now: float, slot: int) -> None:
-        db.execute("DELETE FROM slots WHERE id = ? AND owner = ?", (slot, self._log.owner))
-
-    def _block(self, db: sqlite3.Connection, now: float, credential: str, seconds: float) -> None:
-        db.execute(
-            """INSERT INTO blocks VALUES (?, ?, ?) ON CONFLICT (credential) DO UPDATE
-               SET until = excluded.until, made = excluded.made WHERE excluded.until > until""",
-            (credential, now + seconds, now),
-        )
+    def _leave(self, db: sqlite3.Connection, now: float, credential_id: str, slot: int) -> None:
+        self._slots(db, now, credential_id).drop(slot)
 
     def _report(self, db: sqlite3.Connection, now: float) -> list[dict[str, Any]]:
-        every = "SELECT credential FROM slots UNION SELECT credential FROM blocks UNION SELECT credential FROM said"
         rows: list[dict[str, Any]] = []
-        for (credential,) in db.execute(every + " ORDER BY 1").fetchall():
-            _tidy(db, now, credential, self._windows)
-            rows += [self._line(db, now, credential, window) for window in self._windows]
+        for credential_id in credentials(db):
+            slots = self._slots(db, now, credential_id)
+            slots.tidy()
+            rows += [slots.line(window) for window in self._windows]
         return rows
-
-    def _line(self, db: sqlite3.Connection, now: float, credential: str, window: Window) -> dict[str, Any]:
-        until = db.execute("SELECT until FROM blocks WHERE credential = ?", (credential,)).fetchone()
-        waiting = "SELECT count(*) FROM slots WHERE credential = ? AND state = 'reserved'"
-        shortest = window == min(self._windows, key=lambda window: window.seconds)
-        return {
-            "credential": credential,
-            "window_seconds": window.seconds,
-            "limit": window.limit,
-            "counted": _counted(db, credential, window, now, own=True),
-            "waiting": db.execute(waiting, (credential,)).fetchone()[0],
-            "server": _last_said(db, credential) if shortest else None,
-            "blocked_until": _iso(until[0]) if until else None,
-        }
-
-    def _clear(self, db: sqlite3.Connection, now: float) -> int:
-        db.execute("DELETE FROM said")
-        db.execute("DELETE FROM slots WHERE span IS NOT NULL")
-        return db.execute("DELETE FROM blocks WHERE until > ?", (now,)).rowcount
 
     # ---- beside the log
 
@@ -324,58 +211,14 @@ class RateLimiter:
             self._notes("note", f"waiting {math.ceil(verdict.wait)} s: {verdict.reason}")
         return verdict.wait > 1.0
 
-    def _withdraw(self, slot: int) -> None:
-        """Best effort: an abandoned place is given up by the others after GRACE, and a flying one expires."""
+    def _withdraw(self, credential_id: str, slot: int) -> None:
+        """Best effort: the others give up an abandoned place after a while, and a flying one expires."""
         if slot and slot not in self._flying:
             with contextlib.suppress(LeadGeniusError, sqlite3.Error):
-                self._log.run(self._leave, slot)
+                self._log.run(self._leave, credential_id, slot)
 
     def _log_lost(self) -> None:
-        self._windows = self._stated.divided(max(LONE_SHARE, self._share))
-
-
-def _tidy(db: sqlite3.Connection, now: float, credential: str, windows: Windows) -> None:
-    """Bring the rows to `now`, so that `stamp` alone decides; drop what no longer counts."""
-    # written later than now: the clock was set back, so take it as written now. (No stamp is older than its `made`,
-    # so the index on stamps finds such rows without reading the others.)
-    db.execute(
-        """UPDATE slots SET stamp = stamp - (made - ?1), expires = expires - (made - ?1), made = ?1
-           WHERE credential = ?2 AND stamp > ?1 AND made > ?1""",
-        (now, credential),
-    )
-    db.execute("UPDATE blocks SET until = until - (made - ?1), made = ?1 WHERE made > ?1", (now,))
-    db.execute("DELETE FROM blocks WHERE until <= ?", (now,))
-    # nobody settled it in the time it had: its process died, and the request ended then at the latest
-    ended = (
-        "UPDATE slots SET state = 'settled', stamp = expires, expires = NULL WHERE state = 'flying' AND expires <= ?"
-    )
-    db.execute(ended, (now,))
-    db.execute("DELETE FROM slots WHERE state = 'reserved' AND expires <= ?", (now,))
-    # in flight, or late in waking: it may reach the server now, so it counts as now
-    db.execute("UPDATE slots SET stamp = ?1 WHERE expires > ?1 AND (state = 'flying' OR stamp < ?1)", (now,))
-    # a day at least, whatever our own windows are: another process may be told of longer ones
-    kept = max([DAY, *(window.guarded for window in windows)]) + DAY / 24
-    db.execute("DELETE FROM slots WHERE credential = ? AND stamp < ?", (credential, now - kept))
-
-
-def _counted(db: sqlite3.Connection, credential: str, window: Window, since: float, *, own: bool = False) -> int:
-    """Requests, ended or in flight, that the window ending at `since` or later holds; `own`: only those made here."""
-    sql = """SELECT count(*) FROM slots WHERE credential = ? AND state <> 'reserved' AND stamp > ?
-             AND (span IS NULL OR (span = ? AND NOT ?))"""
-    found = db.execute(sql, (credential, since - window.guarded, window.seconds, own)).fetchone()
-    return int(found[0])
-
-
-def _last_said(db: sqlite3.Connection, credential: str) -> dict[str, Any] | None:
-    sql = "SELECT most, remaining, reset, at FROM said WHERE credential = ?"
-    row = db.execute(sql, (credential,)).fetchone()
-    return dict(zip(("limit", "remaining", "reset", "at"), (*row[:3], _iso(row[3])), strict=True)) if row else None
-
-
-def _count(headers: Mapping[str, str], name: str) -> int | None:
-    """A plain whole number of at most ten ASCII digits; anything else is not worth believing."""
-    text = str(headers.get(name, "")).strip()
-    return int(text) if re.fullmatch(r"[0-9]{1,10}", text) else None
+        self._windows = self._lone_windows
 
 
 def _too_long(verdict: _Verdict) -> RateError:
@@ -385,11 +228,5 @@ def _too_long(verdict: _Verdict) -> RateError:
         hint=f"run it again in {seconds} s, or allow the wait with --max-wait {seconds}",
         retryable=True,
         retry_after_seconds=seconds,
-        retry_at=_iso(verdict.at),
+        retry_at=iso(verdict.at),
     )
-
-
-def _iso(moment: float) -> str:
-    """ISO 8601, UTC, milliseconds rounded up: a time to come back at must not be too early."""
-    at = datetime.fromtimestamp(math.ceil(moment * 1000) / 1000, timezone.utc)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

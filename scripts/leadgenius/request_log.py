@@ -57,8 +57,7 @@ class RequestLog:
         self._file: tuple[int, int] | None = None  # device and inode of the open file
         self._pid = 0
         self.owner = ""
-        if path is None:
-            self._give_way("there is no state directory")
+        self._lone = False  # by ourselves, in memory
 
     def close(self) -> None:
         """Close the connection; the next `run` opens it again."""
@@ -105,11 +104,8 @@ class RequestLog:
         return self._db
 
     def _opened(self) -> sqlite3.Connection:
-        if self._path is not None:
-            try:
-                self._file = _checked(self._path)
-            except OSError as error:
-                self._give_way(error.strerror or type(error).__name__)
+        if not self._lone:
+            self._find()
         target = ":memory:" if self._path is None else str(self._path)
         db = sqlite3.connect(target, timeout=self._lock_timeout, isolation_level=None)
         try:
@@ -118,6 +114,15 @@ class RequestLog:
             db.close()
             raise
         return db
+
+    def _find(self) -> None:
+        if self._path is None:
+            self._give_way("there is no state directory")
+            return
+        try:
+            self._file = _checked(self._path)
+        except OSError as error:
+            self._give_way(error.strerror or type(error).__name__)
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         """Rollback journal, SQLite's default: WAL is no faster here and breaks on network file systems."""
@@ -174,7 +179,7 @@ class RequestLog:
         return (found.st_dev, found.st_ino) != self._file
 
     def _give_way(self, why: str) -> None:
-        self._path = None
+        self._path, self._lone = None, True
         self._lost()
         self._notes(
             "warning",
