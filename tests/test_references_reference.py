@@ -11,6 +11,7 @@ import pytest
 import reference
 from reference import Reference, contents, fill, generate, headings, laid_out, main, slug
 
+ROOT = reference.REFERENCES.parent
 SPEC = reference.load()
 PAGE = reference.PAGE.read_text(encoding="utf-8")
 ANCHORS = [slug(text) for _, text in headings(PAGE)]
@@ -96,8 +97,13 @@ def test_contents_name_every_chapter_and_section() -> None:
     assert listed == [slug(text) for level, text in headings(PAGE) if level in (2, 3) and text != "Contents"]
 
 
-def test_the_search_depth_has_its_anchor() -> None:
-    assert "search-depth" in ANCHORS
+def test_what_code_and_documents_point_at_is_there() -> None:
+    found = {}
+    for file in [*ROOT.glob("*.md"), *ROOT.glob("scripts/**/*.py"), *ROOT.glob("tests/**/*.py")]:
+        for anchor in re.findall(r"api_reference\.md#([\w-]+)", file.read_text(encoding="utf-8")):
+            found[anchor] = file.name
+    assert "search-depth" in found
+    assert {anchor: file for anchor, file in found.items() if anchor not in ANCHORS} == {}
 
 
 @pytest.mark.parametrize(("method", "path", "op"), OPERATIONS)
