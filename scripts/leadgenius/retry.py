@@ -40,6 +40,10 @@ class Failure:
     body: Any = None
     detail: str = ""
 
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:  # a misspelt one would be judged as something else
+            raise ValueError(f"not a kind of failure: {self.kind}")
+
 
 def delay(
     method: str, failure: Failure, attempt: int, *, now: float, uniform: Callable[[float, float], float]
