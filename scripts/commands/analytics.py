@@ -1,0 +1,150 @@
+"""Analytics: the funnel of a period, trends, reports. Both ends of a period are whole UTC days, included."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+from typing import IO, Any
+
+from console import checks
+from console.text import cell, fit, inert, width
+from leadgenius import answers
+from leadgenius.errors import UsageError
+
+from commands.runners import inputs, rehearsal, single
+from commands.runners.rows import Call, Row
+
+PERIOD_DAYS = 30
+_BAR = 40  # columns of the longest bar
+_DATES = {"startDate": ("--start", "--start-date"), "endDate": ("--end", "--end-date")}
+
+
+def period(call: Call, place: str = "query", *, always: bool = False) -> dict[str, str]:
+    """startDate and endDate as typed. One alone is completed to 30 days; none at all to the last 30 if `always`.
+
+    UsageError for what is no date, and for a start after the end.
+    """
+    given = {name: call.typed(f"{place}_{name}") for name in _DATES}
+    for name, text in given.items():
+        if text is not None and not checks.is_date(text):
+            raise UsageError(
+                f"{_DATES[name][0]} takes a date that exists, as YYYY-MM-DD.",
+                code="invalid_input",
+                hint=call.row.example,
+            )
+    if not any(given.values()) and not always:
+        return {}
+    start, end = _completed(given["startDate"], given["endDate"])
+    if start > end:
+        raise UsageError("--start is after --end.", code="invalid_input", hint="Swap the two dates.")
+    return {"startDate": start.isoformat(), "endDate": end.isoformat()}
+
+
+def _completed(start: str | None, end: str | None) -> tuple[date, date]:
+    span = timedelta(days=PERIOD_DAYS - 1)
+    today = datetime.now(timezone.utc).date()
+    try:
+        if start and end:
+            return date.fromisoformat(start), date.fromisoformat(end)
+        if start:
+            first = date.fromisoformat(start)
+            return first, first + span
+        last = date.fromisoformat(end) if end else today
+        return last - span, last
+    except OverflowError as error:
+        raise UsageError("This date is too far away.", code="invalid_input") from error
+
+
+def pipeline(call: Call) -> int:
+    """The funnel; drawn as bars on a terminal."""
+    inputs.check_fields(call)
+    params = {**inputs.filters(call), **period(call, always=True)}
+    session, operation = call.session, call.operation
+    if session.settings.dry_run:
+        return rehearsal.show(session, operation, "GET", operation.path, params=params)
+    body = session.client.call("GET", operation.path, params=params).body
+    output = session.output
+    if output.form == "table" and not session.settings.fields and _is_funnel(body) and not session.settings.out:
+        draw(output.stdout, answers.record(body))
+    else:
+        output.document(body, operation.columns(), requests=session.client.requests)
+    return 0
+
+
+def _is_funnel(body: Any) -> bool:
+    record = answers.record(body)
+    stages = record.get("stages") if isinstance(record, dict) else None
+    return isinstance(stages, list) and all(
+        isinstance(one, dict) and isinstance(one.get("count"), int) for one in stages
+    )
+
+
+def draw(stream: IO[str], funnel: dict[str, Any]) -> None:
+    """A bar a stage: name, count, and the share of the stage before."""
+    span = funnel.get("period") or {}
+    stream.write(f"Pipeline {inert(cell(span.get('startDate')))} to {inert(cell(span.get('endDate')))}\n\n")
+    stages = funnel["stages"]
+    longest = max((width(inert(cell(one.get("stage")))) for one in stages), default=0)
+    most = max((one["count"] for one in stages), default=0)
+    for one in stages:
+        bar = "█" * round(_BAR * one["count"] / most) if most else ""
+        rate = one.get("conversionRate")
+        share = (
+            f"{rate:.0%} of the stage before" if isinstance(rate, (int, float)) and not isinstance(rate, bool) else ""
+        )
+        line = f"  {fit(inert(cell(one.get('stage'))), longest)}  {fit(bar, _BAR)}  {one['count']:>6}  {share}"
+        stream.write(line.rstrip() + "\n")
+    _draw_speed(stream, funnel.get("velocity"))
+
+
+def _draw_speed(stream: IO[str], velocity: Any) -> None:
+    known = {name: value for name, value in (velocity or {}).items() if isinstance(value, (int, float))}
+    words = {
+        "averageDaysToQualify": "qualified",
+        "averageDaysToContact": "contacted",
+        "averageDaysToConvert": "converted",
+    }
+    told = [f"{words[name]} after {value:.1f} days" for name, value in known.items() if name in words]
+    if told:
+        stream.write(f"\n  On average {', '.join(told)}.\n")
+
+
+def trends(call: Call) -> int:
+    """A series over a period; the server's default period when no date is given."""
+    inputs.check_fields(call)
+    params = {**inputs.filters(call), **period(call)}
+    return single.send(call, call.operation.path, params)
+
+
+def report(call: Call) -> int:
+    """Start a report, which is a job like any other."""
+    call.session.refuse_change(call.operation)
+    inputs.check_fields(call)
+    made = {**inputs.body(call), **period(call, "body")}
+    return single.send(call, call.operation.path, body=made)
+
+
+ROWS = (
+    Row(
+        ("pipeline",),
+        "analytics.pipeline",
+        "{lgp} pipeline --start 2026-01-01 --end 2026-02-08",
+        flags=_DATES,
+        run=pipeline,
+    ),
+    Row(
+        ("analytics", "trends"),
+        "analytics.trends",
+        "{lgp} analytics trends --granularity week",
+        flags=_DATES,
+        run=trends,
+    ),
+    Row(
+        ("analytics", "report"),
+        "analytics.report",
+        "{lgp} analytics report --report-type leads --report-format csv --wait",
+        flags={**_DATES, "reportType": ("--report-type", "--type"), "format": ("--report-format",)},
+        waits=True,
+        run=report,
+    ),
+)
+MISSING = {("analytics", "pipeline"): "{lgp} pipeline --start 2026-01-01 --end 2026-02-08"}

@@ -1,0 +1,189 @@
+"""Lists: one page, all pages, so many rows, or only how many there are. What is left out is always said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from console.output import Receipt
+from console.rendering import row_id
+from leadgenius import answers
+from leadgenius.client import LARGEST_BULK_PAGE, LARGEST_PAGE, Page
+
+from commands.runners import inputs, rehearsal
+from commands.runners.rows import Call
+
+BULK_ROWS = 20  # what a bulk list asks for when nothing was said
+Completeness = Callable[[], bool]
+
+
+def run(call: Call, params: dict[str, Any] | None = None, complete: Completeness = lambda: True) -> int:
+    """Print the list. `complete` is asked after the last page: whether the service shows every row there is."""
+    inputs.check_fields(call)
+    params = {**inputs.filters(call), **(params or {})}
+    settings = call.session.settings
+    if settings.dry_run:
+        path = call.operation.path
+        return rehearsal.show(call.session, call.operation, "GET", path, params={**params, **_first_page(call)})
+    if settings.count:
+        return _count(call, params, complete)
+    if settings.all or settings.max_items:
+        return _many_pages(call, params, complete)
+    return _one_page(call, params)
+
+
+def _first_page(call: Call) -> dict[str, Any]:
+    """The paging parameters of the first request."""
+    settings = call.session.settings
+    size = settings.page_size
+    if call.operation.paging == "cursor":
+        return {"limit": size or (_bulk_size(call) if _walks(call) else BULK_ROWS), "nextToken": settings.cursor}
+    if settings.count:
+        return {"page": 1, "pageSize": 1}
+    if _walks(call):
+        return {"page": 1, "pageSize": size or LARGEST_PAGE}
+    return {"page": settings.page, "pageSize": size}
+
+
+def _walks(call: Call) -> bool:
+    settings = call.session.settings
+    return bool(settings.all or settings.max_items or settings.count)
+
+
+def _bulk_size(call: Call) -> int:
+    """No page larger than the rows that are wanted."""
+    return min(call.session.settings.max_items or LARGEST_BULK_PAGE, LARGEST_BULK_PAGE)
+
+
+def _one_page(call: Call, params: dict[str, Any]) -> int:
+    client, operation, output = call.session.client, call.operation, call.session.output
+    sent = {**params, **_wire_fields(call), **_first_page(call)}
+    body = client.call("GET", operation.path, params=sent).body
+    rows = answers.items(body, operation.collection)
+    _say_what_is_left(call, body, len(rows))
+    rest = answers.rest(body, operation.collection)
+    receipt = Receipt(complete=not _is_more(call, body))
+    output.listing(iter([rows]), rest, output.shape(operation.columns(), call.row.table), receipt)
+    output.receipt(receipt, client.requests)
+    return 0
+
+
+def _is_more(call: Call, body: Any) -> bool:
+    pages = answers.total_pages(body)
+    return bool(answers.cursor(body)) or (pages is not None and (call.session.settings.page or 1) < pages)
+
+
+def _say_what_is_left(call: Call, body: Any, shown: int) -> None:
+    if not _is_more(call, body):
+        return
+    notes, total, following = call.session.notes, answers.total(body), answers.cursor(body)
+    if following:
+        notes(
+            "note", f"{shown} rows, and there are more: --all for every row, or --cursor with the answer's nextToken."
+        )
+    else:
+        page = (call.session.settings.page or 1) + 1
+        notes("note", f"{shown} of {total} rows: --all for every row, --page {page} for the next ones.")
+
+
+def _many_pages(call: Call, params: dict[str, Any], complete: Completeness) -> int:
+    output, client, operation = call.session.output, call.session.client, call.operation
+    receipt, closing = Receipt(), dict[str, Any]()
+    rows = _walk(call, params, receipt, closing, complete)
+    output.listing(rows, closing, output.shape(operation.columns(), call.row.table), receipt)
+    output.receipt(receipt, client.requests)
+    if closing["complete"] is False and not call.session.settings.max_items:
+        call.session.notes("warning", "This list is not complete.")
+    return 0
+
+
+def _walk(
+    call: Call, params: dict[str, Any], receipt: Receipt, closing: dict[str, Any], complete: Completeness
+) -> Iterator[list[Any]]:
+    """Pages of rows, each row once, at most --max-items of them. Fills `closing` when the last one has been taken."""
+    wanted = call.session.settings.max_items
+    taken, cut = 0, False
+    seen = _Seen(call)
+    for page in pages(call, params):
+        rows = seen.fresh(page)
+        if wanted is not None and taken + len(rows) >= wanted:
+            cut = taken + len(rows) > wanted or _is_more_after(page)
+            rows = rows[: wanted - taken]
+        taken += len(rows)
+        call.session.notes.progress(f"{taken} rows, {call.session.client.requests} requests")
+        yield rows
+        if wanted is not None and taken >= wanted:
+            break
+    receipt.complete = not cut and complete()
+    closing.update(rows=taken, requests=call.session.client.requests, complete=receipt.complete)
+    if cut:
+        call.session.notes("note", f"Stopped after {taken} rows, as --max-items says; there are more.")
+
+
+def _is_more_after(page: Page) -> bool:
+    pages_told = answers.total_pages(page.body)
+    return page.cursor is not None or (pages_told is not None and page.number < pages_told)
+
+
+class _Seen:
+    """Numbered pages shift when rows are added on the way: a row met twice is dropped, and the shift is told."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._numbered = call.operation.paging == "page"
+        self._ids: set[str] = set()
+        self._total: int | None = None
+
+    def fresh(self, page: Page) -> list[Any]:
+        if not self._numbered:  # a cursor walks one index straight through
+            return page.items
+        total = answers.total(page.body)
+        if self._total is not None and total is not None and total != self._total:
+            self._call.session.notes(
+                "warning", "The list changed while it was read: rows may be missing. Run it again."
+            )
+        self._total = total if total is not None else self._total
+        return [row for row in page.items if self._is_new(row)]
+
+    def _is_new(self, row: Any) -> bool:
+        name = row_id(row)
+        if name is None:
+            return True
+        new = name not in self._ids
+        self._ids.add(name)
+        return new
+
+
+def pages(call: Call, params: dict[str, Any]) -> Iterator[Page]:
+    """The pages of the row's list, of the size asked for or the largest."""
+    client, operation, settings = call.session.client, call.operation, call.session.settings
+    if operation.paging == "cursor":
+        sent = {**params, **_wire_fields(call)}
+        return client.bulk(operation.path, sent, limit=settings.page_size or _bulk_size(call), cursor=settings.cursor)
+    size = settings.page_size or min(settings.max_items or LARGEST_PAGE, LARGEST_PAGE)
+    return client.pages(operation.path, params, size=size, first=settings.page or 1, collection=operation.collection)
+
+
+def _wire_fields(call: Call) -> dict[str, Any]:
+    """--fields is also sent where the server can leave the others out; it reads top-level names only."""
+    fields = call.session.settings.fields
+    if call.operation.paging != "cursor" or not fields:
+        return {}
+    return {"fields": ",".join(dict.fromkeys(name.split(".")[0] for name in fields))}
+
+
+def _count(call: Call, params: dict[str, Any], complete: Completeness) -> int:
+    client, operation = call.session.client, call.operation
+    if operation.paging == "cursor":
+        found = sum(len(page.items) for page in client.bulk(operation.path, {**params, "fields": "id"}))
+        told = {"count": found, "complete": True, "method": "every page of the index was read"}
+    else:
+        body = client.call("GET", operation.path, params={**params, "page": 1, "pageSize": 1}).body
+        total = answers.total(body)
+        if total is None:
+            total = sum(
+                len(page.items) for page in client.pages(operation.path, params, collection=operation.collection)
+            )
+        told = {"count": total, "complete": complete(), "method": "pagination.totalItems"}
+    call.session.output.document(told, list(told), requests=client.requests)
+    return 0

@@ -1,0 +1,65 @@
+"""--dry-run: the request as it would go out, and nothing sent. No credential is looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from console.catalog import Operation
+from console.masking import MASK, masked_headers
+from console.session import Session
+from leadgenius import scopes
+
+from commands.runners.rows import Call
+
+_FIELDS_KEPT_SECRET = {"password"}
+
+
+def show(
+    session: Session,
+    operation: Operation | None,
+    method: str,
+    endpoint: str,
+    *,
+    params: dict[str, Any] | None = None,
+    body: Any = None,
+    scope: str = "auto",
+    more: dict[str, Any] | None = None,
+) -> int:
+    """Print method, URL, masked headers, body and effect; `more` is what many rows add."""
+    from leadgenius.client import query
+
+    target = scopes.route(endpoint, origin=session.origin, scope=scope)
+    told: dict[str, Any] = {
+        "dry_run": True,
+        "method": method,
+        "url": session.origin + target.path + query(target, params),
+    }
+    told["headers"] = masked_headers({"User-Agent": session.user_agent, **_credential_header(target.scope)})
+    told["body"] = _masked(body)
+    told["effect"] = operation.effect if operation else ("reads" if method == "GET" else "unknown")
+    session.output.document({**told, **(more or {})})
+    return 0
+
+
+def _credential_header(scope: scopes.Scope) -> dict[str, str]:
+    if scope.credential is None:
+        return {}
+    return {scope.header: f"Bearer {MASK}" if scope.credential == "jwt" else MASK}
+
+
+def _masked(body: Any) -> Any:
+    if not isinstance(body, dict):
+        return body
+    return {name: MASK if name in _FIELDS_KEPT_SECRET else value for name, value in body.items()}
+
+
+def least_seconds(requests: int, windows: Any) -> float:
+    """The least time `requests` requests take under the limits: each full window has to pass first."""
+    return float(max((requests - 1) // window.limit * window.seconds for window in windows)) if requests else 0.0
+
+
+def many(call: Call, endpoint: str, body: Any, rows: int, requests: int) -> int:
+    """For many rows: the first request with two of them, how many rows and requests there are, and the least time."""
+    more = {"rows": rows, "requests": requests, "least_seconds": least_seconds(requests, call.session.windows)}
+    operation = call.operation
+    return show(call.session, operation, operation.method, endpoint, body=body, more=more)

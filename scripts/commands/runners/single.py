@@ -1,0 +1,49 @@
+"""One request, one answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from console.catalog import Operation
+from leadgenius import answers
+from leadgenius.scopes import segment
+
+from commands.runners import inputs, jobs, rehearsal
+from commands.runners.rows import Call
+
+
+def run(call: Call) -> int:
+    """Send the row's request and print the server's body; with --wait the job that it starts, when that has ended."""
+    operation = call.operation
+    call.session.refuse_change(operation)
+    inputs.check_fields(call)
+    path = path_of(operation, call.typed("path_id"))
+    params = inputs.filters(call)
+    body = inputs.body(call) if operation.body else None
+    return send(call, path, params, body)
+
+
+def send(call: Call, path: str, params: dict[str, Any] | None = None, body: Any = None) -> int:
+    """The last step of `run`, for rows that make their own body."""
+    operation, session = call.operation, call.session
+    if operation.changing:
+        session.check_changes(1)
+    if session.settings.dry_run:
+        return rehearsal.show(session, operation, operation.method, path, params=params, body=body)
+    answer = session.client.call(operation.method, path, params=params, body=body).body
+    if call.row.waits:
+        answer = jobs.started(call, answer)
+    session.output.document(answer, operation.columns(), call.row.table, session.client.requests)
+    return 0
+
+
+def path_of(operation: Operation, record_id: str | None) -> str:
+    """The path with its id in place, percent-encoded whole. UsageError for an id that would change the path."""
+    for name in operation.parameters("path"):
+        return operation.path.replace(f"{{{name}}}", segment(record_id or "", "id"))
+    return operation.path
+
+
+def new_id(answer: Any, operation: Operation) -> str | None:
+    """The id of the record that `answer` says was made."""
+    return answers.new_id(answer, operation.collection.rstrip("s"))

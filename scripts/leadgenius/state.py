@@ -1,0 +1,49 @@
+"""The state directory: the request log, the jobs started, the sandbox. Rules: README, Variables."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def directory(environ: Mapping[str, str]) -> Path | None:
+    """`LGP_STATE_DIR`, else `$XDG_STATE_HOME/leadgenius`, else `~/.local/state/leadgenius`, else a private directory
+    under the temporary one. Made (0700) when absent; None when none of them can be written."""
+    for candidate in _candidates(environ):
+        if candidate.is_absolute() and _usable(candidate):
+            return candidate
+    return _private_temporary(environ)
+
+
+def _candidates(environ: Mapping[str, str]) -> list[Path]:
+    given = environ.get("LGP_STATE_DIR", "").strip()
+    if given:
+        return [Path(given).absolute()]
+    base, home = environ.get("XDG_STATE_HOME", ""), environ.get("HOME", "")
+    found = [Path(base, "leadgenius")] if base else []
+    return [*found, Path(home, ".local", "state", "leadgenius")] if home else found
+
+
+def _usable(path: Path) -> bool:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(path, os.W_OK | os.X_OK)
+
+
+def _private_temporary(environ: Mapping[str, str]) -> Path | None:
+    """`$TMPDIR/leadgenius-UID`, only if it is ours and 0700: anybody may have made it before us."""
+    if environ.get("LGP_STATE_DIR", "").strip() or not hasattr(os, "getuid"):
+        return None
+    path = Path(environ.get("TMPDIR") or tempfile.gettempdir(), f"leadgenius-{os.getuid()}")
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+    except OSError:
+        return None
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) == 0o700
+    return path if ours else None
