@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from argparse import ArgumentParser
 from typing import Any
 
 from console import catalog
@@ -26,7 +27,7 @@ def search(call: Call) -> int:
     if filtered and not exact and not settings.dry_run:
         call.session.notes(
             "note",
-            f"Only the newest {SEARCH_DEPTH:,} leads of each index are searched: a filter can miss older ones; {_EXACT}.",
+            f"Only the newest {SEARCH_DEPTH:,} leads of each index are searched; older ones may be missing; {_EXACT}.",
         )
     return listing.run(call, complete=lambda: _is_whole(call) if exact else True)
 
@@ -145,6 +146,13 @@ def bulk(call: Call) -> int:
     return listing.run(call, {"companyId": company})
 
 
+def _export_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--restart", action="store_true", default=None, help="with --all --out: begin the export anew")
+    parser.add_argument(
+        "--continue-old", action="store_true", default=None, help="go on from a checkpoint older than a day"
+    )
+
+
 _LEAD_COLUMNS = ("id", "fullName", "companyName", "status", "title", "email")
 ROWS = (
     Row(("leads", "list"), "leads.list", "{lgp} leads list --status qualified", table=_LEAD_COLUMNS, run=search),
@@ -176,6 +184,7 @@ ROWS = (
         "enrich-leads.list",
         "{lgp} enrich-leads list --company-id COMPANY_ID --all --out leads.jsonl",
         table=_LEAD_COLUMNS,
+        arguments=_export_arguments,
         run=bulk,
     ),
     Row(
@@ -183,6 +192,7 @@ ROWS = (
         "source-leads.list",
         "{lgp} source-leads list --company-id COMPANY_ID",
         table=("id", "rawName", "companyName", "source", "importedAt", "email"),
+        arguments=_export_arguments,
         run=bulk,
     ),
     Row(("enrichment", "status"), "enrichment.status", "{lgp} enrichment status JOB_ID --wait", ids="many", waits=True),

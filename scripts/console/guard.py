@@ -1,6 +1,7 @@
 """Say in one line what is missing, before anything that needs it is imported.
 
-This file and the three scripts run on any Python 3, so they keep to its oldest syntax: no f-strings, no annotation that an old one cannot evaluate.
+This file and the three scripts run on any Python 3, so they keep to its oldest syntax: no f-strings, and no
+annotation that an old one cannot evaluate.
 """
 
 import sys

@@ -74,7 +74,7 @@ class Output:
         receipt = Receipt(columns=list(shape.fields or shape.schema) or None)
         with self._target() as stream:
             self._write_document(stream, value, shape, receipt)
-        self._tell(shape)
+        self.tell(shape)
         self._receipt(receipt, requests)
 
     def _write_document(self, stream: IO[str], value: Any, shape: Shape, receipt: Receipt) -> None:
@@ -107,7 +107,7 @@ class Output:
                     stream.flush()
                 raise
             writer.end(closing)
-        self._tell(shape)
+        self.tell(shape)
 
     def _write_pages(self, writer: Any, first: list[Any], pages: Iterator[list[Any]], receipt: Receipt) -> None:
         rows: list[Any] | None = first
@@ -126,7 +126,8 @@ class Output:
                 compact(receipt.as_dict(self.settings.out, requests), 2 if self.terminal else None) + "\n"
             )
 
-    def _tell(self, shape: Shape) -> None:
+    def tell(self, shape: Shape) -> None:
+        """What the reader should know of what was written."""
         for message in shape.told:
             self.notes("note", message)
 

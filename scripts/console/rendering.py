@@ -28,7 +28,8 @@ class Shape:
     indent: int | None = None
     width: int = 80
     csv_raw: bool = False
-    told: list[str] = field(default_factory=list)  # what the reader should know: cut cells, changed cells
+    told: list[str] = field(default_factory=list)  # what the reader should know of what was written
+    changed: int = 0  # CSV cells that got a ' in front
 
 
 def pick(row: Any, fields: tuple[str, ...] | None) -> Any:
@@ -47,7 +48,10 @@ def _inside(row: Any, name: str) -> Any:
 
 
 class Writer(Protocol):
-    """A form of output: rows as they come, then what is said of the list as a whole."""
+    """A form of output: rows as they come, then what is said of the list as a whole.
+
+    Made over a stream and a Shape; `written` tells how many rows stand before what it writes, None for none begun.
+    """
 
     def rows(self, rows: Sequence[Any]) -> None: ...
     def end(self, rest: dict[str, Any]) -> None: ...
@@ -56,9 +60,9 @@ class Writer(Protocol):
 class JsonRows:
     """`{"data": [...], …}` written as the rows come; what is said of the list as a whole follows them."""
 
-    def __init__(self, stream: IO[str], shape: Shape) -> None:
+    def __init__(self, stream: IO[str], shape: Shape, written: int | None = None) -> None:
         self._stream, self._shape = stream, shape
-        self._count = 0
+        self._count = written or 0
 
     def rows(self, rows: Sequence[Any]) -> None:
         line = "\n  " if self._shape.indent else ""
@@ -77,7 +81,9 @@ class JsonRows:
 
 
 class JsonLines:
-    def __init__(self, stream: IO[str], shape: Shape) -> None:
+    """A row a line."""
+
+    def __init__(self, stream: IO[str], shape: Shape, written: int | None = None) -> None:
         self._stream, self._shape = stream, shape
 
     def rows(self, rows: Sequence[Any]) -> None:
@@ -90,7 +96,7 @@ class JsonLines:
 class Ids:
     """An id a line."""
 
-    def __init__(self, stream: IO[str], shape: Shape) -> None:
+    def __init__(self, stream: IO[str], shape: Shape, written: int | None = None) -> None:
         self._stream = stream
 
     def rows(self, rows: Sequence[Any]) -> None:
@@ -112,12 +118,11 @@ def row_id(row: Any) -> str | None:
 class Csv:
     """RFC 4180 with a line feed. Columns: those asked for, else the schema's and one `other` (JSON) for all unknown."""
 
-    def __init__(self, stream: IO[str], shape: Shape) -> None:
+    def __init__(self, stream: IO[str], shape: Shape, written: int | None = None) -> None:
         self._writer = csv.writer(stream, lineterminator="\n")
         self._shape = shape
         self.columns = list(shape.fields or [*shape.schema, "other"])
-        self._started = False
-        self._changed = 0
+        self._started = written is not None
 
     def rows(self, rows: Sequence[Any]) -> None:
         self._start()
@@ -125,9 +130,9 @@ class Csv:
 
     def end(self, rest: dict[str, Any]) -> None:
         self._start()
-        if self._changed:
+        if self._shape.changed:
             self._shape.told.append(
-                f"{self._changed} cells start like a formula and got a ' in front; --csv-raw leaves them as they are."
+                f"{self._shape.changed} cells start like a formula and got a ' in front; --csv-raw leaves them alone."
             )
 
     def _start(self) -> None:
@@ -146,14 +151,14 @@ class Csv:
             return text
         if _NUMBER.fullmatch(text) or _PHONE.fullmatch(text):
             return text
-        self._changed += 1
+        self._shape.changed += 1
         return "'" + text
 
 
 class Table:
     """Columns side by side within the width; ids are never cut, other cells end in … where they are."""
 
-    def __init__(self, stream: IO[str], shape: Shape) -> None:
+    def __init__(self, stream: IO[str], shape: Shape, written: int | None = None) -> None:
         self._stream, self._shape = stream, shape
         self._columns: list[tuple[str, int]] | None = None
         self._cut = False
@@ -221,7 +226,7 @@ def details(stream: IO[str], record: Row, shape: Shape) -> None:
             stream.write(f"{fit(inert(name), longest)}  {inert(cell(value))}\n")
 
 
-WRITERS: dict[str, Callable[[IO[str], Shape], Writer]] = {
+WRITERS: dict[str, Callable[..., Writer]] = {
     "json": JsonRows,
     "jsonl": JsonLines,
     "csv": Csv,

@@ -1,6 +1,6 @@
 """What a failure means to the caller: the error with its exit code, outcome, code and next step.
 
-The table is references/api_reference.md#what-happens-when-something-fails. *retryable* (GET, PUT, DELETE) decides whether
+The table stands in references/api_reference.md#rate-limits-and-retries. *retryable* (GET, PUT, DELETE) decides whether
 to send again; *changing* (all but GET) decides between exit 7 and exit 8.
 """
 

@@ -142,7 +142,7 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """requests' adapter without any retry of its own (see references/api_reference.md#retries) and with our pools."""
+    """requests' adapter with our pools and without retries: its own would pass by the limiter and hide the attempts."""
 
     def __init__(self) -> None:
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=Retry(0, redirect=False))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from console.output import Receipt
-from console.rendering import row_id
+from console.rendering import WRITERS, Shape, Writer, row_id
 from leadgenius import answers
 from leadgenius.client import LARGEST_BULK_PAGE, LARGEST_PAGE, Page
 
+from bulk import export
 from commands.runners import inputs, rehearsal
 from commands.runners.rows import Call
 
@@ -27,6 +29,8 @@ def run(call: Call, params: dict[str, Any] | None = None, complete: Completeness
         return rehearsal.show(call.session, call.operation, "GET", path, params={**params, **_first_page(call)})
     if settings.count:
         return _count(call, params, complete)
+    if settings.all and settings.out and call.operation.paging == "cursor" and call.session.output.form != "table":
+        return _export(call, params)
     if settings.all or settings.max_items:
         return _many_pages(call, params, complete)
     return _one_page(call, params)
@@ -97,6 +101,45 @@ def _many_pages(call: Call, params: dict[str, Any], complete: Completeness) -> i
     return 0
 
 
+def _export(call: Call, params: dict[str, Any]) -> int:
+    """A bulk list into a file, page by page, able to go on where it was killed."""
+    session, output = call.session, call.session.output
+    target, columns = session.settings.out, call.operation.columns()
+    assert target is not None
+    shape = output.shape(columns, call.row.table)
+    sent = {**params, **_wire_fields(call), "limit": session.settings.page_size}
+    query = export.query_of(session.origin, call.operation.path, sent, output.form, list(shape.fields or columns))
+    restart, old = bool(call.typed("restart")), bool(call.typed("continue_old"))
+    with export.exporting(target, query, restart=restart, continue_old=old) as work:
+        _export_pages(call, params, work, shape)
+        text, writer = _writer(call, shape, work)
+        writer.end({"rows": work.checkpoint.rows, "complete": True})
+        work.finish(text.getvalue())
+        receipt = Receipt(work.checkpoint.rows, list(shape.fields or columns), True, work.checkpoint.clients)
+    output.tell(shape)
+    output.receipt(receipt, session.client.requests)
+    return 0
+
+
+def _export_pages(call: Call, params: dict[str, Any], work: export.Export, shape: Shape) -> None:
+    session, known = call.session, work.checkpoint
+    if work.resumed:
+        session.notes("note", f"Going on after {known.rows} rows that an earlier run has written.")
+    if known.finished:
+        return
+    for page in pages(call, params, known.cursor):
+        text, writer = _writer(call, shape, work)
+        writer.rows(page.items)
+        work.add(text.getvalue(), page)
+        session.notes.progress(f"{known.rows} rows, {session.client.requests} requests")
+
+
+def _writer(call: Call, shape: Shape, work: export.Export) -> tuple[io.StringIO, Writer]:
+    """A writer that goes on behind the rows there are, and the text that it fills."""
+    text = io.StringIO()
+    return text, WRITERS[call.session.output.form](text, shape, work.checkpoint.rows if work.resumed else None)
+
+
 def _walk(
     call: Call, params: dict[str, Any], receipt: Receipt, closing: dict[str, Any], complete: Completeness
 ) -> Iterator[list[Any]]:
@@ -154,12 +197,14 @@ class _Seen:
         return new
 
 
-def pages(call: Call, params: dict[str, Any]) -> Iterator[Page]:
-    """The pages of the row's list, of the size asked for or the largest."""
+def pages(call: Call, params: dict[str, Any], cursor: str | None = None) -> Iterator[Page]:
+    """The pages of the row's list, of the size asked for or the largest; a bulk list from `cursor` on."""
     client, operation, settings = call.session.client, call.operation, call.session.settings
     if operation.paging == "cursor":
         sent = {**params, **_wire_fields(call)}
-        return client.bulk(operation.path, sent, limit=settings.page_size or _bulk_size(call), cursor=settings.cursor)
+        return client.bulk(
+            operation.path, sent, limit=settings.page_size or _bulk_size(call), cursor=cursor or settings.cursor
+        )
     size = settings.page_size or min(settings.max_items or LARGEST_PAGE, LARGEST_PAGE)
     return client.pages(operation.path, params, size=size, first=settings.page or 1, collection=operation.collection)
 

@@ -1,0 +1,1 @@
+"""Long work that survives being killed: exports with a checkpoint."""

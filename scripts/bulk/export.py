@@ -1,0 +1,156 @@
+"""Export of a bulk list that goes on where it was killed: every row exactly once.
+
+The rows stand in TARGET.part, what is known of them in TARGET.checkpoint; after each page both are synced, the rows
+first. A run that finds both cuts the rows back to the length the checkpoint vouches for and goes on from its cursor.
+At the end the rows become TARGET and the checkpoint goes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from leadgenius.client import Page
+from leadgenius.errors import LocalError
+from leadgenius.files import local_error, locked, resolved, write_atomic
+
+OLDEST_CHECKPOINT = 86_400.0  # seconds; a cursor of yesterday may show a list that has moved on
+
+
+@dataclass
+class Checkpoint:
+    """What the rows in the part file are worth. `query` names origin, path, parameters and form, hashed."""
+
+    query: str
+    started: float
+    cursor: str | None = None
+    rows: int = 0
+    bytes: int = 0
+    pages: int = 0
+    clients: dict[str, int] = field(default_factory=dict)
+    finished: bool = False
+
+
+def query_of(origin: str, path: str, params: Mapping[str, Any], form: str, columns: list[str] | None) -> str:
+    """The digest that tells one export from another."""
+    told = json.dumps([origin, path, dict(params), form, columns], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def exporting(
+    target: Path,
+    query: str,
+    *,
+    restart: bool = False,
+    continue_old: bool = False,
+    clock: Callable[[], float] = time.time,
+) -> Iterator[Export]:
+    """An Export onto `target`, alone: a second run on the same target is refused.
+
+    Raises LocalError: `locked` for the second run, `checkpoint` when one of another query or older than a day lies
+    there and neither `restart` nor (for age) `continue_old` was said, `disk` or `permission`.
+    """
+    path = resolved(target)
+    if path.is_dir():
+        raise LocalError("--out names a directory.", code="disk", hint="Give a file name, such as leads.jsonl.")
+    with locked(path, wait=0.0):
+        export = Export(path, _found(path, query, restart, continue_old, clock()), clock)
+        try:
+            with contextlib.closing(export):
+                yield export
+        except OSError as error:
+            raise local_error(target, "written", error) from error
+
+
+def _found(path: Path, query: str, restart: bool, continue_old: bool, now: float) -> Checkpoint:
+    stored = None if restart else _read(_checkpoint_path(path))
+    if stored is None or not _part_path(path).exists():
+        return Checkpoint(query, now)
+    if stored.query != query:
+        raise LocalError(
+            "A checkpoint of another export lies beside this file.",
+            code="checkpoint",
+            hint="Run it with --restart to begin anew, or choose another --out.",
+        )
+    if now - stored.started > OLDEST_CHECKPOINT and not continue_old:
+        raise LocalError(
+            "The checkpoint beside this file is older than a day.",
+            code="checkpoint",
+            hint="--restart begins anew; --continue-old goes on from it, and may miss what has changed since.",
+        )
+    return stored
+
+
+def _read(path: Path) -> Checkpoint | None:
+    """The stored checkpoint; None when there is none or it cannot be read, which only costs time."""
+    try:
+        return Checkpoint(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+class Export:
+    """The rows on disk and what is known of them. `add` each page, then `finish`."""
+
+    def __init__(self, path: Path, checkpoint: Checkpoint, clock: Callable[[], float]) -> None:
+        self.checkpoint, self._path, self._clock = checkpoint, path, clock
+        self._file = _opened(_part_path(path), checkpoint.bytes)
+
+    @property
+    def resumed(self) -> bool:
+        return self.checkpoint.pages > 0
+
+    def add(self, text: str, page: Page) -> None:
+        """Write `text`, which is a page's rows, sync it, then vouch for it."""
+        self._file.write(text.encode("utf-8"))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._vouch(page)
+
+    def _vouch(self, page: Page) -> None:
+        known = self.checkpoint
+        known.rows += len(page.items)
+        known.pages += 1
+        known.bytes = self._file.tell()
+        known.cursor, known.finished = page.cursor, page.cursor is None
+        for row in page.items:
+            if isinstance(row, dict) and "client_id" in row:
+                known.clients[str(row["client_id"])] = known.clients.get(str(row["client_id"]), 0) + 1
+        write_atomic(_checkpoint_path(self._path), json.dumps(asdict(known)).encode())
+
+    def finish(self, last: str = "") -> None:
+        """The part becomes the target; `last` closes forms that need it."""
+        self._file.write(last.encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        _part_path(self._path).replace(self._path)
+        _checkpoint_path(self._path).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _opened(path: Path, size: int) -> IO[bytes]:
+    """The part file cut back to what the checkpoint vouches for: a page that was half written is asked for again."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.fdopen(descriptor, "r+b")
+    file.truncate(size)
+    file.seek(size)
+    return file
+
+
+def _part_path(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _checkpoint_path(path: Path) -> Path:
+    return path.with_name(path.name + ".checkpoint")

@@ -1,0 +1,125 @@
+"""What every test gets: a home of its own, no variables of the user's, no socket beyond loopback."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """HOME in a temporary folder; no LGP_ variable, proxy or certificate variable of whoever runs the tests."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in list(os.environ):
+        if name.startswith(("LGP_", "LEADGENIUS_", "XDG_")) or name.lower() in _PROXIES:
+            monkeypatch.delenv(name)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("COLUMNS", "120")
+    return home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def real_home_untouched() -> Iterator[None]:
+    """Fail the run when a test has written into the real home."""
+    home = Path(os.environ.get("HOME", "/nonexistent"))
+    watched = [home / ".leadgenius_auth.json", home / ".local" / "state" / "leadgenius"]
+    before = [path.exists() for path in watched]
+    yield
+    assert [path.exists() for path in watched] == before, "a test wrote into the real home directory"
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection to anywhere else is a failure of the test, not of the network."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        host = address[0] if isinstance(address, tuple) else ""
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(str(host)):
+            raise AssertionError(f"a test tried to reach {host}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass
+class Ran:
+    """One run of a script in this process: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        import json
+
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error object: the last line of stderr."""
+        import json
+
+        found: dict[str, Any] = json.loads(self.err.strip().splitlines()[-1])["error"]
+        return found
+
+    def notes(self) -> list[dict[str, Any]]:
+        import json
+
+        return [json.loads(line) for line in self.err.splitlines() if line.startswith('{"level"')]
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def lgp(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`lgp("leads", "list", stdin="…")` runs lgp.py in this process."""
+    from commands import program
+
+    return _runner(program.main, "lgp.py", capsys, monkeypatch)
+
+
+@pytest.fixture
+def api_call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`api_call("GET", "/leads")` runs api_call.py in this process."""
+    from commands import raw
+
+    return _runner(raw.main, "api_call.py", capsys, monkeypatch)
+
+
+def _runner(
+    main: Callable[[list[str]], int], name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    import io
+
+    def run(*argv: str, stdin: str = "") -> Ran:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", [f"scripts/{name}", *argv])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        code = main(list(argv))
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run
