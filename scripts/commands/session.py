@@ -43,7 +43,7 @@ def login(call: Call) -> int:
         body = {"email": email, "password": ""}
         return rehearsal.show(session, call.operation, "POST", call.operation.path, body=body)
     session.file.check_writable()
-    client = session.client  # under --sandbox this also makes the demo account
+    client = session.client
     password = _password(call, email)
     session.notes.masker.learn(password)
     body = client.call("POST", call.operation.path, body={"email": email, "password": password}).body
@@ -154,8 +154,6 @@ def _tell_next(call: Call) -> None:
 def status(call: Call) -> int:
     """What there is to authenticate with, and where it comes from. Offline, unless --check."""
     session = call.session
-    if session.settings.sandbox:
-        _ = session.client  # makes the demo account on first use
     account = _account(call)
     told: dict[str, Any] = {
         "origin": session.origin,
@@ -325,7 +323,7 @@ def rotate(call: Call) -> int:
     session = call.session
     session.refuse_change(call.operation)
     old = session.file.account(session.origin).api_key
-    if not old and not session.settings.dry_run and not session.settings.sandbox:
+    if not old and not session.settings.dry_run:
         raise UsageError("There is no stored key to replace.", hint="{lgp} generate-key --name NAME")
     body = inputs.body(call)
     if session.settings.dry_run:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import sqlite3
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import requests
+from leadgenius import answers
 from leadgenius.credentials import CredentialFile
 from leadgenius.errors import LocalError
 from leadgenius.scopes import EMBEDDED
-from leadgenius.transport import WAITING, current_flight
+from leadgenius.judgement import moment
+from leadgenius.transport import WAITING, Transport, current_flight
 from requests.adapters import BaseAdapter
 from sandbox import demo
 from sandbox.app import Sandbox
@@ -43,12 +46,20 @@ def service(environ: Mapping[str, str], folder: Path) -> Sandbox:
         ) from error
 
 
-def provide_credentials(file: CredentialFile) -> None:
-    """On first use: the demo account's keys, so that every command works at once. Later changes are the user's own."""
+def provide_credentials(file: CredentialFile, transport: Transport) -> None:
+    """On first use: the demo account's keys and a login, so that every command works at once.
+
+    Later changes are the user's own: a logout stays one, and a token that has expired wants a new login.
+    """
     if file.path is None or file.path.exists():
         return
     known = demo.CREDENTIALS
-    file.update(EMBEDDED, **{name: known[name] for name in ("email", "api_key", "amplify_api_key", "company_id")})
+    body = {"email": known["email"], "password": known["password"]}
+    answer = transport.send("POST", f"{EMBEDDED}/api/epsimo-auth", {}, body, timeout=60.0)
+    token = answers.token(answer.body)
+    file.update(EMBEDDED, **{name: known[name] for name in ("api_key", "amplify_api_key", "company_id")})
+    if token:
+        file.login(EMBEDDED, known["email"], token, moment(time.time() + answer.body["expires_in"]))
 
 
 class Embedded(BaseAdapter):

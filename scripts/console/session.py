@@ -22,6 +22,7 @@ from console.output import Output
 if TYPE_CHECKING:
     from leadgenius.client import Client
     from leadgenius.ratelimit import RateLimiter
+    from leadgenius.transport import Transport
 
 LARGE_ENROLMENT = 25  # leads that may be enrolled without --yes
 
@@ -70,7 +71,13 @@ class Session:
 
     @cached_property
     def file(self) -> CredentialFile:
-        return CredentialFile(auth_path(self.environ), notes=self.notes)
+        """The credential file; the sandbox's own is filled with its demo account on first use."""
+        found = CredentialFile(auth_path(self.environ), notes=self.notes)
+        if self.settings.sandbox:
+            from console import embedding
+
+            embedding.provide_credentials(found, self.transport)
+        return found
 
     @cached_property
     def origin(self) -> str:
@@ -91,6 +98,7 @@ class Session:
     def limiter(self) -> RateLimiter:
         """The request log shared by all processes on this machine."""
         from leadgenius.ratelimit import RateLimiter
+    from leadgenius.transport import Transport
 
         path = self.folder / "requests.sqlite3" if self.folder else None
         return RateLimiter(path, self.windows, notes=self.notes)
@@ -102,17 +110,25 @@ class Session:
         return Windows.parse(self.environ.get("LGP_RATE_LIMITS", "").strip() or DEFAULT_WINDOWS)
 
     @cached_property
-    def client(self) -> Client:
-        from leadgenius.client import Client, Patience
+    def transport(self) -> Transport:
+        """The connection to the origin, or to the sandbox in this process."""
         from leadgenius.transport import Transport
 
-        transport = Transport(self.origin, environ=self.environ)
+        made = Transport(self.origin, environ=self.environ)
         if self.settings.sandbox:
-            self._embed(transport)
+            from console import embedding
+
+            made.mount(embedding.Embedded(embedding.service(self.environ, self._sandbox_folder)))
+        return made
+
+    @cached_property
+    def client(self) -> Client:
+        from leadgenius.client import Client, Patience
+
         settings = self.settings
         end = None if settings.max_time is None else self._began + settings.max_time
         return Client(
-            transport,
+            self.transport,
             self.keys,
             self.limiter,
             patience=Patience(settings.timeout, settings.max_wait, end),
@@ -121,12 +137,6 @@ class Session:
             agent_name=self.user_agent,
             owner=self.owner,
         )
-
-    def _embed(self, transport: Any) -> None:
-        from console import embedding
-
-        transport.mount(embedding.Embedded(embedding.service(self.environ, self._sandbox_folder)))
-        embedding.provide_credentials(self.file)
 
     @property
     def owner(self) -> str:
@@ -192,8 +202,8 @@ class Session:
 
     def close(self) -> None:
         """Close the connection and the request log, if they were opened."""
-        if "client" in self.__dict__:
-            self.client.transport.close()
+        if "transport" in self.__dict__:
+            self.transport.close()
         if "limiter" in self.__dict__:
             self.limiter.close()
 
