@@ -98,7 +98,6 @@ class Session:
     def limiter(self) -> RateLimiter:
         """The request log shared by all processes on this machine."""
         from leadgenius.ratelimit import RateLimiter
-    from leadgenius.transport import Transport
 
         path = self.folder / "requests.sqlite3" if self.folder else None
         return RateLimiter(path, self.windows, notes=self.notes)
