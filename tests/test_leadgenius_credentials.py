@@ -42,8 +42,16 @@ Notes = list[tuple[str, str]]
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / ".leadgenius_auth.json"
+def folder(tmp_path: Path) -> Path:
+    """A folder with nothing in it: these tests look at all that a write leaves behind."""
+    made = tmp_path / "folder"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def path(folder: Path) -> Path:
+    return folder / ".leadgenius_auth.json"
 
 
 @pytest.fixture
@@ -131,15 +139,15 @@ def test_the_first_variable_that_is_set_wins() -> None:
 @pytest.mark.parametrize(
     "name", ["LGP_API_KEY", "LEADGENIUS_API_KEY", "LGP_AMPLIFY_API_KEY", "LGP_EMAIL", "LGP_PASSWORD"]
 )
-def test_a_secret_may_stand_in_the_first_line_of_a_file(name: str, tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
+def test_a_secret_may_stand_in_the_first_line_of_a_file(name: str, folder: Path) -> None:
+    secret = folder / "secret"
     secret.write_bytes(b"\xef\xbb\xbf with space \r\nsecond line\n")
     assert variable({f"{name}_FILE": str(secret)}, name) == (" with space ", f"{name}_FILE")
     assert variable({f"{name}_FILE": str(secret), name: "direct"}, name) == ("direct", name)
 
 
-def test_other_variables_are_not_read_from_files(tmp_path: Path) -> None:
-    assert variable({"LGP_COMPANY_ID_FILE": str(tmp_path / "absent")}, "LGP_COMPANY_ID") is None
+def test_other_variables_are_not_read_from_files(folder: Path) -> None:
+    assert variable({"LGP_COMPANY_ID_FILE": str(folder / "absent")}, "LGP_COMPANY_ID") is None
 
 
 def test_a_process_substitution_can_supply_a_secret() -> None:
@@ -151,8 +159,8 @@ def test_a_process_substitution_can_supply_a_secret() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\ncanary\n", b"canary\xff\n", "canary".encode("utf-16")])
-def test_a_named_file_without_a_usable_line_is_an_error_naming_it(content: bytes | None, tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
+def test_a_named_file_without_a_usable_line_is_an_error_naming_it(content: bytes | None, folder: Path) -> None:
+    secret = folder / "secret"
     if content is not None:
         secret.write_bytes(content)
     with pytest.raises(LocalError) as caught:
@@ -722,15 +730,15 @@ def test_a_new_file_and_its_lock_are_private(file: CredentialFile, path: Path) -
     }
 
 
-def test_the_target_of_a_link_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    link = tmp_path / "link.json"
+def test_the_target_of_a_link_is_replaced_and_the_link_stays(folder: Path) -> None:
+    (folder / "real").mkdir()
+    link = folder / "link.json"
     link.symlink_to("real/auth.json")
     CredentialFile(link).update(PRODUCTION, api_key="lgp_a")  # its target does not exist yet
     CredentialFile(link).update(PRODUCTION, email="a@b.c")
     assert link.is_symlink()
-    assert on_disk(tmp_path / "real" / "auth.json")["email"] == "a@b.c"
-    assert sorted(item.name for item in (tmp_path / "real").iterdir()) == ["auth.json", "auth.json.lock"]
+    assert on_disk(folder / "real" / "auth.json")["email"] == "a@b.c"
+    assert sorted(item.name for item in (folder / "real").iterdir()) == ["auth.json", "auth.json.lock"]
 
 
 def test_thirty_two_writers_at_once_lose_nothing(path: Path) -> None:
@@ -838,9 +846,9 @@ def test_without_a_home_nothing_is_stored_and_the_environment_works() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="needs root, to become somebody else")
-def test_an_unwritable_home_for_a_real_user(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    put(tmp_path / "auth.json", {"base_url": PRODUCTION, "api_key": "lgp_a"}, 0o444)
+def test_an_unwritable_home_for_a_real_user(folder: Path) -> None:
+    folder.chmod(0o755)
+    put(folder / "auth.json", {"base_url": PRODUCTION, "api_key": "lgp_a"}, 0o444)
     code = """
         import os, pathlib, sys
         from leadgenius.credentials import CredentialFile
@@ -857,8 +865,8 @@ def test_an_unwritable_home_for_a_real_user(tmp_path: Path) -> None:
                 print(error.code, "nothing can be stored" in error.message)
         """
     # chdir comes before setuid, so the folders above need not be open to that user
-    assert ended(python(code, tmp_path)) == (0, "warning\nlgp_a\n" + "permission True\n" * 2, "")
-    assert [item.name for item in tmp_path.iterdir()] == ["auth.json"]
+    assert ended(python(code, folder)) == (0, "warning\nlgp_a\n" + "permission True\n" * 2, "")
+    assert [item.name for item in folder.iterdir()] == ["auth.json"]
 
 
 # --- the lock ----------------------------------------------------------------------------------------------------
@@ -886,8 +894,8 @@ def test_a_planted_lock_link_is_not_followed(path: Path) -> None:
     assert not victim.exists()
 
 
-def test_two_names_of_one_file_share_its_lock(tmp_path: Path) -> None:
-    link = tmp_path / "link"
+def test_two_names_of_one_file_share_its_lock(folder: Path) -> None:
+    link = folder / "link"
     link.symlink_to("real")
-    with files.locked(link), (tmp_path / "real.lock").open() as lock, pytest.raises(BlockingIOError):
+    with files.locked(link), (folder / "real.lock").open() as lock, pytest.raises(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
