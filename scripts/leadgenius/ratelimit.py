@@ -29,6 +29,7 @@ __all__ = ["DEFAULT_WINDOWS", "RateLimiter", "Windows", "identity"]
 PROXY_PAUSE = 900.0  # the longest pause believed from a 429 that is not the API's own
 STEP = 5.0  # the longest sleep before looking again: a pause may have been cleared, an earlier place given up
 GRACE = 10.0  # how late a sleeper may wake before its place counts as abandoned
+FAR = 1e10  # seconds: no wait of ours is as long, so the log must be damaged
 LONE_SHARE = 8  # without a shared log each process takes this part of the limits
 
 
@@ -163,12 +164,14 @@ class RateLimiter:
         slot = slots.mine(slot, "reserved")
         at, reason = slots.earliest(slot)
         wait = max(0.0, at - now)
+        if wait > FAR:
+            raise ValueError("a time that nobody wrote")
+        if not wait:  # first, because `left` is below nothing once the time allowed is used up
+            return _Verdict(slots.write(slot, "flying", now, now + hold), 0.0, now, reason)
         if wait > left:
             slots.drop(slot)
             return _Verdict(0, wait, at, reason)
-        if wait:
-            return _Verdict(slots.write(slot, "reserved", at, now + min(wait, STEP) + GRACE), wait, at, reason)
-        return _Verdict(slots.write(slot, "flying", now, now + hold), 0.0, now, reason)
+        return _Verdict(slots.write(slot, "reserved", at, now + min(wait, STEP) + GRACE), wait, at, reason)
 
     def _clean(self, slots: Slots) -> None:
         slots.tidy()

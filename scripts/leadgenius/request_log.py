@@ -22,6 +22,9 @@ try:
 except ImportError:  # Windows: no lock while a damaged file is set aside; renaming one in use fails there anyhow
     fcntl = None  # type: ignore[assignment]
 
+# A damaged file may show in values of another type, or in SQLite's own message quoting bytes that are no text
+STRANGE = (ValueError, TypeError, OverflowError)
+FAULTS = (sqlite3.DatabaseError, *STRANGE)
 DAMAGED = ("malformed", "not a database", "no such table", "no such column", "has no column", "columns but")
 
 T = TypeVar("T")
@@ -72,7 +75,7 @@ class RequestLog:
         for _ in range(3):
             try:
                 return self._once(work, facts)
-            except sqlite3.DatabaseError as error:
+            except FAULTS as error:
                 self.close()
                 self._recover(error)
         self._give_way("it fails again and again")
@@ -134,14 +137,14 @@ class RequestLog:
 
     # ---- when it breaks
 
-    def _recover(self, error: sqlite3.DatabaseError) -> None:
+    def _recover(self, error: Exception) -> None:
         """Decided on SQLite's words: Python 3.10 does not tell its error codes."""
         if isinstance(error, _MovedError):
             return
         text = str(error)
         if "locked" in text or self._path is None:
             raise self._busy() if "locked" in text else error
-        if any(word in text for word in DAMAGED):
+        if isinstance(error, STRANGE) or any(word in text for word in DAMAGED):
             self._set_aside(self._path)
         else:
             self._give_way(text)
