@@ -144,7 +144,7 @@ class Csv:
         if self._shape.fields is None:
             unknown = {name: value for name, value in row.items() if name not in self.columns or name == "other"}
             row = {**row, "other": unknown or None}
-        return [self._guarded(escaped(cell(_inside(row, name)))) for name in self.columns]
+        return [escaped(self._guarded(cell(_inside(row, name)))) for name in self.columns]
 
     def _guarded(self, text: str) -> str:
         if self._shape.csv_raw or not text.startswith(_FORMULA) or text == "-":

@@ -28,8 +28,8 @@ def _json_escape(found: re.Match[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` for a CSV cell: its active characters as JSON escapes, but line ends and tabs, which quoting keeps."""
-    return _ACTIVE.sub(lambda found: found[0] if found[0] in _SHOWN else _json_escape(found), text)
+    """`text` for a CSV cell: its active characters as JSON escapes, but line feeds and tabs, which quoting keeps."""
+    return _ACTIVE.sub(lambda found: found[0] if found[0] in "\n\t" else _json_escape(found), text)
 
 
 def inert(text: str) -> str:
