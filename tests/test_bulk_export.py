@@ -28,7 +28,7 @@ def test_a_whole_run_leaves_the_target_alone_in_the_folder(tmp_path: Path) -> No
             work.add(text(page), page)
         work.finish()
     assert [json.loads(line)["id"] for line in target.read_text().splitlines()] == ["a", "b", "c"]
-    assert sorted(path.name for path in tmp_path.glob("leads*")) == ["leads.jsonl", "leads.jsonl.lock"]
+    assert sorted(path.name for path in tmp_path.glob("leads*")) == ["leads.jsonl"]
 
 
 class CutError(Exception):

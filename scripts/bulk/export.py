@@ -19,7 +19,12 @@ from typing import IO, Any
 
 from leadgenius.client import Page
 from leadgenius.errors import LocalError
-from leadgenius.files import local_error, locked, resolved, write_atomic
+from leadgenius.files import local_error, resolved, write_atomic
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs on one file are not told apart there
+    fcntl = None  # type: ignore[assignment]
 
 OLDEST_CHECKPOINT = 86_400.0  # seconds; a cursor of yesterday may show a list that has moved on
 
@@ -61,18 +66,16 @@ def exporting(
     path = resolved(target)
     if path.is_dir():
         raise LocalError("--out names a directory.", code="disk", hint="Give a file name, such as leads.jsonl.")
-    with locked(path, wait=0.0):
-        export = Export(path, _found(path, query, restart, continue_old, clock()), clock)
-        try:
-            with contextlib.closing(export):
-                yield export
-        except OSError as error:
-            raise local_error(target, "written", error) from error
+    try:
+        with _alone(_part_path(path)) as part:
+            yield Export(path, part, _found(path, query, restart, continue_old, clock()))
+    except OSError as error:
+        raise local_error(target, "written", error) from error
 
 
 def _found(path: Path, query: str, restart: bool, continue_old: bool, now: float) -> Checkpoint:
     stored = None if restart else _read(_checkpoint_path(path))
-    if stored is None or not _part_path(path).exists():
+    if stored is None or _part_path(path).stat().st_size < stored.bytes:
         return Checkpoint(query, now)
     if stored.query != query:
         raise LocalError(
@@ -100,9 +103,11 @@ def _read(path: Path) -> Checkpoint | None:
 class Export:
     """The rows on disk and what is known of them. `add` each page, then `finish`."""
 
-    def __init__(self, path: Path, checkpoint: Checkpoint, clock: Callable[[], float]) -> None:
-        self.checkpoint, self._path, self._clock = checkpoint, path, clock
-        self._file = _opened(_part_path(path), checkpoint.bytes)
+    def __init__(self, path: Path, part: IO[bytes], checkpoint: Checkpoint) -> None:
+        self.checkpoint, self._path, self._file = checkpoint, path, part
+        # A page that was half written is cut off and asked for again.
+        part.truncate(checkpoint.bytes)
+        part.seek(checkpoint.bytes)
 
     @property
     def resumed(self) -> bool:
@@ -131,21 +136,25 @@ class Export:
         self._file.write(last.encode())
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
         _part_path(self._path).replace(self._path)
         _checkpoint_path(self._path).unlink(missing_ok=True)
 
-    def close(self) -> None:
-        self._file.close()
 
-
-def _opened(path: Path, size: int) -> IO[bytes]:
-    """The part file cut back to what the checkpoint vouches for: a page that was half written is asked for again."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    file = os.fdopen(descriptor, "r+b")
-    file.truncate(size)
-    file.seek(size)
-    return file
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[IO[bytes]]:
+    """The part file, locked for this run. LocalError `locked` when another run has it, or has just finished it."""
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                ours = os.path.samestat(os.fstat(file.fileno()), path.stat())
+            except OSError:
+                ours = False
+            if not ours:  # locked, or renamed by its owner between our opening and our locking
+                raise LocalError(
+                    "Another run is writing this file.", code="locked", hint="Wait for it, or choose another --out."
+                )
+        yield file
 
 
 def _part_path(path: Path) -> Path:

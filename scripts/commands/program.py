@@ -28,8 +28,10 @@ def work(argv: Sequence[str], notes: Notes) -> int:
     if "--version" in argv:
         sys.stdout.write(f"leadgenius-skill {__version__}\n")
         return 0
+    if argv and argv[0] == "help":
+        return work([*argv[1:], "--help"], notes)
     asks_help = any(word in argv for word in _HELP)
-    if (asks_help and not words) or not argv or argv == ["help"]:
+    if (asks_help and not words) or not argv:
         sys.stdout.write(overview())
         return 0
     if asks_help and words[0] in parsing.GROUPS and _is_group(words):

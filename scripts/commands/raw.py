@@ -102,6 +102,8 @@ class _Raw:
     def run(self) -> int:
         self._refuse_change()
         body = inputs.data(self.call)
+        if body is not None and self.method == "GET":
+            raise UsageError("A GET takes no --data.", hint="Use -p KEY=VALUE for parameters, or another METHOD.")
         self._check(body)
         settings = self.session.settings
         if settings.dry_run:

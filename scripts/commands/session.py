@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from console import options
 from leadgenius import answers
 from leadgenius.accounts import Account
 from leadgenius.credentials import Credential, clean, environment_credential, variable
@@ -60,7 +59,7 @@ def login(call: Call) -> int:
 
 
 def _email(call: Call) -> str:
-    found = call.typed("email") or (variable(call.session.environ, "LGP_EMAIL") or ("",))[0].strip()
+    found = call.typed("body_email") or (variable(call.session.environ, "LGP_EMAIL") or ("",))[0].strip()
     if not found and call.session.settings.sandbox:
         from sandbox import demo
 
@@ -76,7 +75,7 @@ def _email(call: Call) -> str:
 
 def _password(call: Call, email: str) -> str:
     """From --password, --password-stdin, LGP_PASSWORD, the sandbox's own account, or a hidden prompt; in that order."""
-    typed = call.typed("password")
+    typed = call.typed("body_password")
     if typed:
         call.session.notes(
             "warning", "--password can be read by every process on this machine; prefer --password-stdin."
@@ -368,11 +367,9 @@ def _prove(call: Call, key: str, told: dict[str, Any]) -> None:
 
 
 def _login_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--email", help="the account's e-mail address")
     parser.add_argument(
         "--password-stdin", action="store_true", default=None, help="read the password from standard input"
     )
-    parser.add_argument("--password", help="the password itself; other processes can read it, so prefer the others")
     parser.add_argument("--save", action="store_true", default=None, help="accepted; a login is always stored")
 
 
@@ -414,9 +411,7 @@ def _login_row(*words: str) -> Row:
         "auth.login",
         "{lgp} auth --email your@email.com",
         help="Log in with e-mail and password, and store the token",
-        flags={"email": ("--login-email",), "password": ("--login-password",)},
         data=False,
-        groups=options.SENDING,
         arguments=_login_arguments,
         run=login,
     )

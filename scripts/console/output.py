@@ -142,12 +142,12 @@ class Output:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[str]]:
-    """A text stream to PATH.part that becomes PATH at the end: the old file stays until the new one is whole.
+    """A text stream beside PATH that becomes PATH at the end: the old file stays until the new one is whole.
 
     LocalError (disk, permission) when it cannot be written; the part is removed then.
     """
     target = resolved(path)
-    part = target.with_name(target.name + ".part")
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     if target.is_dir():
         raise LocalError("--out names a directory.", code="disk", hint="Give a file name, such as leads.jsonl.")
     try:

@@ -43,7 +43,7 @@ def data(call: Call) -> Any:
 def read_data(call: Call, text: str) -> str:
     """The text of `--data JSON`, `--data @FILE` or `--data -`."""
     if text == "-":
-        return call.session.stdin.read(LARGEST_INPUT)
+        return read_stdin(call, "--data")
     return read_file(text[1:], "--data") if text.startswith("@") else text
 
 
@@ -62,6 +62,14 @@ def parse_json(text: str, name: str) -> Any:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(name)
+
+
+def read_stdin(call: Call, option: str) -> str:
+    """Standard input, at most 50 MB of UTF-8 text."""
+    try:
+        return call.session.stdin.read(LARGEST_INPUT)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"Standard input is not UTF-8 text ({option}).", code="invalid_input") from error
 
 
 def read_file(name: str, option: str) -> str:
@@ -207,7 +215,7 @@ def ids(call: Call) -> list[str]:
 
 
 def _ids_from(call: Call, name: str) -> list[str]:
-    text = call.session.stdin.read(LARGEST_INPUT) if name == "-" else read_file(name, "--ids-from")
+    text = read_stdin(call, "--ids-from") if name == "-" else read_file(name, "--ids-from")
     stripped = text.strip()
     if stripped.startswith("["):
         return _ids_of(parse_json(stripped, "--ids-from"))

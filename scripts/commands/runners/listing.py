@@ -96,8 +96,6 @@ def _many_pages(call: Call, params: dict[str, Any], complete: Completeness) -> i
     rows = _walk(call, params, receipt, closing, complete)
     output.listing(rows, closing, output.shape(operation.columns(), call.row.table), receipt)
     output.receipt(receipt, client.requests)
-    if closing["complete"] is False and not call.session.settings.max_items:
-        call.session.notes("warning", "This list is not complete.")
     return 0
 
 
