@@ -65,14 +65,17 @@ def is_loopback(host: str) -> bool:
 
 def clean_origin(text: str) -> str:
     """`scheme://host[:port]` of a base URL. https, or http for loopback; UsageError says what is wrong with another."""
+    text = text.strip()
+    if re.search(r"[\x00-\x20\x7f]", text):  # urlsplit would drop a line end silently
+        raise UsageError("The base URL has a space or a control character in it.", hint=_origin_hint())
     try:
-        parts = urlsplit(text.strip())
+        parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise UsageError("The base URL cannot be read.", hint=_origin_hint()) from error
     if "@" in parts.netloc:
         raise UsageError("The base URL carries a user name or password.", hint=_origin_hint())
-    if not (_HOST.fullmatch(host) or is_loopback(host)) or parts.query or parts.fragment:
+    if not (_HOST.fullmatch(host) or is_loopback(host)) or parts.query or parts.fragment or port == 0:
         raise UsageError("The base URL is not an origin.", hint=_origin_hint())
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise UsageError("The base URL must be https; http is for this machine only.", hint=_origin_hint())
@@ -123,8 +126,11 @@ def route(endpoint: str, *, origin: str = PRODUCTION, scope: str = "auto") -> Ta
         raise UsageError("The endpoint names no resource.", hint="{api_call} GET /campaigns")
     if found is ROOT and rest[0] == "epsimo-auth":
         found = LOGIN
-    encoded = "/".join(quote(word, safe="%:@!$&'()*+,;=~") for word in rest)
-    return Target(found, f"{found.root}/{encoded}", quote(query, safe="%:@!$&'()*+,;=~/?[]"))
+    try:
+        encoded = "/".join(quote(word, safe="%:@!$&'()*+,;=~") for word in rest)
+        return Target(found, f"{found.root}/{encoded}", quote(query, safe="%:@!$&'()*+,;=~/?[]"))
+    except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
+        raise UsageError("The endpoint is not valid text.", code="invalid_input") from error
 
 
 def _split(endpoint: str, origin: str) -> tuple[str, str]:
@@ -145,7 +151,7 @@ def _same_origin_path(url: str, origin: str) -> str:
         raise _foreign(origin) from error
     if named != origin:
         raise _foreign(origin)
-    return url.split("//", 1)[1].partition("/")[2]
+    return re.sub(r"^[^/?#]*", "", url.split("//", 1)[1])  # from the end of the host on, a query without a path too
 
 
 def _foreign(origin: str) -> UsageError:
@@ -163,14 +169,21 @@ def _refuse_windows_path(text: str) -> None:
         )
 
 
+def _decoded(path: str) -> str:
+    """`path` without any percent-encoding, however often it was applied: who knows how often a server takes it off."""
+    while (plain := unquote(path)) != path:
+        path = plain
+    return path
+
+
 def _refuse_odd_path(path: str, query: str) -> None:
-    plain = unquote(path)
+    plain = _decoded(path)
     problem = ""
     if re.search(r"[\x00-\x20\x7f-\x9f\\]", path + query) or re.search(r"[\x00-\x1f\x7f-\x9f\\]", plain):
         problem = "a space, a backslash or a control character"
     elif "#" in path + query:
         problem = "a fragment (#)"
-    elif "//" in path or any(word in (".", "..") for word in plain.split("/")):
+    elif "//" in plain or any(word in (".", "..") for word in plain.split("/")):
         problem = "a dot segment or a double slash"
     elif _BAD_PERCENT.search(path + query):
         problem = "a % that is not followed by two hexadecimal digits"
