@@ -105,6 +105,17 @@ def refusal(limiter, *, max_wait=0.0, key=KEY):
     return caught.value
 
 
+def die_waiting(bench, limiter):
+    """Reserve a place like a process that is killed in its sleep; the clock stands still meanwhile."""
+
+    def kill(seconds):
+        raise KeyboardInterrupt
+
+    limiter._sleep, limiter._withdraw = kill, lambda *_: None
+    with pytest.raises(KeyboardInterrupt):
+        limiter.acquire(KEY, max_wait=1000, hold=60)
+
+
 # ---- windows and names
 
 
@@ -187,6 +198,7 @@ def test_credentials_do_not_share_a_limit(bench):
 def test_machines_share_by_division_and_never_get_nothing(bench):
     assert admitted_now(bench.limiter("17/10", share=8)) == 2
     assert admitted_now(bench.limiter("5/10", share=8), key=OTHER) == 1
+    assert Windows.parse("5/10").divided(8) == ((1, 10),)
 
 
 def test_a_wait_longer_than_allowed_is_not_begun(bench):
@@ -273,6 +285,25 @@ def test_a_place_put_off_stays_in_front_of_later_ones(bench):
     assert START + 17 < bench.time.now < START + 22
 
 
+def test_those_behind_do_not_hold_back_the_first(bench):
+    limiter, *others = (bench.limiter("1/10") for _ in range(4))
+    call(limiter)
+    bench.time.during = lambda: others and die_waiting(bench, others.pop())
+    call(limiter)
+    assert bench.time.now == START + 10.2
+
+
+def test_one_who_died_waiting_costs_its_place_for_a_while(bench):
+    limiter, other = bench.limiter("1/10"), bench.limiter("1/10")
+    call(limiter)
+    die_waiting(bench, other)
+    assert refusal(limiter).facts["retry_at"] == "2026-01-01T00:00:20.400Z"
+    bench.time.pass_(12)  # its time has come, and it may still wake and send now
+    assert refusal(limiter).facts["retry_at"] == "2026-01-01T00:00:22.200Z"
+    call(limiter)
+    assert bench.time.now <= START + 15 + 5
+
+
 def test_a_place_given_up_is_taken_anew_and_never_flown_twice(bench):
     limiter, other = bench.limiter("1/10"), bench.limiter("1/10")
     call(limiter)
@@ -344,11 +375,24 @@ def test_the_cap_ends_with_the_window(bench):
     assert admitted_now(limiter) == 10
 
 
+def test_a_cap_holds_up_those_in_the_queue_until_its_end_only(bench):
+    limiter = bench.limiter("3/10")
+    call(limiter)
+    bench.time.pass_(5)
+    call(limiter, headers=said(0, 3))  # two at most, until 15.2
+    for _ in range(2):
+        die_waiting(bench, bench.limiter("3/10"))  # one at 10.2; the next at 15.2
+    assert refusal(limiter).facts["retry_at"] == "2026-01-01T00:00:15.200Z"
+    die_waiting(bench, bench.limiter("3/10"))
+    assert refusal(limiter).facts["retry_at"] == "2026-01-01T00:00:20.400Z"  # by the limit itself
+
+
 def test_headers_never_loosen(bench):
     limiter = bench.limiter("5/10")
     call(limiter, headers=said(1, 5))
-    call(limiter, headers=said(999, 5))
-    assert admitted_now(limiter) == 0
+    for remaining in (2, 999):
+        call(limiter, headers=said(remaining, 5))
+    assert bench.time.now == START + 10.2  # two in the first window, whatever was said later
 
 
 def test_a_tighter_word_replaces_a_wider_one(bench):
@@ -500,6 +544,7 @@ def test_a_clock_set_back_costs_one_window_at_most(bench, back):
     bench.time.pass_(10.3)
     assert admitted_now(limiter) == 1  # the other one is still in flight
     bench.time.pass_(30)
+    assert admitted_now(limiter) == 1  # and is now taken for dead
     assert admitted_now(limiter, key=OTHER) == 2
 
 

@@ -161,7 +161,7 @@ class RateLimiter:
         """Go if free; else take or keep a place in the queue; else, the wait being too long, leave it."""
         slots = self._slots(db, now, credential_id)
         self._clean(slots)
-        slot = slots.mine(slot, "reserved")
+        slot = slots.mine(slot)
         at, reason = slots.earliest(slot)
         wait = max(0.0, at - now)
         if wait > FAR:
@@ -190,7 +190,7 @@ class RateLimiter:
     ) -> None:
         """Also a slot that others took for abandoned, or that a lost log knew, counts from now."""
         slots = self._slots(db, now, credential_id)
-        slots.write(slots.mine(slot, "flying", "settled"), "settled", now, None)
+        slots.write(slots.mine(slot), "settled", now, None)
         slots.listen(headers, sent)
 
     def _block(self, db: sqlite3.Connection, now: float, credential_id: str, seconds: float) -> None:

@@ -84,11 +84,10 @@ class Slots:
         written = self.db.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         return slot or written.lastrowid or 0
 
-    def mine(self, slot: int, *states: str) -> int:
-        """The id if that row is still ours and in one of `states`, else 0: given up, or from a log since replaced."""
-        sql = "SELECT state FROM slots WHERE id = ? AND owner = ?"
-        row = self.db.execute(sql, (slot, self.owner)).fetchone()
-        return slot if row and row[0] in states else 0
+    def mine(self, slot: int) -> int:
+        """The id if that row is still ours, else 0: the place was given up, or the log has been replaced."""
+        sql = "SELECT 1 FROM slots WHERE id = ? AND owner = ?"
+        return slot if self.db.execute(sql, (slot, self.owner)).fetchone() else 0
 
     def drop(self, slot: int) -> None:
         self.db.execute("DELETE FROM slots WHERE id = ? AND owner = ?", (slot, self.owner))
