@@ -23,7 +23,7 @@ def _problem() -> str:
         return "Python %d.%d is too old: Python 3.10 or newer is needed. Type: python3.10 %s" % (
             sys.version_info[0],
             sys.version_info[1],
-            " ".join(sys.argv),
+            sys.argv[0] + " …",
         )
     from importlib import metadata
 
