@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from argparse import ArgumentParser
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from console import catalog
 from console.catalog import Operation
 from console.output import Receipt
-from leadgenius.errors import UsageError
+from leadgenius.errors import CredentialError, LocalError, UsageError
 
 from commands.runners import parsing
 from commands.runners.rows import Call, Row
@@ -96,10 +97,23 @@ def _described(operation: Operation, levels: int) -> dict[str, Any]:
 
 def limits(call: Call) -> int:
     """What the request log knows: per credential and window the requests counted here and the server's own word."""
-    rows = call.session.limiter.report()
+    names = _names(call)
+    rows = [{"scope": names.get(row["credential"]), **row} for row in call.session.limiter.report()]
     output = call.session.output
     output.listing(iter([rows]), {}, output.shape(list(rows[0]) if rows else ()), Receipt())
     return 0
+
+
+def _names(call: Call) -> dict[str, str]:
+    """Log name → scope, of the credentials this run would use; the log itself holds no credential."""
+    from leadgenius.ratelimit import identity
+
+    session, found = call.session, dict[str, str]()
+    for kind, scope in (("agent", "agent"), ("amplify", "system"), ("jwt", "login")):
+        with contextlib.suppress(CredentialError, LocalError):
+            value = session.keys.find(kind).value
+            found[identity(session.origin, (session.owner or value) if kind == "jwt" else value)] = scope
+    return found
 
 
 def clear(call: Call) -> int:

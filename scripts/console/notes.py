@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from console.masking import Masker
-from console.text import compact, inert
+from console.text import compact, inert, sentence
 
 _COLOURS = {"warning": "33", "error": "31", "hint": "36"}
 PROGRESS_SECONDS = 10.0
@@ -43,7 +43,7 @@ class Notes:
         if level == "warning" and (level, message) in self._told:
             return
         self._told.add((level, message))
-        self._write(level, message)
+        self._write(level, sentence(message))
 
     def progress(self, message: str) -> None:
         """Where long work stands: redrawn on a terminal, a line each ten seconds elsewhere, nothing in the first."""

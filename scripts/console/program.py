@@ -17,6 +17,7 @@ from leadgenius.errors import LeadGeniusError, LocalError, UsageError
 
 from console.notes import Notes
 from console.options import switch
+from console.text import sentence
 
 EXIT_CODES = {
     0: "done",
@@ -111,7 +112,7 @@ def _told(error: LeadGeniusError, notes: Notes) -> int:
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     told = error.as_dict()
-    told["hint"] = called(error.hint)
+    told.update(message=sentence(error.message), hint=called(error.hint))
     notes.error(told)
     return error.exit_code
 

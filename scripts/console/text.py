@@ -52,6 +52,12 @@ def cell(value: Any) -> str:
     return str(value) if isinstance(value, (int, float)) else compact(value)
 
 
+def sentence(text: str) -> str:
+    """`text` as a sentence: a capital first, a full stop last. The low layers write clauses that others embed."""
+    started = text[:1].upper() + text[1:] if text[:2].islower() or text[1:2] == " " else text
+    return started if started.endswith((".", "!", "?", "…", ")")) else started + "."
+
+
 def width(text: str) -> int:
     """Columns that `text` takes on a terminal: wide characters two, combining marks none."""
     return len(text) if text.isascii() else sum(_columns(char) for char in text)

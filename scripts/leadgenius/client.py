@@ -227,8 +227,8 @@ class _Sending:
         slot = self._slot()
         timeout = self._timeout()
         headers = client.headers(self.target, self.credential)
-        client.notes("attempt", f"{self.asked.method} {self.asked.path} (attempt {self.attempt})")
         client.requests += 1
+        began = client.monotonic()
         result: Answer | Failure | None = None
         try:
             result = client.transport.send(self.asked.method, self.url, headers, self.body, timeout=timeout)
@@ -239,7 +239,13 @@ class _Sending:
         finally:
             if slot is not None:
                 client.limiter.settle(slot, result.headers if result else {})
+            self._tell_attempt(result, client.monotonic() - began)
         return result
+
+    def _tell_attempt(self, result: Answer | Failure | None, seconds: float) -> None:
+        said = f"HTTP {result.status}" if result and result.status else getattr(result, "detail", "") or "no answer"
+        what = f"{self.asked.method} {self.asked.origin}{self.asked.path}"
+        self.client.notes("attempt", f"attempt {self.attempt}: {what} → {said} after {seconds:.2f} s")
 
     def _slot(self) -> int | None:
         if self.credential is None:  # a login: limits are per key, and it has none
