@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 from leadgenius import answers
 from leadgenius.credentials import Credential
-from leadgenius.errors import RateError, UsageError
+from leadgenius.errors import RateError, ServerError, UsageError
 from leadgenius.judgement import Asked, judge, later, unsent_in_time
 from leadgenius.ratelimit import identity
 from leadgenius.retry import Failure, delay, retry_after
@@ -28,6 +28,8 @@ from leadgenius.transport import Answer, Transport
 
 LARGEST_PAGE = 100  # records; references/api_reference.md#paging
 LARGEST_BULK_PAGE = 5000
+LEAST_SECONDS = 0.5  # nothing is begun with less than this before --max-time: a change cut short is in doubt
+_STOPPED = Failure("no_answer", detail="stopped before the answer")
 Notes = Callable[[str, str], None]
 
 
@@ -140,13 +142,18 @@ class Client:
     ) -> Iterator[Page]:
         """Numbered pages until one is empty or the last is reached.
 
-        A short page is no sign of the end: the server clamps the page size silently.
+        A short page is no sign of the end: the server clamps the page size silently. The same rows again are one:
+        this list has no pages.
         """
         number = first
+        before: list[Any] = []
         while True:
             body = self.call("GET", endpoint, params={**(params or {}), "page": number, "pageSize": size}).body
             found = answers.items(body, collection)
+            if found and found == before:
+                return
             yield Page(found, body, number)
+            before = found
             last = answers.total_pages(body)
             if not found or (last is not None and number >= last):
                 return
@@ -160,8 +167,11 @@ class Client:
         limit: int = LARGEST_BULK_PAGE,
         cursor: str | None = None,
     ) -> Iterator[Page]:
-        """Pages of a bulk list from `cursor` on, until the server gives no further one."""
-        number = 1
+        """Pages of a bulk list from `cursor` on, until the server gives no further one.
+
+        ServerError when it gives one that it gave before: the list would never end.
+        """
+        number, seen = 1, {cursor}
         while True:
             asked = {**(params or {}), "limit": limit, "nextToken": cursor}
             body = self.call("GET", endpoint, params=asked).body
@@ -169,10 +179,14 @@ class Client:
             yield Page(answers.items(body, "leads"), body, number, following)
             if following is None:
                 return
-            if following == cursor:
-                raise judge(
-                    Asked("GET", endpoint, self.origin, ""), Failure("broken_json", detail="the same cursor again"), 1
+            if following in seen:
+                raise ServerError(
+                    "The server gave the same cursor twice, so this list would never end.",
+                    hint="Run it again later; nothing was changed.",
+                    method="GET",
+                    origin=self.origin,
                 )
+            seen.add(following)
             cursor, number = following, number + 1
 
 
@@ -180,7 +194,10 @@ def query(target: Target, params: Mapping[str, Any] | None) -> str:
     """`?…` of the endpoint's own query and `params`; None is left out, a list repeats its name."""
     given = [(name, value) for name, value in (params or {}).items() if value is not None]
     pairs = [(name, one) for name, value in given for one in (value if isinstance(value, list) else [value])]
-    added = urlencode([(name, _text(value)) for name, value in pairs])
+    try:
+        added = urlencode([(name, _text(value)) for name, value in pairs])
+    except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
+        raise UsageError("A parameter is not valid text.", code="invalid_input") from error
     joined = "&".join(part for part in (target.query, added) if part)
     return f"?{joined}" if joined else ""
 
@@ -191,7 +208,10 @@ def _text(value: Any) -> str:
 
 @dataclass
 class _Sending:
-    """The attempts of one request. `doubt`: an earlier attempt of a change may have been applied."""
+    """The attempts of one request.
+
+    `result` is that of the last attempt begun; `doubt`: an earlier attempt of a change may have been applied.
+    """
 
     client: Client
     asked: Asked
@@ -202,13 +222,13 @@ class _Sending:
     attempt: int = 0
     slept: float = 0.0
     doubt: bool = False
+    result: Answer | Failure | None = None
 
     def run(self) -> Answer:
         try:
             return self._until_answered()
         except (KeyboardInterrupt, SystemExit) as stop:
-            if not hasattr(stop, "outcome"):
-                stop.outcome = self._outcome(None)  # type: ignore[union-attr]
+            stop.outcome = self._outcome()  # type: ignore[union-attr]
             raise
 
     def _until_answered(self) -> Answer:
@@ -223,27 +243,26 @@ class _Sending:
 
     def _attempt(self) -> Answer | Failure:
         client = self.client
-        self._check_time(0.0)
+        self._check_time()
         slot = self._slot()
         timeout = self._timeout()
         headers = client.headers(self.target, self.credential)
         client.requests += 1
         began = client.monotonic()
-        result: Answer | Failure | None = None
+        self.result = _STOPPED
         try:
-            result = client.transport.send(self.asked.method, self.url, headers, self.body, timeout=timeout)
-        except BaseException as stop:
-            result = getattr(stop, "flight_result", None)
-            stop.outcome = self._outcome(result)  # type: ignore[attr-defined]
+            self.result = client.transport.send(self.asked.method, self.url, headers, self.body, timeout=timeout)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            self.result = getattr(stop, "flight_result", _STOPPED)
             raise
         finally:
             if slot is not None:
-                client.limiter.settle(slot, result.headers if result else {})
-            self._tell_attempt(result, client.monotonic() - began)
-        return result
+                client.limiter.settle(slot, self.result.headers)
+            self._tell_attempt(self.result, client.monotonic() - began)
+        return self.result
 
-    def _tell_attempt(self, result: Answer | Failure | None, seconds: float) -> None:
-        said = f"HTTP {result.status}" if result and result.status else getattr(result, "detail", "") or "no answer"
+    def _tell_attempt(self, result: Answer | Failure, seconds: float) -> None:
+        said = f"HTTP {result.status}" if result.status else getattr(result, "detail", "")
         what = f"{self.asked.method} {self.asked.origin}{self.asked.path}"
         self.client.notes("attempt", f"attempt {self.attempt}: {what} → {said} after {seconds:.2f} s")
 
@@ -269,18 +288,18 @@ class _Sending:
         patience = self.client.patience
         allowed = patience.max_wait - self.slept
         if patience.end is not None:
-            allowed = min(allowed, patience.end - self.client.monotonic())
+            allowed = min(allowed, patience.end - self.client.monotonic() - LEAST_SECONDS)
         return max(allowed, 0.0)
 
     def _timeout(self) -> float:
         patience = self.client.patience
         if patience.end is None:
             return patience.timeout
-        return max(min(patience.timeout, patience.end - self.client.monotonic()), 0.01)
+        return max(min(patience.timeout, patience.end - self.client.monotonic()), LEAST_SECONDS / 2)
 
-    def _check_time(self, wait: float) -> None:
+    def _check_time(self) -> None:
         end = self.client.patience.end
-        if end is not None and self.client.monotonic() + wait >= end:
+        if end is not None and self.client.monotonic() + LEAST_SECONDS > end:
             raise unsent_in_time(self.asked, self.attempt - 1, self.doubt)
 
     def _wait_or_raise(self, failure: Failure) -> None:
@@ -301,14 +320,15 @@ class _Sending:
         if self.credential is not None:
             self.client.limiter.penalize(self._identity(), seconds, proxy=not isinstance(failure.body, dict))
 
-    def _outcome(self, result: Answer | Failure | None) -> str | None:
-        if self.asked.method == "GET":
+    def _outcome(self) -> str | None:
+        """What an interruption now leaves behind."""
+        if not self.asked.changing:
             return None
-        if isinstance(result, Answer):
+        if self.result is None:
+            return "not_sent"
+        if isinstance(self.result, Answer):
             return "applied"
-        if result is None:
-            return "unknown" if self.doubt else "not_sent"
-        return str(judge(self.asked, result, self.attempt, self.doubt).facts["outcome"])
+        return str(judge(self.asked, self.result, self.attempt, self.doubt).facts["outcome"])
 
     def _notice_sandbox(self, result: Answer | Failure) -> None:
         if not self.client.sandbox and result.headers.get("X-LeadGenius-Sandbox"):

@@ -118,7 +118,12 @@ def _typed_value(typed: Any, schema: Schema) -> Any:
         return typed.lower() == "true"
     if kind in ("object", "array"):
         return parse_json(typed, "A flag that takes JSON")
-    return typed
+    return _as_listed(typed, schema)
+
+
+def _as_listed(typed: str, schema: Schema) -> str:
+    """`Qualified` as `qualified`, where the schema lists its values in lower case."""
+    return typed.lower() if typed.lower() in schema.get("enum", ()) else typed
 
 
 def _number(text: str, kind: type[int] | type[float], words: str) -> int | float:
@@ -174,10 +179,10 @@ def filters(call: Call) -> dict[str, Any]:
         typed = call.typed(f"query_{name}")
         if typed is None:
             continue
-        made[name] = typed
+        schema = {**resolve(parameter["schema"]), "x-assumed": parameter.get("x-assumed", False)}
+        made[name] = typed = _as_listed(typed, schema)
         flag = flags_of(call.row, name)[0]
         if not call.session.settings.no_check:
-            schema = {**resolve(parameter["schema"]), "x-assumed": parameter.get("x-assumed", False)}
             found += [Problem(flag, one.problem, one.assumed) for one in checks.problems(typed, schema)]
     refuse(call, found)
     return made
