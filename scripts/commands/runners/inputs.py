@@ -161,9 +161,9 @@ def refuse(call: Call, found: list[Problem]) -> None:
             call.session.notes("note", f"{problem.path} {problem.problem}, as far as we assume; sent all the same.")
     if not stated:
         return
-    many = f" and {len(stated) - 1} more problems" if len(stated) > 1 else ""
+    many = f" (problem 1 of {len(stated)}; details lists them all)" if len(stated) > 1 else ""
     raise UsageError(
-        f"The input cannot be sent: {stated[0].path} {stated[0].problem}{many}.",
+        f"The input cannot be sent: {stated[0].path or 'the body'} {stated[0].problem}{many}.",
         code="invalid_input",
         hint=call.row.example,
         details=[problem.as_dict() for problem in stated[:50]],
