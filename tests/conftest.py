@@ -123,3 +123,70 @@ def _runner(
         return Ran(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def demo_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state directory with the sandbox's demo data and its account, made once; never written to by a test."""
+    from console import embedding
+    from leadgenius.credentials import CredentialFile
+    from leadgenius.scopes import EMBEDDED
+    from leadgenius.transport import Transport
+
+    folder = tmp_path_factory.mktemp("demo") / "sandbox"
+    transport = Transport(EMBEDDED, environ={})
+    transport.mount(embedding.Embedded(embedding.service({}, folder)))
+    embedding.provide_credentials(CredentialFile(folder / "credentials.json"), transport)
+    transport.close()
+    return folder.parent
+
+
+@pytest.fixture
+def sandboxed(demo_state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every command goes to the embedded sandbox, over a copy of the demo data, as fast as it can.
+
+    Gives the sandbox's folder: sandbox.sqlite3, credentials.json, requests.sqlite3, jobs.jsonl.
+    """
+    import shutil
+
+    shutil.copytree(demo_state, tmp_path / "state")
+    monkeypatch.setenv("LGP_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("LGP_SANDBOX", "1")
+    monkeypatch.setenv("LGP_RATE_LIMITS", "100000/60")
+    return tmp_path / "state" / "sandbox"
+
+
+@dataclass
+class Clock:
+    """Real time and the time that was slept away; `slept` lists every sleep in seconds."""
+
+    slept: list[float]
+
+    def __call__(self) -> float:
+        import time
+
+        return time.time() + sum(self.slept)
+
+    def monotonic(self) -> float:
+        import time
+
+        return time.monotonic() + sum(self.slept)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Following a job moves this clock, the embedded sandbox's included, and takes no time."""
+    from functools import partial
+    from types import SimpleNamespace
+
+    from console import embedding
+    from sandbox.app import Sandbox
+
+    made = Clock([])
+    fake = SimpleNamespace(time=made, monotonic=made.monotonic, sleep=made.sleep)
+    monkeypatch.setattr("commands.runners.jobs.time", fake)
+    monkeypatch.setattr(embedding, "Sandbox", partial(Sandbox, clock=made))
+    return made
