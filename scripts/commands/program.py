@@ -57,7 +57,8 @@ def _run(found: parsing.Found, notes: Notes) -> int:
 def _is_group(words: Sequence[str]) -> bool:
     """Whether the words name a group rather than one of its commands."""
     rows = parsing.rows_of(words[0])
-    return len(rows) > 1 and not any(row.words == tuple(words[: len(row.words)]) and len(row.words) > 1 for row in rows)
+    longer = [row.words for row in rows if len(row.words) > 1]
+    return bool(longer) and not any(one == tuple(words[: len(one)]) for one in longer)
 
 
 def overview() -> str:

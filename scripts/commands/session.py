@@ -409,7 +409,7 @@ def _login_row(*words: str) -> Row:
     return Row(
         words,
         "auth.login",
-        "{lgp} auth --email your@email.com",
+        f"{{lgp}} {' '.join(words)} --email your@email.com",
         help="Log in with e-mail and password, and store the token",
         data=False,
         arguments=_login_arguments,
