@@ -7,13 +7,14 @@ import shlex
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)  # Python puts this folder there; the package is above it
 
-from sandbox import demo, store  # noqa: E402
+from sandbox import demo  # noqa: E402
 from sandbox.app import Sandbox, default_database  # noqa: E402
 from sandbox.server import Server, serve  # noqa: E402
 
@@ -50,21 +51,8 @@ def _run(server: Server, database: Path) -> int:
 def _sandbox(args: argparse.Namespace) -> Sandbox:
     """Raises ValueError, OSError, sqlite3.Error."""
     if args.reset:
-        _discard_broken(args.db)
-    sandbox = Sandbox(args.db, limits=args.limits, rate_limit=not args.no_rate_limit, faults=args.fault)
-    if args.reset:
-        sandbox.reset()
-    return sandbox
-
-
-def _discard_broken(database: Path) -> None:
-    """A file that is no database cannot be reset, only replaced."""
-    try:
-        store.prepare(database, lambda db: None)
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
-        database.unlink()
+        demo.make(args.db, time.time(), reset=True)
+    return Sandbox(args.db, limits=args.limits, rate_limit=not args.no_rate_limit, faults=args.fault)
 
 
 def _announce(port: int, database: Path) -> None:

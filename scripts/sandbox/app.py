@@ -62,11 +62,7 @@ class Sandbox:
         self.rate_limit = rate_limit
         self.limits = Limits.parse(limits or os.environ.get("LGP_RATE_LIMITS") or DEFAULT)
         self.faults = parse_all(faults)
-        store.prepare(self.database, lambda db: demo.fill(db, clock()))
-
-    def reset(self) -> None:
-        """Throw everything away and fill in the demo data again, in one transaction."""
-        store.prepare(self.database, lambda db: demo.fill(db, self.clock()), reset=True)
+        demo.make(self.database, clock())
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         answer = self._answer(environ)

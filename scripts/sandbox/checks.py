@@ -144,7 +144,8 @@ def record(fields: Mapping[str, Check], required: Iterable[str] = (), partial: b
     needed = set(required)
 
     def check(value: Any) -> dict[str, Any]:
-        clean, found = {}, []
+        clean: dict[str, Any] = {}
+        found: list[tuple[str, str]] = []
         for name, check_field in fields.items():
             if mapping(value).get(name) is None:
                 if name in needed and (name in value or not partial):

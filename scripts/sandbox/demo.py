@@ -12,9 +12,10 @@ import secrets
 import sqlite3
 import string
 import uuid
+from pathlib import Path
 from typing import Any
 
-from sandbox import demo_leads, demo_records, keys
+from sandbox import demo_leads, demo_records, keys, store
 from sandbox.times import iso
 
 SEED = "leadgenius sandbox 1"
@@ -52,6 +53,11 @@ CREDENTIALS: dict[str, str] = {
     "other_amplify_api_key": _amplify_key("other amplify key"),
     "other_company_id": _company("other company", 1751328000000),
 }
+
+
+def make(database: Path, now: float, reset: bool = False) -> None:
+    """The database with the demo data, unless it is there already; see `store.prepare`, also for what it raises."""
+    store.prepare(database, lambda db: fill(db, now), reset)
 
 
 def fill(db: sqlite3.Connection, now: float) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA_VERSION = 1
+SQLITE_MAGIC = b"SQLite format 3\x00"
 BUSY_SECONDS = 30.0
 INDEX_DEPTH = 1000  # what a lead search reads from each index: references/api_reference.md#search-depth
 
@@ -82,6 +83,8 @@ def prepare(database: Path, fill: Callable[[sqlite3.Connection], None], reset: b
     All of it is one transaction: of two first runs the second waits and finds the work done, and a run killed in
     between leaves an empty file. `reset` throws the old content away. Raises OSError, sqlite3.Error.
     """
+    if reset and not _is_database(database):
+        database.unlink(missing_ok=True)
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
     with closing(connect(database)) as db:
@@ -91,6 +94,14 @@ def prepare(database: Path, fill: Callable[[sqlite3.Connection], None], reset: b
         with transaction(db):
             if reset or not _is_current(db):
                 _build(db, fill)
+
+
+def _is_database(database: Path) -> bool:
+    """Whether the file starts as every SQLite file does; one that does not cannot be emptied, only replaced."""
+    if not database.is_file():
+        return False
+    with database.open("rb") as file:
+        return file.read(len(SQLITE_MAGIC)) in (SQLITE_MAGIC, b"")
 
 
 def _is_current(db: sqlite3.Connection) -> bool:

@@ -24,7 +24,7 @@ def target(environ: Mapping[str, Any]) -> tuple[str, str]:
     if raw is None:
         path = quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"))
         return path, environ.get("QUERY_STRING", "")
-    if "://" in raw.partition("?")[0]:
+    if not raw.startswith("/"):
         raw = "/" + raw.partition("://")[2].partition("/")[2]
     path, _, query = raw.partition("#")[0].partition("?")
     return path, query
