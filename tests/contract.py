@@ -11,8 +11,9 @@ import json
 import re
 import shlex
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from urllib.parse import unquote_to_bytes
 from jsonschema import Draft202012Validator, FormatChecker
 from sandbox.app import Sandbox
 from sandbox.demo import CREDENTIALS
+from sandbox.server import serve
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[1]
@@ -141,6 +143,19 @@ class Desk:
         return whose + CREDENTIAL_OF.get(OPERATIONS[operation][2]["x-scope"], "email")
 
 
+@contextmanager
+def serving(app: Sandbox) -> Iterator[str]:
+    """The application on a loopback port; gives its origin."""
+    with serve(app, 0) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def demo_ids(database: Path, company: str = "company_id") -> dict[str, str]:
     """Placeholder → an id of the demo data that fits it."""
     owner = CREDENTIALS[company]
@@ -187,7 +202,7 @@ def code_blocks(page: Path) -> Iterator[str]:
     """The lines of the shell blocks of a Markdown page, and the command lines in its running text."""
     text = page.read_text(encoding="utf-8")
     for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
-        yield from filter(None, (line.strip() for line in block.splitlines()))
+        yield from (line.strip() for line in block.splitlines() if line.strip() and not line.startswith("#"))
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     yield from re.findall(r"`((?:uv run|python3) scripts/\S+\.py[^`…]*)`", prose)
 
@@ -205,7 +220,7 @@ def commands_in(line: str, ids: dict[str, str]) -> list[tuple[str, list[str]]]:
         for word in _words(lexer):
             if word[0] in ";|&()":
                 break
-            argv.append(re.sub("|".join(ids), lambda name: ids[name[0]], word))
+            argv.append(re.sub(rf"\b({'|'.join(ids)})\b", lambda name: ids[name[0]], word))
         found.append((match[1], argv))
     return found
 

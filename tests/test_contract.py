@@ -1,4 +1,4 @@
-"""An operation is an entry in openapi.json, a row, a sandbox handler and a section of the reference: all of them, alike.
+"""An operation is an entry in openapi.json, a row, a sandbox handler, a section of the reference: all of them, alike.
 
 Every command and every operation is run against the sandbox, and what comes back is what the document promises.
 """
