@@ -720,6 +720,40 @@ def test_a_forked_child_opens_its_own_connection(bench):
     assert len(bench.rows("SELECT DISTINCT owner FROM slots")) == 2
 
 
+def test_the_time_is_read_under_the_lock(bench):
+    """Read before, it could be older than rows that others wrote while this process waited for its turn."""
+
+    def clock():
+        other = sqlite3.connect(bench.path, timeout=0, isolation_level=None)
+        with contextlib.closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        return START
+
+    with RateLimiter(bench.path, Windows.parse("3/10"), clock=clock) as limiter:
+        call(limiter)
+        limiter.penalize(OTHER, 5, proxy=True)
+
+
+def test_an_interruption_in_the_middle_of_a_decision_leaves_no_lock(bench):
+    moments = iter([START, KeyboardInterrupt(), START, START, START])
+
+    def clock():
+        moment = next(moments)
+        if isinstance(moment, BaseException):
+            raise moment
+        return moment
+
+    with RateLimiter(
+        bench.path, Windows.parse("2/10"), clock=clock, notes=lambda *told: bench.notes.append(told)
+    ) as it:
+        it.acquire(KEY, max_wait=0, hold=60)
+        with pytest.raises(KeyboardInterrupt):
+            it.acquire(KEY, max_wait=0, hold=60)
+        assert admitted_now(bench.limiter("2/10")) == 1
+        assert refusal(it).code == "rate_limited"
+    assert bench.notes == []
+
+
 # ---- a log that cannot be used
 
 
@@ -907,18 +941,15 @@ def test_a_reader_that_blocks_the_commit(bench):
 
 
 @pytest.mark.parametrize("content", [b"\0" * 5000, b"SQLite format 3\0" + b"\xff" * 9000, b"{}", b"x" * 100_000])
-def test_a_damaged_log_is_set_aside_with_its_journal_and_begun_anew(bench, content):
+def test_a_damaged_log_is_set_aside_and_begun_anew(bench, content):
     bench.path.parent.mkdir()
     bench.path.write_bytes(content)
-    journal = bench.path.with_name(bench.path.name + "-journal")
-    journal.write_bytes(b"old")
     limiter = bench.limiter("3/10")
     assert admitted_now(limiter) == 3
     assert "damaged" in bench.notes[0][1]
     assert [level for level, _ in bench.notes] == ["warning"]
     kept = bench.path.with_name(f"{bench.path.name}.corrupt-{START:.0f}")
     assert kept.read_bytes() == content
-    assert not journal.exists()
     assert bench.rows("SELECT count(*) FROM slots") == [(3,)]
 
 
@@ -928,6 +959,35 @@ def test_a_log_of_another_kind_is_set_aside(bench, sql):
     with contextlib.closing(sqlite3.connect(bench.path)) as db:
         db.executescript(sql)
     assert admitted_now(bench.limiter("3/10")) == 3
+    assert "damaged" in bench.notes[0][1]
+
+
+def test_the_journal_of_a_damaged_log_goes_with_it(bench):
+    """One that SQLite itself could not use up would be played back into the new file."""
+    limiter = bench.limiter()
+    call(limiter)
+    bench.path.with_name("requests.sqlite3-journal").write_bytes(b"old")
+    limiter._log._set_aside(bench.path)
+    kept = f"requests.sqlite3.corrupt-{START:.0f}"
+    assert {path.name for path in bench.path.parent.iterdir()} == {kept, f"{kept}-journal"}
+
+
+def test_of_two_that_meet_the_same_damage_only_one_begins_anew(bench):
+    limiter, other = bench.limiter("3/10"), bench.limiter("3/10")
+    call(limiter)
+    call(other)
+    bench.path.write_bytes(b"x" * 10_000)
+    call(limiter)
+    call(other)
+    assert len(bench.notes) == 1
+    assert bench.rows("SELECT count(*) FROM slots") == [(2,)]
+
+
+@pytest.mark.parametrize("stamp", ["soon", b"\xff", 1e300, float("inf")])
+def test_times_that_nobody_wrote_are_damage(bench, stamp):
+    call(bench.limiter("1/10"))
+    bench.rows("UPDATE slots SET stamp = ?", stamp)
+    assert admitted_now(bench.limiter("1/10")) == 1
     assert "damaged" in bench.notes[0][1]
 
 
