@@ -53,6 +53,16 @@ def test_the_search_merges_the_newest_thousand_of_two_indexes(service: Service) 
     assert any("company_id" not in row for row in rows), "the agent's own leads without a company are found"
 
 
+def test_the_owner_index_is_cut_at_a_thousand_too(service: Service) -> None:
+    admin = next(one["owner"] for one in stored(service) if one["id"] == "lead_1")
+    with closing(sqlite3.connect(service.app.database)) as db, db:
+        # All leads are the admin's own and without a company, so that only the owner index finds any.
+        db.execute(
+            "UPDATE leads SET owner = ?, company_id = NULL WHERE company_id = ?", (admin, CREDENTIALS["company_id"])
+        )
+    assert service.get(LEADS).body["pagination"]["totalItems"] == 1000
+
+
 def test_a_filter_comes_after_the_merge_and_misses_older_leads(service: Service) -> None:
     everything = [one for one in stored(service) if one.get("company_id") == CREDENTIALS["company_id"]]
     qualified = {one["id"] for one in everything if one["status"] == "qualified"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -127,6 +128,17 @@ def test_processes_share_one_budget_and_one_first_database(tmp_path: Path) -> No
         assert db.execute("SELECT count(*) FROM leads WHERE id = 'lead_1'").fetchone() == (1,)
         assert db.execute("SELECT count(*) FROM source_leads").fetchone() == (2060,)
     assert (database.stat().st_mode & 0o777, database.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_threads_share_one_budget(tmp_path: Path) -> None:
+    with running(tmp_path, rate_limit=True, limits="50/3600") as service:
+        told: list[int] = []
+        crew = [threading.Thread(target=lambda: told.extend(statuses(service, 20))) for _ in range(8)]
+        for one in crew:
+            one.start()
+        for one in crew:
+            one.join()
+    assert (told.count(200), told.count(429)) == (50, 110)
 
 
 def test_the_demo_data_is_the_same_each_time(tmp_path: Path) -> None:

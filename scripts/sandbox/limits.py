@@ -85,14 +85,15 @@ class Limits:
         return now // window.seconds * window.seconds if self.fixed else now - window.seconds
 
     def _full_until(self, db: sqlite3.Connection, credential: str, window: Window, now: float) -> float:
-        """When the window next has room; 0 if it has room now."""
+        """When the window has room again; in the past, or 0, if it has room now."""
         query = "SELECT at FROM calls WHERE credential = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
         row = db.execute(query, (credential, window.most - 1)).fetchone()
-        start = self._start(window, now)
-        # A fixed window includes its first moment; a sliding one has lost what is exactly its length old.
-        if row is None or row["at"] < start or (row["at"] == start and not self.fixed):
+        if row is None:
             return 0.0
-        return (start if self.fixed else float(row["at"])) + window.seconds
+        start = self._start(window, now)
+        if self.fixed:
+            return start + window.seconds if row["at"] >= start else 0.0
+        return float(row["at"]) + window.seconds
 
     def _left(self, db: sqlite3.Connection, credential: str, now: float) -> Allowance:
         first = self.windows[0]
