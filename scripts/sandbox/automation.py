@@ -49,7 +49,7 @@ def list_workflows(call: Call) -> Answer:
 @route("POST", "/api/agent/workflows", "workflows.create")
 def create_workflow(call: Call) -> Answer:
     fields = records.checked(call, checks.record(WORKFLOW, ["name"]))
-    return records.created(records.add(call, "workflow", {"status": "draft", "steps": [], "handoffs": [], **fields}))
+    return records.created(records.add(call, "workflow", fields, status="draft", steps=[], handoffs=[]))
 
 
 @route("GET", "/api/agent/integrations", "integrations.list")
@@ -62,7 +62,7 @@ def create_integration(call: Call) -> Answer:
     """`config` is write-only: it is checked, and neither stored nor echoed, since nothing here would use it."""
     fields = records.checked(call, checks.record(INTEGRATION, ["platform"]))
     fields.pop("config", None)
-    return records.created(records.add(call, "integration", {"status": "connected", "lastSyncAt": None, **fields}))
+    return records.created(records.add(call, "integration", fields, status="connected", lastSyncAt=None))
 
 
 @route("GET", "/api/agent/webhooks", "webhooks.list")
@@ -77,6 +77,6 @@ def create_webhook(call: Call) -> Answer:
     """201; `data.secret` signs deliveries and is shown this once."""
     fields = records.checked(call, checks.record(WEBHOOK, ["url", "events"]))
     fields["events"] = list(dict.fromkeys(fields["events"]))
-    secret = "whsec_" + secrets.token_hex(16)
-    webhook = records.add(call, "webhook", {"active": True, **fields, "secret": secret})
+    fields["secret"] = "whsec_" + secrets.token_hex(16)
+    webhook = records.add(call, "webhook", fields, active=True)
     return ok(webhook, 201, id=webhook["id"])

@@ -38,7 +38,7 @@ def create(call: Call) -> Answer:
     """201; status draft unless given."""
     fields = records.checked(call, checks.record(FIELDS, REQUIRED))
     _check_dates(fields)
-    return records.created(records.add(call, "campaign", {"status": "draft", **fields}))
+    return records.created(records.add(call, "campaign", fields, status="draft"))
 
 
 @route("GET", "/api/agent/campaigns/{id}", "campaigns.get")

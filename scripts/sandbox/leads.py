@@ -88,7 +88,7 @@ def _lead_of(call: Call) -> checks.Check:
 def _store(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
     name = f"{fields['firstName']} {fields['lastName']}"
     # Without these two the vendor's web interface shows blank rows.
-    lead = records.stamped(call, {"status": "new", "fullName": name, "contactName": name, **fields})
+    lead = records.stamped(call, fields, fullName=name, contactName=name, status="new")
     lead["lead_id"] = lead["id"]
     leadstore.add(call.db, [(lead, [(lead["status"], lead["createdAt"])])])
     return lead

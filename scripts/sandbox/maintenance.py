@@ -32,5 +32,5 @@ def request_enhancement(call: Call) -> Answer:
 
 
 def _add(call: Call, kind: str) -> Answer:
-    fields = {"userEmail": None, **records.checked(call, REPORT), "status": "open"}
-    return said(201, **{kind: records.add(call, kind, fields)})
+    report = records.add(call, kind, records.checked(call, REPORT), userEmail=None, status="open")
+    return said(201, **{kind: report})

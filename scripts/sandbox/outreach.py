@@ -54,7 +54,7 @@ def list_sequences(call: Call) -> Answer:
 @route("POST", "/api/agent/sequences", "sequences.create")
 def create_sequence(call: Call) -> Answer:
     fields = records.checked(call, checks.record(SEQUENCE, ["name"]))
-    sequence = records.add(call, "sequence", {"channel": "email", "status": "draft", "steps": [], **fields})
+    sequence = records.add(call, "sequence", fields, channel="email", status="draft", steps=[])
     return ok({**sequence, "enrolledCount": 0}, 201, id=sequence["id"])
 
 

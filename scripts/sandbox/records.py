@@ -29,14 +29,16 @@ def checked(call: Call, check: Check) -> dict[str, Any]:
     return clean
 
 
-def stamped(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
-    """A new record: id, the fields, tenancy and times."""
+def stamped(call: Call, fields: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+    """A new record: id, the fields, defaults for the others, tenancy and times."""
+    fields = {**fields, **{name: value for name, value in defaults.items() if name not in fields}}
     tenancy = {"company_id": call.company, "owner": call.caller.user}
     return {"id": str(uuid.uuid4()), **fields, **tenancy, "createdAt": iso(call.now), "updatedAt": iso(call.now)}
 
 
-def add(call: Call, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
-    record = stamped(call, fields)
+def add(call: Call, kind: str, fields: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+    """Store a new record of the fields, with the defaults for those that were not given."""
+    record = stamped(call, fields, **defaults)
     add_records(call.db, kind, [record])
     return record
 
