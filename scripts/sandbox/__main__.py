@@ -52,6 +52,8 @@ def _sandbox(args: argparse.Namespace) -> Sandbox:
     """Raises ValueError, OSError, sqlite3.Error."""
     if args.reset:
         demo.make(args.db, time.time(), reset=True)
+        # Beside the default database lie the credentials of those who embed it; the new data does not know their keys.
+        args.db.with_name("credentials.json").unlink(missing_ok=True)
     return Sandbox(args.db, limits=args.limits, rate_limit=not args.no_rate_limit, faults=args.fault)
 
 
