@@ -51,12 +51,12 @@ class Asked:
 def judge(
     asked: Asked, failure: Failure, attempts: int, doubt: bool = False, *, wait: float | None = None, now: float = 0.0
 ) -> LeadGeniusError:
-    """The error of a failure after `attempts`. `doubt`: an earlier attempt of this change may have been applied,
-    so that a last attempt which certainly was not still leaves the outcome unknown. `wait` is the pause, in seconds,
-    that was longer than allowed."""
-    kind = exit_code(asked.method, failure)
-    if doubt and kind in (5, 6):
-        kind = 8
+    """The error of a failure after `attempts`. `wait` is the pause, in seconds, that was longer than allowed.
+
+    `doubt`: an earlier attempt of this change may have been applied. Then nothing that a later one meets makes the
+    outcome known: a 404 after a lost DELETE, or a 409 after a lost PUT, may be the first attempt's own work.
+    """
+    kind = 8 if doubt else exit_code(asked.method, failure)
     message, code, hint = _words(kind, asked, failure)
     facts = _server_facts(failure) | _request_facts(asked, attempts)
     facts["outcome"] = _outcome(kind, asked, failure)

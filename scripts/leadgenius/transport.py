@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,6 +54,7 @@ class Flight:
     phase: str = CONNECTING
     cancelled: bool = False
     sock: socket.socket | None = None
+    handle: socket.socket | None = None  # a second one on a new connection: the handshake of TLS takes `sock` away
     done: threading.Event = field(default_factory=threading.Event)
     result: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -65,14 +67,27 @@ class Flight:
             self.phase = phase
             self.sock = sock or self.sock
 
+    def hold(self, sock: socket.socket) -> None:
+        """Keep a handle of our own on a new connection."""
+        if self.handle is not None:
+            self.handle.close()
+        self.handle = sock.dup()
+
     def cancel(self) -> str:
         """Shut the socket down and return the phase it was in. Works below TLS: the descriptor itself is shut."""
         with self._lock:
             self.cancelled = True
-            if self.sock is not None:
-                with contextlib.suppress(OSError):
-                    socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+            for sock in (self.sock, self.handle):
+                if sock is not None:
+                    with contextlib.suppress(OSError):
+                        socket.socket.shutdown(sock, socket.SHUT_RDWR)
             return self.phase
+
+    def end(self) -> None:
+        """The thread that makes the attempt is through with it."""
+        if self.handle is not None:
+            self.handle.close()
+        self.done.set()
 
 
 _current = threading.local()
@@ -112,6 +127,7 @@ class _Watched(HTTPConnection):
             sock.settimeout(max(seconds, 0.01))
             sock.connect(address)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            current_flight().hold(sock)
         except BaseException:
             sock.close()
             raise
@@ -151,10 +167,23 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        if proxy.lower().startswith("socks"):  # its connections could not be watched
+            raise LocalError("SOCKS proxies are not supported.", hint="Name an HTTP proxy, or unset ALL_PROXY.")
+        manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         return manager
+
+
+class _Session(requests.Session):
+    """requests' session, blind to what we never follow or send back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a request carries one credential
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None always: even without following, requests would parse Location and read that body without a bound."""
 
 
 def trusted_certificates(environ: Mapping[str, str]) -> bool | str:
@@ -177,7 +206,7 @@ class Transport:
 
     def __init__(self, origin: str, *, environ: Mapping[str, str] = os.environ) -> None:
         self.origin = origin
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.mount("https://", _Adapter())
         self._session.mount("http://", _Adapter())
         # Loopback is never asked through a proxy: requests would send it there, key included.
@@ -203,13 +232,10 @@ class Transport:
         thread = threading.Thread(target=self._fly, args=(flight, method, url, dict(headers), body), daemon=True)
         try:
             thread.start()
-            finished = flight.done.wait(timeout)
-        except BaseException as stop:
-            stop.flight_result = _last_word(flight, method, patience)  # type: ignore[attr-defined]
+            return _result(flight) if flight.done.wait(timeout) else _late(flight, timeout)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            stop.flight_result = _last_word(flight, method, patience)  # type: ignore[union-attr]
             raise
-        if not finished:
-            return _late(flight, timeout)
-        return _result(flight)
 
     def _fly(self, flight: Flight, method: str, url: str, headers: dict[str, str], body: Any) -> None:
         _current.flight = flight
@@ -218,7 +244,7 @@ class Transport:
         except BaseException as error:  # handed to the waiting thread, which judges it
             flight.result = error
         finally:
-            flight.done.set()
+            flight.end()
 
     def _exchange(self, flight: Flight, method: str, url: str, headers: dict[str, str], body: Any) -> Answer | Failure:
         data = None
@@ -238,6 +264,7 @@ class Transport:
         ) as response:
             flight.advance(READING)
             raw = _read(response)
+            flight.advance(READING)  # an end that the watchdog made is no end of a body without a length
         if raw is None:
             return Failure("too_large", status=response.status_code, headers=response.headers)
         return _understood(response.status_code, response.headers, raw)
@@ -290,7 +317,7 @@ def _finite(text: str) -> float:
 def _late(flight: Flight, timeout: float) -> Answer | Failure:
     phase = flight.cancel()
     flight.done.wait(_GRACE_SECONDS)
-    if isinstance(flight.result, Answer):
+    if isinstance(flight.result, (Answer, Failure)):  # it was all there a moment before
         return flight.result
     return Failure(_kind_of(phase), detail=f"no end within {timeout:g} s while {phase}")
 
@@ -303,7 +330,8 @@ def _result(flight: Flight) -> Answer | Failure:
 
 def _last_word(flight: Flight, method: str, patience: float) -> Answer | Failure:
     if method != "GET" and flight.phase != CONNECTING:
-        flight.done.wait(patience)
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):  # stopped once more: now
+            flight.done.wait(patience)
     if flight.done.is_set():
         return _result(flight)
     return Failure(_kind_of(flight.cancel()), detail="stopped before the answer")
