@@ -190,3 +190,32 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr("commands.runners.jobs.time", fake)
     monkeypatch.setattr(embedding, "Sandbox", partial(Sandbox, clock=made))
     return made
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request that reached the embedded sandbox."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: Any
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Sent]:
+    """Every request to the embedded sandbox, as it goes out."""
+    import json
+
+    from console.embedding import Embedded
+
+    found: list[Sent] = []
+    send = Embedded.send
+
+    def noted(self: Any, request: Any, *args: Any, **more: Any) -> Any:
+        body = json.loads(request.body) if request.body else None
+        found.append(Sent(request.method, request.path_url, dict(request.headers), body))
+        return send(self, request, *args, **more)
+
+    monkeypatch.setattr(Embedded, "send", noted)
+    return found

@@ -206,13 +206,15 @@ def check_fields(call: Call) -> None:
 
 
 def ids(call: Call) -> list[str]:
-    """The ids given, each once, in their order. UsageError for none, for doubled sources, or ids that are none."""
-    typed = call.typed("path_id") or call.typed("ids") or []
-    words = [typed] if isinstance(typed, str) else typed
+    """The ids given, each once, in their order. UsageError for none, or for a file that has none to read.
+
+    They are those of the path, unless the body lists them: then the path's one is the record they are added to.
+    """
+    in_path = [] if call.operation.id_field() else call.typed("path_id") or []
+    words = [in_path] if isinstance(in_path, str) else list(in_path)
+    words += [part for word in call.typed("ids") or () for part in word.split(",")]
     if call.typed("ids_from"):
-        words = [*words, *_ids_from(call, call.typed("ids_from"))]
-    else:
-        words = [part for word in words for part in word.split(",")] if not call.typed("path_id") else words
+        words += _ids_from(call, call.typed("ids_from"))
     found = list(dict.fromkeys(word.strip() for word in words if word.strip()))
     if not found:
         raise UsageError("No ids were given.", code="invalid_input", hint=call.row.example)
@@ -258,5 +260,9 @@ def _ids_of_csv(text: str) -> list[str]:
     rows = csv.DictReader(io.StringIO(text))
     column = next((name for name in ("id", "leadId", "lead_id") if name in (rows.fieldnames or ())), None)
     if column is None:
-        raise UsageError("--ids-from: the csv file has no column id, leadId or lead_id.", code="invalid_input")
+        raise UsageError(
+            "--ids-from: the csv file has no column id, leadId or lead_id.",
+            code="invalid_input",
+            hint="One id a line works as well.",
+        )
     return [row[column] for row in rows if row.get(column)]
