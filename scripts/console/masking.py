@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote, urlsplit
 
 MASK = "***"
 _HEADERS = {"authorization", "x-api-key", "proxy-authorization", "cookie", "set-cookie"}
+_VARIABLES = ("LGP_API_KEY", "LEADGENIUS_API_KEY", "LGP_AMPLIFY_API_KEY", "LGP_PASSWORD")
 _SHORTEST = 6  # a shorter secret would turn ordinary words into stars
 
 
@@ -16,15 +20,30 @@ class Masker:
         self._secrets: set[str] = set()
 
     def learn(self, secret: str | None) -> None:
-        """Blot this value out from now on."""
-        if secret and len(secret) >= _SHORTEST:
-            self._secrets.add(secret)
+        """Blot this value out from now on, as it is and as it stands in JSON and in a traceback."""
+        text = (secret or "").strip()
+        if len(text) >= _SHORTEST:
+            self._secrets |= {text, *(shown[1:-1] for shown in (json.dumps(text), _json(text), repr(text)))}
 
     def mask(self, text: str) -> str:
         """`text` with every known secret replaced; the longest first, for one may contain another."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, MASK)
         return text
+
+
+def secrets(environ: Mapping[str, str]) -> Iterator[str]:
+    """The secrets in the environment: known before anything can go wrong with them."""
+    yield from (environ[name] for name in _VARIABLES if name in environ)
+    for name, value in environ.items():
+        if name.lower().endswith("_proxy"):
+            with contextlib.suppress(ValueError):
+                password = urlsplit(value).password or ""
+                yield from (password, unquote(password))
+
+
+def _json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def masked_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from leadgenius.errors import LeadGeniusError, LocalError, UsageError
 
+from console.masking import Masker, secrets
 from console.notes import Notes
 from console.options import switch
 from console.text import sentence
@@ -44,6 +45,7 @@ class Terminated(SystemExit):
 
 def run(work: Work, argv: Sequence[str], *, environ: Mapping[str, str] = os.environ) -> int:
     """Do `work`, tell what went wrong, return the exit code. Raises nothing but what no program can catch."""
+    _open_missing_streams()
     _speak_utf8(sys.stdout, sys.stderr)
     notes = _notes(argv, environ)
     with _signals():
@@ -67,8 +69,12 @@ def run(work: Work, argv: Sequence[str], *, environ: Mapping[str, str] = os.envi
 
 def _notes(argv: Sequence[str], environ: Mapping[str, str]) -> Notes:
     """Made before anything is parsed, because the parsing itself may have to be told about."""
+    masker = Masker()
+    for secret in secrets(environ):
+        masker.learn(secret)
     return Notes(
         sys.stderr,
+        masker=masker,
         quiet="--quiet" in argv or _on(environ, "LGP_QUIET"),
         verbose="--verbose" in argv or _on(environ, "LGP_VERBOSE"),
     )
@@ -79,6 +85,13 @@ def _on(environ: Mapping[str, str], name: str) -> bool:
         return switch(environ.get(name, ""), name)
     except UsageError:
         return False  # told when the settings are read
+
+
+def _open_missing_streams() -> None:
+    """A stream closed by whoever started us (`>&-`) is None, and its descriptor would go to the next file opened."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  (stays open as long as the process)
 
 
 def _speak_utf8(*streams: Any) -> None:
@@ -109,8 +122,7 @@ def _signals() -> Iterator[None]:
 
 
 def _told(error: LeadGeniusError, notes: Notes) -> int:
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
+    _flush_or_abandon(notes)
     told = error.as_dict()
     told.update(message=sentence(error.message), hint=called(error.hint))
     notes.error(told)
@@ -141,8 +153,7 @@ def _stopped(stop: BaseException, notes: Notes, code: str, exit_code: int) -> in
     message = f"Stopped ({code}). {words.get(outcome or '', '')}".strip()
     error = _Stopped(message, code=code, outcome=outcome, **getattr(stop, "facts", {}))
     told = {**error.as_dict(), "exit_code": exit_code}
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
+    _flush_or_abandon(notes)
     notes.error(told)
     return exit_code
 
@@ -167,6 +178,17 @@ def _flushed(code: int) -> int:
     return code
 
 
+def _flush_or_abandon(notes: Notes) -> None:
+    """What was written before an error goes out if it can; the error is what counts."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _abandon_stdout()
+    except (OSError, ValueError):
+        _abandon_stdout()
+        notes("warning", "The output could not be written whole.")
+
+
 def _abandon_stdout() -> None:
     """Point stdout to nowhere, or the interpreter would complain once more when it flushes at exit."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -175,7 +197,8 @@ def _abandon_stdout() -> None:
 
 def _bug(error: Exception, notes: Notes) -> int:
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    sys.stderr.write(notes.masker.mask(trace))
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(notes.masker.mask(trace))
     told = LeadGeniusError(
         f"A bug in this program: {type(error).__name__}.",
         hint="Please report the traceback above; it holds no secrets.",
