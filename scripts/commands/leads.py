@@ -106,7 +106,8 @@ def _skipped(operation: Operation, part: Part, body: Any) -> list[dict[str, Any]
         return [{**unnamed, "message": "Skipped; the server does not say which row or why."}] * min(
             skipped, len(part.records)
         )
-    return [_skip(part, one) for one in skipped if isinstance(one, dict)] if isinstance(skipped, list) else []
+    named = [one for one in skipped if isinstance(one, dict)] if isinstance(skipped, list) else []
+    return [_skip(part, one) for one in named[: len(part.records)]]
 
 
 def _skip(part: Part, told: dict[str, Any]) -> dict[str, Any]:

@@ -162,7 +162,9 @@ def send(call: Call, parts: Sequence[Part], result: Result, refused: Refused | N
             answer = client.call(operation.method, part.path, body=part.body)
         except LeadGeniusError as error:
             outcome = _outcome(operation, error)
-            again = outcome == "not_sent" or (outcome == "unknown" and operation.method in RETRYABLE | {"GET"})
+            # A refused key or a full window says nothing of the records: they are still to do.
+            untried = outcome == "not_sent" or (outcome == "rejected" and not isinstance(error, RefusedError))
+            again = untried or (outcome == "unknown" and operation.method in RETRYABLE | {"GET"})
             result.fail(part, outcome, error, again)
             if not isinstance(error, RefusedError):
                 return result.leave(parts[position + 1 :])
