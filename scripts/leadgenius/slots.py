@@ -94,19 +94,20 @@ class Slots:
 
     def tidy(self) -> None:
         """Bring the rows to `now`, so that `stamp` alone decides; drop what no longer counts."""
-        now = (self.now,)
+        now = {"now": self.now}
         self._undo_clock()
-        self.db.execute("DELETE FROM blocks WHERE until <= ?", now)
-        self.db.execute("DELETE FROM caps WHERE until <= ?", now)
+        self.db.execute("DELETE FROM blocks WHERE until <= :now", now)
+        self.db.execute("DELETE FROM caps WHERE until <= :now", now)
         # nobody settled it in the time it had: its process died, and the request ended then at the latest
         self.db.execute(
             """UPDATE slots SET state = 'settled', stamp = expires, expires = NULL
-               WHERE state = 'flying' AND expires <= ?""",
+               WHERE state = 'flying' AND expires <= :now""",
             now,
         )
-        self.db.execute("DELETE FROM slots WHERE state = 'reserved' AND expires <= ?", now)
+        self.db.execute("DELETE FROM slots WHERE state = 'reserved' AND expires <= :now", now)
         # in flight, or late in waking: it may reach the server now, so it counts as now
-        self.db.execute("UPDATE slots SET stamp = ?1 WHERE expires > ?1 AND (state = 'flying' OR stamp < ?1)", now)
+        late = "UPDATE slots SET stamp = :now WHERE expires > :now AND (state = 'flying' OR stamp < :now)"
+        self.db.execute(late, now)
         self.db.execute("DELETE FROM slots WHERE credential = ? AND stamp < ?", (self.credential, self._forgotten()))
 
     def sweep(self) -> None:
@@ -122,13 +123,14 @@ class Slots:
 
         No stamp is older than its `made`, so the index on stamps finds them without reading the others.
         """
+        facts = {"now": self.now, "credential": self.credential}
         self.db.execute(
-            """UPDATE slots SET stamp = stamp - (made - ?1), expires = expires - (made - ?1), made = ?1
-               WHERE credential = ?2 AND stamp > ?1 AND made > ?1""",
-            (self.now, self.credential),
+            """UPDATE slots SET stamp = stamp - (made - :now), expires = expires - (made - :now), made = :now
+               WHERE credential = :credential AND stamp > :now AND made > :now""",
+            facts,
         )
-        self.db.execute("UPDATE blocks SET until = until - (made - ?1), made = ?1 WHERE made > ?1", (self.now,))
-        self.db.execute("UPDATE caps SET until = until - (made - ?1), made = ?1 WHERE made > ?1", (self.now,))
+        self.db.execute("UPDATE blocks SET until = until - (made - :now), made = :now WHERE made > :now", facts)
+        self.db.execute("UPDATE caps SET until = until - (made - :now), made = :now WHERE made > :now", facts)
 
     # ---- what the server says
 

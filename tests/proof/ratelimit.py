@@ -25,7 +25,7 @@ from pathlib import Path
 SCRIPTS = Path(__file__).resolve().parent.parent.parent / "scripts"
 LIMIT, SECONDS = 20, 4.0
 PROCESSES, CALLS = 8, 80
-SLOW = 0.12  # an answer takes up to so many seconds
+SLOW = 0.4  # an answer takes up to so many seconds: much more than the windows are lengthened by
 BOUND = 1.10
 KILLS = 25
 
