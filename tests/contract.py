@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from jsonschema import Draft202012Validator, FormatChecker
+
 from sandbox.app import Sandbox
 from sandbox.demo import CREDENTIALS
 from sandbox.server import serve

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from bulk.export import Checkpoint, Export, exporting
 from leadgenius.client import Page
 from leadgenius.errors import LocalError

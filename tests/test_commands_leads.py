@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from conftest import Clock, Run, Sent
 from sandbox.demo import CREDENTIALS
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import faults
 import pytest
+
+import faults
 from conftest import Run
 from faults import FaultServer, Step, answer, applied, close_before, ok, reset_before, status
 

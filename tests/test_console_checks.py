@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from console import catalog, checks
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+
+from console import catalog, checks
 
 BODIES = [operation for operation in catalog.operations().values() if operation.body]
 VALUES = st.recursive(

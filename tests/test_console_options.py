@@ -6,10 +6,11 @@ import contextlib
 from typing import Any
 
 import pytest
-from conftest import Run
-from console import options
 from hypothesis import given
 from hypothesis import strategies as st
+
+from conftest import Run
+from console import options
 from leadgenius.errors import UsageError
 
 
@@ -66,7 +67,7 @@ def test_no_abbreviations(lgp: Run, argv: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "argv",
     [
-        ("schema", "--sandbox"),
+        ("schema", "--dry-run"),
         ("campaigns", "get", "a", "--all"),
         ("campaigns", "list", "--wait"),
         ("leads", "list", "--yes"),

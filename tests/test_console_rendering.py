@@ -8,10 +8,11 @@ import json
 from typing import Any
 
 import pytest
-from console.rendering import WRITERS, Csv, Shape, Table, details, pick
-from console.text import compact, escaped, fit, inert, width
 from hypothesis import given
 from hypothesis import strategies as st
+
+from console.rendering import WRITERS, Csv, Shape, Table, details, pick
+from console.text import compact, escaped, fit, inert, width
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -136,8 +137,8 @@ def test_wide_characters_take_two_columns() -> None:
 
 def test_one_record_is_a_field_a_line() -> None:
     text = io.StringIO()
-    details(text, {"id": "1", "empty": None, "long name": {"a": 1}}, Shape())
-    assert text.getvalue() == 'id         1\nlong name  {"a":1}\n'
+    details(text, {"id": "1", "empty": None, "long": {"name": 1}, "rows": [{"a": 1}, {"a": 2}]}, Shape())
+    assert text.getvalue() == "id         1\nlong.name  1\n\nrows:\na\n1\n2\n"
 
 
 def test_ids_are_one_a_line() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from commands import program as lgp_program
 from commands import raw
 from commands.runners import parsing

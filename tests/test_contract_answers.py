@@ -14,6 +14,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from contract import (
     BULK,
     NOT_LISTED,
@@ -29,8 +32,6 @@ from contract import (
     resolved,
     serving,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sandbox.demo import CREDENTIALS
 from sandbox.wire import LARGEST_BODY
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from commands import raw
 from commands.runners import parsing
 from conftest import Clock, Ran, Run

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from contract import BULK, OPERATIONS, SPEC, Desk, Reply, demo_ids, filled, path_id, real_body
 from sandbox.demo import CREDENTIALS
 

@@ -13,8 +13,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Literal
 
-import faults
 import pytest
+
+import faults
 from faults import FaultServer, ProxyServer, Recorder, Step
 
 GET = b"GET /api/agent/leads?page=1 HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\n\r\n"

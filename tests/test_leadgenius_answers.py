@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
+
 from leadgenius import answers
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "leadgenius-hypothesis"))

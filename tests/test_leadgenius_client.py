@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import faults
 import pytest
 import requests
+from requests.structures import CaseInsensitiveDict
+
+import faults
 from faults import FaultServer, ProxyServer, Recorder
 from leadgenius import transport as transport_module
 from leadgenius.client import Client, Patience
@@ -28,7 +30,6 @@ from leadgenius.ratelimit import identity
 from leadgenius.retry import Failure
 from leadgenius.scopes import PRODUCTION
 from leadgenius.transport import Answer, Transport
-from requests.structures import CaseInsensitiveDict
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 DATE = "Thu, 01 Jan 2026 00:00:00 GMT"

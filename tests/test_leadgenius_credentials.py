@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from leadgenius import files
 from leadgenius.accounts import OLD_DEFAULT, Account
 from leadgenius.credentials import (

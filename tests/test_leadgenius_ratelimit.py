@@ -18,12 +18,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.configuration import set_hypothesis_home_dir
+
 from leadgenius.errors import RateError, UsageError
 from leadgenius.ratelimit import DEFAULT_WINDOWS, RateLimiter, Windows, identity
-
-# a `.hypothesis` in the checkout makes the next collection warn, and warnings are errors here
-set_hypothesis_home_dir(Path(tempfile.gettempdir(), "leadgenius-hypothesis"))
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 START = 1_767_225_600.0  # 2026-01-01T00:00:00Z

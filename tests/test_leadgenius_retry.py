@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import math
-import tempfile
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.configuration import set_hypothesis_home_dir
-from leadgenius.retry import KINDS, MAX_ATTEMPTS, Failure, delay, exit_code, retry_after
 from requests.structures import CaseInsensitiveDict
 
-# a `.hypothesis` in the checkout makes the next collection warn, and warnings are errors here
-set_hypothesis_home_dir(Path(tempfile.gettempdir(), "leadgenius-hypothesis"))
+from leadgenius.retry import KINDS, MAX_ATTEMPTS, Failure, delay, exit_code, retry_after
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 METHODS = ("GET", "PUT", "DELETE", "POST")

@@ -11,6 +11,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
+
 from leadgenius.errors import UsageError
 from leadgenius.scopes import (
     ADMIN,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import reference
 from reference import Reference, contents, fill, generate, headings, laid_out, main, slug
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from sandbox.app import ROUTES
 from sandbox.demo import CREDENTIALS
 from sandbox_fixtures import Service, running

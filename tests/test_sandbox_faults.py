@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sandbox.app import Sandbox
 from sandbox.demo import CREDENTIALS
 from sandbox.faults import Fault, segments_of

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from sandbox import server as server_module
 from sandbox.app import ROUTES
 from sandbox.demo import CREDENTIALS

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sandbox.demo import CREDENTIALS
 from sandbox_fixtures import Service, running
 

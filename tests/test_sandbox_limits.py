@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from sandbox.app import Sandbox
 from sandbox.demo import CREDENTIALS
 from sandbox.limits import Limits

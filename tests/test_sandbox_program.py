@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from sandbox.app import default_database
 
 SANDBOX = Path(__file__).resolve().parents[1] / "scripts" / "sandbox"

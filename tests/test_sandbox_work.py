@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sandbox_fixtures import NOON, Service, running
 
 API = "/api/agent"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from conftest import Run
 from sandbox import demo
 from sandbox.app import Sandbox

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 from typing import IO, Any
 
+from commands.runners import inputs, rehearsal, single
+from commands.runners.rows import Call, Row
 from console import checks
 from console.text import cell, fit, inert, width
 from leadgenius import answers
 from leadgenius.errors import UsageError
-
-from commands.runners import inputs, rehearsal, single
-from commands.runners.rows import Call, Row
 
 PERIOD_DAYS = 30
 _BAR = 40  # columns of the longest bar

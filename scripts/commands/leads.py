@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from argparse import ArgumentParser
+from dataclasses import replace
 from typing import Any
-
-from console import catalog
-from console.catalog import Operation
-from leadgenius import answers
-from leadgenius.errors import RefusedError, UsageError
 
 from commands.runners import inputs, listing, many, rehearsal, single
 from commands.runners.many import Part, Result
 from commands.runners.rows import Call, Row
+from console import catalog
+from console.catalog import Operation
+from leadgenius import answers
+from leadgenius.errors import RefusedError, UsageError
 
 SEARCH_DEPTH = 1000  # records of each of two indexes; references/api_reference.md#search-depth
 _EXACT = "exact ways: campaigns metrics ID, or enrich-leads list --company-id ID --all"

@@ -7,13 +7,12 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
+from commands.runners import parsing
+from commands.runners.rows import Call, Row
 from console import catalog
 from console.catalog import Operation
 from console.output import Receipt
 from leadgenius.errors import CredentialError, LocalError, UsageError
-
-from commands.runners import parsing
-from commands.runners.rows import Call, Row
 
 _LARGEST = 8000  # bytes; an answer is to fit a small context window
 _LEVELS = 2  # how deep references are resolved

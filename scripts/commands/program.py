@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 
+from commands.runners import parsing
+from commands.runners.rows import Call, Row
 from console import options, program
+from console.hints import called
 from console.notes import Notes
 from console.session import Session
 from leadgenius import __version__
-
-from commands.runners import parsing
-from commands.runners.rows import Call, Row
+from leadgenius.errors import UsageError
 
 _HELP = ("-h", "--help")
 
@@ -43,15 +45,18 @@ def work(argv: Sequence[str], notes: Notes) -> int:
 
 def _run(found: parsing.Found, notes: Notes) -> int:
     if any(word in found.rest for word in _HELP):
-        sys.stdout.write(program.called(parsing.parser(found.row).format_help()))
+        sys.stdout.write(called(parsing.parser(found.row).format_help()))
         return 0
-    arguments = parsing.parse(found.row, found.rest)
-    settings = options.settings(arguments, os.environ, found.row.option_groups())
-    session = Session(settings, os.environ, stdin=sys.stdin, stdout=sys.stdout, notes=notes)
     try:
-        return Call(found.row, arguments, session).run()
-    finally:
-        session.close()
+        arguments = parsing.parse(found.row, found.rest)
+        settings = options.settings(arguments, os.environ, found.row.option_groups())
+        session = Session(settings, os.environ, stdin=sys.stdin, stdout=sys.stdout, notes=notes)
+        with contextlib.closing(session):
+            session.output.check()
+            return Call(found.row, arguments, session).run()
+    except UsageError as error:
+        error.hint = error.hint or f"{{lgp}} {found.row.name} --help"
+        raise
 
 
 def _is_group(words: Sequence[str]) -> bool:
@@ -82,7 +87,7 @@ global options (before or after the command; each also as a variable LGP_<NAME>)
 {_option_lines()}
 exit codes:
 {codes}"""
-    return program.called(text)
+    return called(text)
 
 
 def _option_lines() -> str:
@@ -98,7 +103,7 @@ def group_help(group: str) -> str:
     longest = max(len(row.name) for row in rows)
     lines = "".join(f"  {row.name:{longest}}  {row.summary}{_effect(row)}\n" for row in rows)
     text = f"usage: {{lgp}} {group} …\n\n{parsing.GROUPS[group][1]}\n\n{lines}\nexample:\n  {rows[0].example}\n"
-    return program.called(text)
+    return called(text)
 
 
 def _effect(row: Row) -> str:

@@ -8,7 +8,10 @@ from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from commands.runners import inputs, parsing, rehearsal
+from commands.runners.rows import Call, Row
 from console import catalog, checks, options, program
+from console.hints import called
 from console.masking import masked_headers
 from console.notes import Notes
 from console.output import Receipt
@@ -17,9 +20,6 @@ from console.text import compact
 from leadgenius import __version__, answers, scopes
 from leadgenius.client import LARGEST_BULK_PAGE, LARGEST_PAGE
 from leadgenius.errors import UsageError
-
-from commands.runners import inputs, parsing, rehearsal
-from commands.runners.rows import Call, Row
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
 EXAMPLE = "{api_call} GET /campaigns -p status=active"
@@ -62,7 +62,7 @@ def work(argv: Sequence[str], notes: Notes) -> int:
         return 0
     made = parser()
     if any(word in ("-h", "--help") for word in argv):
-        sys.stdout.write(program.called(made.format_help()))
+        sys.stdout.write(called(made.format_help()))
         return 0
     arguments, unknown = made.parse_known_args(list(argv))
     row = Row(("api_call",), None, EXAMPLE)

@@ -13,6 +13,8 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+from commands.runners import inputs, rehearsal
+from commands.runners.rows import Call, Row
 from leadgenius import answers
 from leadgenius.accounts import Account
 from leadgenius.credentials import Credential, clean, environment_credential, variable
@@ -25,9 +27,6 @@ from leadgenius.errors import (
     UsageError,
 )
 from leadgenius.judgement import moment
-
-from commands.runners import inputs, rehearsal
-from commands.runners.rows import Call, Row
 
 _SCOPES = {"agent": "agent", "system": "amplify"}
 _PREFIX = 10  # characters of a key that may be shown: lgp_ and six of the sixty-four

@@ -168,6 +168,17 @@ def near_path(method: str, path: str) -> str:
     return near(f"{method} {path}", known, least=0.0)
 
 
+def near_flag(word: str, known: list[str]) -> str:
+    """The option most like `word`: one it begins or ends (`--phone`, `--name`), else one spelt alike.
+
+    Never --yes: whoever mistypes an option must not be led to the one that lets a delete through.
+    """
+    safe = [flag for flag in known if flag.startswith("--") and flag != "--yes"]
+    tail = "-" + word.lstrip("-")
+    around = [flag for flag in safe if flag.startswith(word + "-") or flag.endswith(tail)]
+    return around[0] if len(around) == 1 else near(word, safe, least=0.75)
+
+
 def near(word: str, known: list[str], *, least: float = 0.5) -> str:
     """The names most like `word`, with commas between them; empty when none is."""
     matches = get_close_matches(word.lower(), [name.lower() for name in known], n=3, cutoff=least)

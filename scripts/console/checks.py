@@ -98,7 +98,7 @@ def _value_breaches(value: Any, schema: Schema) -> Iterator[str]:
 
 def _text_breaches(value: str, schema: Schema) -> Iterator[str]:
     if len(value) < schema.get("minLength", 0) or (schema.get("minLength") and not value.strip()):
-        yield "must not be empty; leave the field out instead"
+        yield "must not be empty"
         return
     if len(value) > schema.get("maxLength", len(value)):
         yield f"must have at most {schema['maxLength']} characters"
@@ -118,7 +118,7 @@ def _size_breaches(value: Any, schema: Schema) -> Iterator[str]:
         if len(value) > schema.get("maxItems", len(value)):
             yield f"must have at most {schema['maxItems']} items, not {len(value)}"
     if isinstance(value, dict) and len(value) < schema.get("minProperties", 0):
-        yield "must have at least one field"
+        yield "needs at least one of " + ", ".join(schema.get("properties", {}))
 
 
 def _inside_object(value: dict[str, Any], schema: Schema, path: str, assumed: bool) -> Iterator[Problem]:

@@ -11,16 +11,17 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import requests
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
+
 from leadgenius import answers
 from leadgenius.credentials import CredentialFile
 from leadgenius.errors import LocalError
-from leadgenius.scopes import EMBEDDED
 from leadgenius.judgement import moment
+from leadgenius.scopes import EMBEDDED
 from leadgenius.transport import WAITING, Transport, current_flight
-from requests.adapters import BaseAdapter
 from sandbox import demo
 from sandbox.app import Sandbox
-from urllib3 import HTTPResponse
 
 # Names of credentials and of what belongs to an account: under --sandbox none of the user's is looked at.
 _OWN = ("API_KEY", "AMPLIFY_API_KEY", "EMAIL", "PASSWORD", "COMPANY_ID", "USER_ID", "BASE_URL", "AUTH_FILE")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import IO, Any
 
+from console.hints import called
 from console.masking import Masker
 from console.text import compact, inert, sentence
 
@@ -43,7 +44,7 @@ class Notes:
         if level == "warning" and (level, message) in self._told:
             return
         self._told.add((level, message))
-        self._write(level, sentence(message))
+        self._write(level, sentence(called(message)))
 
     def progress(self, message: str) -> None:
         """Where long work stands: redrawn on a terminal, a line each ten seconds elsewhere, nothing in the first."""

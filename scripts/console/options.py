@@ -92,6 +92,12 @@ def _some_text(text: str) -> str:
     return text
 
 
+def _path(text: str) -> Path:
+    if not text.strip() or "\0" in text:
+        raise ValueError("the name of a file")
+    return Path(text)
+
+
 @dataclass(frozen=True)
 class Option:
     """`group` says which commands it serves; `read` makes the value of its text, None for a switch."""
@@ -117,7 +123,7 @@ OPTIONS = (
     Option("format", "output", f"{', '.join(FORMATS)} (default json; table on a terminal)", _format, "FORMAT"),
     Option("fields", "output", "exactly these fields, in this order", _names, "A,B,C.D"),
     Option("csv-raw", "output", "leave CSV cells that start like a formula as they are"),
-    Option("out", "output", "write to this file; .json, .jsonl or .csv decides the format", Path, "FILE"),
+    Option("out", "output", "write to this file; .json, .jsonl or .csv decides the format", _path, "FILE"),
     Option("no-check", "sending", "send what our schema does not know"),
     Option("all", "list", "every page, with the largest page size"),
     Option("max-items", "list", "stop after this many rows", number, "N"),
@@ -201,8 +207,10 @@ def settings(arguments: argparse.Namespace, environ: Mapping[str, str], groups: 
             values[option.field] = True if option.read is None else _read(option, typed, f"--{option.name}")
         elif environ.get(option.variable, "").strip() and option.group in served:
             values[option.field] = _from_variable(option, environ[option.variable].strip())
+    _settle(values, given)
     made = Settings(**values, given=frozenset(given))
-    _refuse_contradictions(made)
+    if made.sandbox and "base-url" in made.given:
+        raise UsageError("--sandbox is a service of its own; it takes no --base-url.", hint="Leave out one of the two.")
     return made
 
 
@@ -228,21 +236,30 @@ def switch(text: str, name: str) -> bool:
     raise UsageError(f"{name} takes 1, true, yes, on or 0, false, no, off.", code="invalid_input")
 
 
-def _refuse_contradictions(made: Settings) -> None:
-    pairs = [("all", "page"), ("all", "cursor"), ("all", "max_items"), ("count", "page"), ("count", "cursor")]
-    pairs += [
-        ("count", "max_items"),
-        ("page", "max_items"),
-        ("quiet", "verbose"),
-        ("count", "page_size"),
-        ("count", "fields"),
-    ]
-    for one, other in pairs:
-        names = {one.replace("_", "-"), other.replace("_", "-")}
-        if names <= made.given:
-            raise UsageError(f"--{one.replace('_', '-')} and --{other.replace('_', '-')} contradict each other.")
-    if made.sandbox and "base-url" in made.given:
-        raise UsageError("--sandbox is a service of its own; it takes no --base-url.", hint="Leave out one of the two.")
+_CONTRADICTIONS = (
+    ("all", "page"),
+    ("all", "cursor"),
+    ("all", "max_items"),
+    ("count", "page"),
+    ("count", "cursor"),
+    ("count", "max_items"),
+    ("count", "page_size"),
+    ("count", "fields"),
+    ("page", "max_items"),
+    ("quiet", "verbose"),
+)
+
+
+def _settle(values: dict[str, Any], given: set[str]) -> None:
+    """Of two options that contradict each other a typed one wins over a variable; both typed are an error."""
+    for pair in _CONTRADICTIONS:
+        if not (values.get(pair[0]) and values.get(pair[1])):
+            continue
+        flags = [f"--{name.replace('_', '-')}" for name in pair]
+        typed = [name for name in pair if name.replace("_", "-") in given]
+        if len(typed) != 1:
+            raise UsageError(f"{flags[0]} and {flags[1]} contradict each other.", hint="Leave out one of the two.")
+        values.pop(pair[0] if typed == [pair[1]] else pair[1])
 
 
 assert {option.field for option in OPTIONS} == {one.name for one in fields(Settings)} - {"given"}

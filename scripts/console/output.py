@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from leadgenius import answers
-from leadgenius.errors import LeadGeniusError, LocalError, UsageError
-from leadgenius.files import local_error, resolved
-
 from console.notes import Notes
 from console.options import Settings
 from console.rendering import WRITERS, Row, Shape, details, pick
 from console.text import compact
+from leadgenius import answers
+from leadgenius.errors import LeadGeniusError, LocalError, UsageError
+from leadgenius.files import local_error, resolved
 
 _SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
@@ -57,9 +56,29 @@ class Output:
     def _form(self, usual: str) -> str:
         suffix = self.settings.out.suffix.lower() if self.settings.out else ""
         by_name = _SUFFIXES.get(suffix)
+        if self.settings.out and not by_name and not self.settings.format:
+            raise UsageError(
+                "The name of the --out file does not tell its form.",
+                code="invalid_input",
+                hint="Let it end in .json, .jsonl or .csv, or give --format too.",
+            )
         if by_name and "format" in self.settings.given and self.settings.format != by_name:
             raise UsageError("--format and the name of the --out file contradict each other.")
         return by_name or self.settings.format or usual
+
+    def check(self) -> None:
+        """LocalError when --out cannot be written: asked before anything is sent, because an answer may come once."""
+        if self.settings.out is None:
+            return
+        target = resolved(self.settings.out)
+        if target.is_dir():
+            raise LocalError("--out names a directory.", code="disk", hint="Give a file name, such as leads.jsonl.")
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise LocalError(
+                f"The directory of --out is not there, or may not be written: {target.parent}.",
+                code="permission",
+                hint="Make it, or choose another --out. Nothing was sent.",
+            )
 
     def shape(self, columns: Iterable[str] = (), preferred: Iterable[str] = ()) -> Shape:
         indent = 2 if self.terminal and not self.settings.out else None
@@ -72,8 +91,13 @@ class Output:
         """One answer that is no list: the whole body as JSON, its record in the other forms."""
         shape = self.shape(columns, preferred)
         receipt = Receipt(columns=list(shape.fields or shape.schema) or None)
-        with self._target() as stream:
-            self._write_document(stream, value, shape, receipt)
+        try:
+            with self._target() as stream:
+                self._write_document(stream, value, shape, receipt)
+        except LocalError:
+            if self.settings.out:  # the answer may be one that cannot be had again
+                self.stdout.write(compact(value) + "\n")
+            raise
         self.tell(shape)
         self._receipt(receipt, requests)
 

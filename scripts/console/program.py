@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shlex
 import signal
 import sys
 import traceback
@@ -13,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from leadgenius.errors import LeadGeniusError, LocalError, UsageError
-
+from console.hints import called
 from console.masking import Masker, secrets
 from console.notes import Notes
 from console.options import switch
 from console.text import sentence
+from leadgenius.errors import LeadGeniusError, LocalError, UsageError
 
 EXIT_CODES = {
     0: "done",
@@ -127,16 +126,6 @@ def _told(error: LeadGeniusError, notes: Notes) -> int:
     told.update(message=sentence(error.message), hint=called(error.hint))
     notes.error(told)
     return error.exit_code
-
-
-def called(hint: str) -> str:
-    """`hint` with the programs named as this one was called."""
-    script = Path(sys.argv[0] or "lgp.py")
-    if script.name not in ("lgp.py", "api_call.py", "auth.py"):
-        script = Path("scripts/lgp.py")
-    lgp = "python3 " + shlex.quote(str(script.with_name("lgp.py")))
-    api_call = "python3 " + shlex.quote(str(script.with_name("api_call.py")))
-    return hint.replace("{lgp}", lgp).replace("{api_call}", api_call)
 
 
 class _Stopped(LeadGeniusError):

@@ -43,7 +43,10 @@ def _inside(row: Any, name: str) -> Any:
     if isinstance(row, dict) and name in row:
         return row[name]
     for word in name.split("."):
-        row = row.get(word) if isinstance(row, dict) else None
+        if isinstance(row, list):
+            row = row[int(word)] if word.isdecimal() and int(word) < len(row) else None
+        else:
+            row = row.get(word) if isinstance(row, dict) else None
     return row
 
 
@@ -175,7 +178,8 @@ class Table:
         if self._columns is None:
             self._stream.write("(none)\n")
         elif self._cut:
-            self._shape.told.append("Not everything fits the width. See it all with --format json, or choose --fields.")
+            told = "Not everything fits the width. See it all with --format json, or choose --fields."
+            self._shape.told += [] if told in self._shape.told else [told]
 
     def _texts(self, row: Any) -> dict[str, str]:
         picked = pick(row if isinstance(row, dict) else {"value": row}, self._shape.fields)
@@ -186,9 +190,7 @@ class Table:
         names = list(dict.fromkeys(name for one in cells for name in one))
         if self._shape.fields is None:
             order = list(self._shape.preferred or [*self._shape.schema, *names])
-            filled = [name for name in dict.fromkeys(order) if any(one.get(name) for one in cells)]
-            self._cut = len(filled) < sum(any(one.get(name) for one in cells) for name in names)
-            names = filled or names
+            names = [name for name in dict.fromkeys(order) if any(one.get(name) for one in cells)] or names
         chosen: list[tuple[str, int]] = []
         room = self._shape.width
         for name in names:
@@ -198,7 +200,16 @@ class Table:
                 continue
             chosen.append((name, columns))
             room -= columns + 2
-        return chosen
+        return self._widened(chosen, cells, room)
+
+    def _widened(self, chosen: list[tuple[str, int]], cells: list[dict[str, str]], room: int) -> list[tuple[str, int]]:
+        """Room that is left goes to the columns that were cut, from the left."""
+        made = []
+        for name, columns in chosen:
+            more = max(0, min(room, max(width(one.get(name, "")) for one in cells) - columns))
+            made.append((name, columns + more))
+            room -= more
+        return made
 
     def _width_of(self, name: str, cells: list[dict[str, str]]) -> int:
         widest = max(width(name), *(width(one.get(name, "")) for one in cells))
@@ -218,12 +229,29 @@ class Table:
 
 
 def details(stream: IO[str], record: Row, shape: Shape) -> None:
-    """One record on a terminal: a field a line."""
-    picked = pick(record, shape.fields)
-    longest = max((width(inert(name)) for name in picked), default=0)
+    """One record on a terminal: a field a line, what is nested under dotted names, lists of records as tables below."""
+    picked = _flat(pick(record, shape.fields))
+    tables = {name: value for name, value in picked.items() if _is_rows(value)}
+    longest = max((width(inert(name)) for name in picked if name not in tables), default=0)
     for name, value in picked.items():
-        if value is not None or shape.fields:
+        if name not in tables and (value is not None or shape.fields):
             stream.write(f"{fit(inert(name), longest)}  {inert(cell(value))}\n")
+    for name, rows in tables.items():
+        stream.write(f"\n{inert(name)}:\n")
+        table = Table(stream, Shape(width=shape.width, told=shape.told))
+        table.rows([_flat(row) for row in rows])
+        table.end({})
+
+
+def _flat(record: Row, before: str = "") -> Row:
+    made: Row = {}
+    for name, value in record.items():
+        made |= _flat(value, f"{before}{name}.") if isinstance(value, dict) and value else {before + name: value}
+    return made
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
 
 
 WRITERS: dict[str, Callable[..., Writer]] = {

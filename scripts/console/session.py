@@ -8,16 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from leadgenius import __version__, state
-from leadgenius.credentials import Credential, CredentialFile, Credentials, auth_path, default_origin, variable
-from leadgenius.errors import LocalError, UsageError
-from leadgenius.scopes import EMBEDDED, clean_origin
-
 from console import options
 from console.catalog import Operation
 from console.notes import Notes
 from console.options import Settings
 from console.output import Output
+from leadgenius import __version__, state
+from leadgenius.credentials import Credential, CredentialFile, Credentials, auth_path, default_origin, variable
+from leadgenius.errors import LocalError, UsageError
+from leadgenius.scopes import EMBEDDED, clean_origin
 
 if TYPE_CHECKING:
     from leadgenius.client import Client
@@ -117,6 +116,7 @@ class Session:
         if self.settings.sandbox:
             from console import embedding
 
+            _ = self.windows  # the sandbox reads the same variable, and would refuse it in its own way
             made.mount(embedding.Embedded(embedding.service(self.environ, self._sandbox_folder)))
         return made
 

@@ -13,8 +13,24 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from sandbox import access, admin, analytics, automation, bulk, campaigns, enrichment, leads, maintenance, outreach
-from sandbox import demo, jobs, keys, routes, store, wire
+from sandbox import (
+    access,
+    admin,
+    analytics,
+    automation,
+    bulk,
+    campaigns,
+    demo,
+    enrichment,
+    jobs,
+    keys,
+    leads,
+    maintenance,
+    outreach,
+    routes,
+    store,
+    wire,
+)
 from sandbox.answers import Answer, Refusal
 from sandbox.faults import parse_all, segments_of
 from sandbox.limits import DEFAULT, Allowance, Limits

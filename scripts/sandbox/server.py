@@ -15,8 +15,8 @@ from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
 from io import BufferedIOBase
+from socketserver import TCPServer
 from typing import Any
 
 from sandbox.answers import Refusal

@@ -9,15 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from commands.runners.parsing import flags_of
+from commands.runners.rows import Call
 from console import checks
 from console.catalog import Schema, near, resolve
 from console.checks import Problem
 from console.rendering import row_id
 from leadgenius.errors import UsageError
 from leadgenius.files import local_error
-
-from commands.runners.parsing import flags_of
-from commands.runners.rows import Call
 
 LARGEST_INPUT = 50 * 1024 * 1024  # bytes of --data or --ids-from
 

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 from typing import Any
 
+from commands.runners.rows import Call
 from console.text import compact
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError
 from leadgenius.judgement import moment
 from leadgenius.scopes import segment
-
-from commands.runners.rows import Call
 
 _PAUSES = (2.0, 4.0, 8.0, 15.0)
 _LATER_PAUSE = 30.0

@@ -6,14 +6,13 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from bulk import export
+from commands.runners import inputs, rehearsal
+from commands.runners.rows import Call
 from console.output import Receipt
 from console.rendering import WRITERS, Shape, Writer, row_id
 from leadgenius import answers
 from leadgenius.client import LARGEST_BULK_PAGE, LARGEST_PAGE, Page
-
-from bulk import export
-from commands.runners import inputs, rehearsal
-from commands.runners.rows import Call
 
 BULK_ROWS = 20  # what a bulk list asks for when nothing was said
 Completeness = Callable[[], bool]

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from commands.runners import inputs, jobs, rehearsal, single
+from commands.runners.rows import Call
 from console.catalog import Operation
 from console.output import Receipt, whole_file
 from console.session import LARGE_ENROLMENT
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError
 from leadgenius.retry import RETRYABLE
-
-from commands.runners import inputs, jobs, rehearsal, single
-from commands.runners.rows import Call
 
 FIRST_PROBLEMS = 50
 WORST = (8, 9, 7, 6, 5, 3, 4, 10)  # the exit code of a result is that of its worst part

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from console import options
-from console.catalog import Operation, near, resolve
-from leadgenius.errors import UsageError
-
 from commands.runners.rows import Row
+from console import options
+from console.catalog import Operation, near, near_flag, resolve
+from leadgenius.errors import UsageError
 
 # The first word of a command → the module of its rows. Only the module asked for is imported.
 GROUPS: Mapping[str, tuple[str, str]] = {
@@ -47,6 +46,13 @@ class Parser(argparse.ArgumentParser):
     """argparse that raises our own error instead of leaving."""
 
     example = ""
+
+    def shown(self) -> list[argparse.Action]:
+        """The options and words that the help shows: those that do something here."""
+        return [action for action in self._actions if action.help != argparse.SUPPRESS]
+
+    def destinations(self) -> set[str]:
+        return {action.dest for action in self._actions}
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=self.example)
@@ -80,7 +86,7 @@ def find(argv: Sequence[str]) -> Found:
     positions = _words(argv)
     words = [argv[position] for position in positions]
     if not words:
-        raise UsageError("No command was given.", hint="{lgp} --help")
+        raise UsageError("No command was given; its words come before its own options.", hint="{lgp} --help")
     if words[0] not in GROUPS:
         raise _unknown(words[0], list(GROUPS), "")
     rows = rows_of(words[0])
@@ -134,7 +140,8 @@ def _no_row(words: list[str], rows: list[Row]) -> UsageError:
     if depth < len(words):
         return _unknown(words[depth], known, " ".join(before) + " ")
     return UsageError(
-        f"{' '.join(before)} needs one more word: {', '.join(known)}.", hint=f"{{lgp}} {' '.join(before)} --help"
+        f"{' '.join(before)} needs one more word: {', '.join(known)}. A command's own options come after its words.",
+        hint=f"{{lgp}} {' '.join(before)} --help",
     )
 
 
@@ -186,14 +193,17 @@ def parse(row: Row, rest: Sequence[str]) -> argparse.Namespace:
 
 def _unknown_option(made: Parser, row: Row, word: str) -> UsageError:
     name = word.split("=", 1)[0]
+    hint = f"{{lgp}} {row.name} --help"
     if name in options.ELSEWHERE:
-        return UsageError(f"There is no option {name}. Here it is {options.ELSEWHERE[name]}.", hint=row.example)
+        return UsageError(f"There is no option {name}. Here it is {options.ELSEWHERE[name]}.", hint=hint)
     if not name.startswith("-"):
-        return UsageError(f"{row.name} takes no further word.", hint=row.example)
-    flags = [flag for action in made._actions for flag in action.option_strings]
-    like = near(name, flags, least=0.7)
+        where = (
+            "ids go behind --ids" if row.ids == "flag" or "ids" in made.destinations() else "values go behind options"
+        )
+        return UsageError(f"{row.name} takes no further word; {where}.", hint=row.example)
+    like = near_flag(name, [flag for action in made.shown() for flag in action.option_strings])
     shown = name if re.fullmatch(r"[\w-]{1,40}", name) else "like that"
-    return UsageError(f"There is no option {shown}.{f' Did you mean {like}?' if like else ''}", hint=row.example)
+    return UsageError(f"There is no option {shown}.{f' Did you mean {like}?' if like else ''}", hint=hint)
 
 
 def _add_path(made: Parser, row: Row) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from commands.runners.rows import Call
 from console.catalog import Operation
 from console.masking import MASK, masked_headers
 from console.session import Session
 from leadgenius import scopes
-
-from commands.runners.rows import Call
 
 _FIELDS_KEPT_SECRET = {"password"}
 

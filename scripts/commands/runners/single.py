@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from commands.runners import inputs, jobs, rehearsal
+from commands.runners.rows import Call
 from console.catalog import Operation
 from leadgenius import answers
 from leadgenius.scopes import segment
-
-from commands.runners import inputs, jobs, rehearsal
-from commands.runners.rows import Call
 
 
 def run(call: Call) -> int:
