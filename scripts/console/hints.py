@@ -1,0 +1,39 @@
+"""Hints are the next thing to type, so they name the programs as this one was called, and go where this run went."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+_SCRIPTS = ("lgp.py", "api_call.py", "auth.py")
+
+
+def called(text: str) -> str:
+    """`text` with `{lgp}` and `{api_call}` replaced by how one types them here."""
+    for name, script in (("{lgp}", "lgp.py"), ("{api_call}", "api_call.py")):
+        if name in text:
+            text = text.replace(name, _typed(script) + _where(text))
+    return text
+
+
+def _typed(name: str) -> str:
+    script = Path(sys.argv[0] or "lgp.py")
+    if script.name not in _SCRIPTS:
+        script = Path("scripts/lgp.py")
+    return "python3 " + shlex.quote(str(script.with_name(name)))
+
+
+def _where(text: str) -> str:
+    """The options of this run that say which service is meant: a hint typed without them would go elsewhere."""
+    words = sys.argv[1:]
+    if "--sandbox" in words:
+        return " --sandbox"
+    if "--base-url" in text:
+        return ""
+    for position, word in enumerate(words):
+        if word.startswith("--base-url="):
+            return " " + shlex.quote(word)
+        if word == "--base-url" and position + 1 < len(words):
+            return f" --base-url {shlex.quote(words[position + 1])}"
+    return ""
