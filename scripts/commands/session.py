@@ -466,6 +466,6 @@ ROWS = (
     ),
 )
 MISSING = {
-    ("keys", "revoke"): "Revoke a key in the web application.   {lgp} keys list shows the active ones",
-    ("keys", "delete"): "Revoke a key in the web application.   {lgp} keys list shows the active ones",
+    ("keys", "revoke"): "{lgp} keys list   (revoking one is only possible in the web application)",
+    ("keys", "delete"): "{lgp} keys list   (revoking one is only possible in the web application)",
 }

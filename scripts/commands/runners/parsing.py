@@ -86,6 +86,7 @@ def find(argv: Sequence[str]) -> Found:
     positions = _words(argv)
     words = [argv[position] for position in positions]
     if not words:
+        _refuse_elsewhere(argv[0] if argv else "", "{lgp} --help")
         raise UsageError("No command was given; its words come before its own options.", hint="{lgp} --help")
     if words[0] not in GROUPS:
         raise _unknown(words[0], list(GROUPS), "")
@@ -191,11 +192,17 @@ def parse(row: Row, rest: Sequence[str]) -> argparse.Namespace:
     return known
 
 
+def _refuse_elsewhere(word: str, hint: str) -> None:
+    """UsageError for an option of another tool that has another name here."""
+    name = word.split("=", 1)[0]
+    if name in options.ELSEWHERE:
+        raise UsageError(f"There is no option {name}. Here it is {options.ELSEWHERE[name]}.", hint=hint)
+
+
 def _unknown_option(made: Parser, row: Row, word: str) -> UsageError:
     name = word.split("=", 1)[0]
     hint = f"{{lgp}} {row.name} --help"
-    if name in options.ELSEWHERE:
-        return UsageError(f"There is no option {name}. Here it is {options.ELSEWHERE[name]}.", hint=hint)
+    _refuse_elsewhere(name, hint)
     if not name.startswith("-"):
         where = (
             "ids go behind --ids" if row.ids == "flag" or "ids" in made.destinations() else "values go behind options"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from commands.runners.rows import Call
@@ -36,8 +37,16 @@ def show(
     told["headers"] = masked_headers({"User-Agent": session.user_agent, **_credential_header(target.scope)})
     told["body"] = _masked(body)
     told["effect"] = operation.effect if operation else ("reads" if method == "GET" else "unknown")
+    _speak_of_the_request(session)
     session.output.document({**told, **(more or {})})
     return 0
+
+
+def _speak_of_the_request(session: Session) -> None:
+    """--out, --fields and --format are about the answer, and there is none: the request goes to stdout, whole."""
+    output = session.output
+    output.settings = replace(output.settings, out=None, fields=None)
+    output.form = "table" if output.form == "table" else "json"
 
 
 def _credential_header(scope: scopes.Scope) -> dict[str, str]:
