@@ -40,11 +40,15 @@ CONNECTING, SENDING, WAITING, READING = "connecting", "sending", "waiting for an
 
 @dataclass(frozen=True)
 class Answer:
-    """A success: any 2xx whose body is JSON or empty. `body` is None for an empty one."""
+    """A success: any 2xx whose body is JSON or empty. `body` is None for an empty one.
+
+    `doubted`: an earlier attempt of this change went unanswered, so that it may have been applied twice.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: Any
+    doubted: bool = False
 
 
 @dataclass
@@ -229,7 +233,8 @@ class Transport:
         change gets `patience` seconds to answer first; what came stands in `flight_result` of the exception.
         """
         flight = Flight()
-        thread = threading.Thread(target=self._fly, args=(flight, method, url, dict(headers), body), daemon=True)
+        work = (flight, method, url, dict(headers), body)
+        thread = threading.Thread(target=self._fly, args=work, name="attempt", daemon=True)
         try:
             thread.start()
             return _result(flight) if flight.done.wait(timeout) else _late(flight, timeout)
