@@ -49,7 +49,23 @@ INSIDE_ANOTHER = {"leads.create-batch": ("leads", "create", "--data", "[…]")}
 SPEAK_FOR_THEMSELVES = ("auth.login", "keys.create")
 
 
+# The commands that documents, habits and scripts of users rely on.
+SURFACE = """
+auth; auth login; auth status; auth logout; auth save-key; generate-key; keys create; keys list; keys rotate
+leads list; leads create; leads status; leads delete; leads enrich; enrich-leads list; source-leads list
+campaigns list; campaigns create; campaigns get; campaigns update; campaigns archive; campaigns metrics
+target-accounts list; target-accounts create; target-accounts score; sequences list; sequences create; sequences enroll
+workflows list; workflows create; integrations list; integrations create; webhooks list; webhooks create
+enrichment status; enrichment services; pipeline; analytics trends; analytics report; admin companies; admin users
+maintenance bugs list; maintenance bugs report; maintenance enhancements list; maintenance enhancements request
+schema; limits; limits clear; completion"""
+
+
 # Nothing is missing anywhere
+
+
+def test_no_command_has_gone() -> None:
+    assert {name.strip() for name in re.split("[;\n]", SURFACE.strip())} - {row.name for row in ROWS} == set()
 
 
 @each_row
