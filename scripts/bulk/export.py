@@ -68,7 +68,13 @@ def exporting(
         raise LocalError("--out names a directory.", code="disk", hint="Give a file name, such as leads.jsonl.")
     try:
         with _alone(_part_path(path)) as part:
-            yield Export(path, part, _found(path, query, restart, continue_old, clock()))
+            export = Export(path, part, _found(path, query, restart, continue_old, clock()))
+            try:
+                yield export
+            except BaseException:
+                if not export.resumed:  # nothing came: leave nothing behind
+                    _part_path(path).unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise local_error(target, "written", error) from error
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 from typing import IO, Any
 
-from commands.runners import inputs, rehearsal, single
+from commands.runners import inputs, jobs, rehearsal, single
 from commands.runners.rows import Call, Row
 from console import checks
-from console.text import cell, fit, inert, width
+from console.catalog import resolve
+from console.output import Receipt, whole_file
+from console.text import cell, compact, fit, inert, width
 from leadgenius import answers
 from leadgenius.errors import UsageError
 
@@ -63,9 +65,23 @@ def pipeline(call: Call) -> int:
     body = session.client.call("GET", operation.path, params=params).body
     output = session.output
     if output.form == "table" and not session.settings.fields and _is_funnel(body) and not session.settings.out:
-        draw(output.stdout, answers.record(body))
-    else:
-        output.document(body, operation.columns(), requests=session.client.requests)
+        draw(output.stdout, answers.record(body), output.shape().width)
+        return 0
+    return _show_series(call, body, "stages")
+
+
+def _show_series(call: Call, body: Any, name: str) -> int:
+    """The whole body as JSON; in the other forms the rows of its series, which are what one draws or counts."""
+    record = answers.record(body)
+    rows = record.get(name) if isinstance(record, dict) else None
+    output = call.session.output
+    if output.form == "json" or call.session.settings.fields or not isinstance(rows, list):
+        single.show(call, body)
+        return 0
+    schema = resolve(call.operation.record()["properties"][name])
+    shape, receipt = output.shape(resolve(schema["items"]).get("properties", {})), Receipt()
+    output.listing(iter([rows]), {}, shape, receipt)
+    output.receipt(receipt, call.session.client.requests)
     return 0
 
 
@@ -77,20 +93,21 @@ def _is_funnel(body: Any) -> bool:
     )
 
 
-def draw(stream: IO[str], funnel: dict[str, Any]) -> None:
-    """A bar a stage: name, count, and the share of the stage before."""
+def draw(stream: IO[str], funnel: dict[str, Any], columns: int) -> None:
+    """A bar a stage: name, count, and the share of the stage before, within `columns`."""
     span = funnel.get("period") or {}
     stream.write(f"Pipeline {inert(cell(span.get('startDate')))} to {inert(cell(span.get('endDate')))}\n\n")
     stages = funnel["stages"]
     longest = max((width(inert(cell(one.get("stage")))) for one in stages), default=0)
     most = max((one["count"] for one in stages), default=0)
+    room = max(5, min(_BAR, columns - longest - 38))  # beside the bar stand the count and the share
     for one in stages:
-        bar = "█" * round(_BAR * one["count"] / most) if most else ""
+        bar = "█" * round(room * one["count"] / most) if most else ""
         rate = one.get("conversionRate")
         share = (
             f"{rate:.0%} of the stage before" if isinstance(rate, (int, float)) and not isinstance(rate, bool) else ""
         )
-        line = f"  {fit(inert(cell(one.get('stage'))), longest)}  {fit(bar, _BAR)}  {one['count']:>6}  {share}"
+        line = f"  {fit(inert(cell(one.get('stage'))), longest)}  {fit(bar, room)}  {one['count']:>6}  {share}"
         stream.write(line.rstrip() + "\n")
     _draw_speed(stream, funnel.get("velocity"))
 
@@ -111,15 +128,41 @@ def trends(call: Call) -> int:
     """A series over a period; the server's default period when no date is given."""
     inputs.check_fields(call)
     params = {**inputs.filters(call), **period(call)}
-    return single.send(call, call.operation.path, params)
+    session, operation = call.session, call.operation
+    if session.settings.dry_run:
+        return rehearsal.show(session, operation, "GET", operation.path, params=params)
+    return _show_series(call, session.client.call("GET", operation.path, params=params).body, "series")
 
 
 def report(call: Call) -> int:
     """Start a report, which is a job like any other."""
     call.session.refuse_change(call.operation)
     inputs.check_fields(call)
+    settings = call.session.settings
+    if settings.out and not settings.wait:
+        raise UsageError(
+            "A report is a job: what it says is there when the job has ended.",
+            hint="With --out add --wait, and the file takes the report itself.",
+        )
     made = {**inputs.body(call), **period(call, "body")}
+    if settings.out and not settings.dry_run:
+        return _report_into_file(call, made)
     return single.send(call, call.operation.path, body=made)
+
+
+def _report_into_file(call: Call, made: dict[str, Any]) -> int:
+    """--wait --out: the file takes the report itself, as the server made it."""
+    session, operation = call.session, call.operation
+    session.check_changes(1)
+    answer = jobs.started(call, session.client.call(operation.method, operation.path, body=made).body)
+    result = answers.record(answer).get("result") or {}
+    content = result.get("content")
+    receipt = Receipt(rows=result.get("rows") or 0)
+    assert session.settings.out is not None
+    with whole_file(session.settings.out) as file:
+        file.write(content if isinstance(content, str) else compact(content) + "\n")
+    session.output.receipt(receipt, session.client.requests)
+    return 0
 
 
 ROWS = (

@@ -10,9 +10,10 @@ _COLUMNS = ("id", "name", "campaignType", "status", "startDate", "endDate")
 
 def create(call: Call) -> int:
     """The documented short line makes an active campaign, which is more than most people mean: it is said."""
+    code = single.run(call)
     if call.typed("data") is None and call.typed("body_status") is None:
         call.session.notes("note", "The new campaign's status is active; to prepare a draft add --status draft.")
-    return single.run(call)
+    return code
 
 
 ROWS = (
@@ -21,6 +22,7 @@ ROWS = (
         ("campaigns", "create"),
         "campaigns.create",
         '{lgp} campaigns create --name "Q3 Expansion"',
+        help="Create a campaign (active, unless --status or --data says otherwise)",
         defaults={"campaignType": "abm", "status": "active"},
         run=create,
     ),
@@ -30,6 +32,7 @@ ROWS = (
     Row(("campaigns", "metrics"), "campaigns.metrics", "{lgp} campaigns metrics CAMPAIGN_ID", ids="many"),
 )
 MISSING = {
+    ("campaigns", "show"): "{lgp} campaigns get CAMPAIGN_ID",
     ("campaigns", "delete"): "{lgp} campaigns archive CAMPAIGN_ID   (the record is kept)",
     ("campaigns", "find"): "{lgp} campaigns list --status active",
 }

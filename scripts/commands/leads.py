@@ -13,22 +13,23 @@ from console import catalog
 from console.catalog import Operation
 from leadgenius import answers
 from leadgenius.errors import RefusedError, UsageError
+from leadgenius.transport import Answer
 
 SEARCH_DEPTH = 1000  # records of each of two indexes; references/api_reference.md#search-depth
 _EXACT = "exact ways: campaigns metrics ID, or enrich-leads list --company-id ID --all"
 
 
-def search(call: Call) -> int:
+def search(call: Call, params: dict[str, Any] | None = None) -> int:
     """`leads list`: the newest of each index alone are searched, and nothing in an answer shows a cut."""
     settings = call.session.settings
-    filtered = bool(inputs.filters(call))
+    filtered = bool(params or inputs.filters(call))
     exact = settings.all or settings.count
     if filtered and not exact and not settings.dry_run:
         call.session.notes(
             "note",
             f"Only the newest {SEARCH_DEPTH:,} leads of each index are searched; older ones may be missing; {_EXACT}.",
         )
-    return listing.run(call, complete=lambda: _is_whole(call) if exact else True)
+    return listing.run(call, params, complete=lambda: _is_whole(call) if exact else True)
 
 
 def _is_whole(call: Call) -> bool:
@@ -97,9 +98,9 @@ def _row_problems(row: Any, schema: catalog.Schema, path: str) -> list[Any]:
     return [*checks.problems(row, schema, path), *checks.unknown_fields(row, schema, f"{path}.")]
 
 
-def _skipped(operation: Operation, part: Part, body: Any) -> list[dict[str, Any]]:
+def _skipped(operation: Operation, part: Part, answer: Answer) -> list[dict[str, Any]]:
     """Rows of a batch that were not stored. Some servers tell which, some only how many."""
-    skipped = body.get("skipped") if isinstance(body, dict) else None
+    skipped = answer.body.get("skipped") if isinstance(answer.body, dict) else None
     if isinstance(skipped, int) and not isinstance(skipped, bool):
         unnamed = {"id": None, "outcome": "rejected", "http_status": 201, "code": "skipped"}
         return [{**unnamed, "message": "Skipped; the server does not say which row or why."}] * min(
@@ -202,6 +203,7 @@ MISSING = {
     ("leads", "get"): "{lgp} leads list --email ADDRESS",
     ("leads", "find"): "{lgp} leads list --email ADDRESS   (or --company-name NAME)",
     ("leads", "search"): "{lgp} leads list --email ADDRESS   (or --company-name NAME)",
+    ("leads", "qualify"): "{lgp} leads status --ids LEAD_ID --status qualified",
     ("leads", "update"): "{lgp} leads status --ids LEAD_ID --status qualified   (only the status can be changed)",
     ("leads", "import"): "{lgp} leads create --data @leads.json   (a JSON list goes in batches of 100)",
     ("leads", "export"): "{lgp} enrich-leads list --company-id COMPANY_ID --all --out leads.jsonl",

@@ -11,6 +11,7 @@ from commands.runners import parsing
 from commands.runners.rows import Call, Row
 from console import catalog
 from console.catalog import Operation
+from console.options import FORMATS
 from console.output import Receipt
 from leadgenius.errors import CredentialError, LocalError, UsageError
 
@@ -122,32 +123,49 @@ def clear(call: Call) -> int:
 
 
 def completion(call: Call) -> int:
-    """A script for the shell to read: `eval "$(… completion bash)"`."""
+    """A script for the shell to read: `eval "$(… completion bash)"`. It completes the name `lgp`."""
     shell = str(call.typed("shell"))
     words: dict[str, list[str]] = {"": list(parsing.GROUPS)}
     flags: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {"--format": list(FORMATS)}
     for row in parsing.all_rows():
         for depth in range(1, len(row.words)):
             before = " ".join(row.words[:depth])
             if row.words[depth] not in words.setdefault(before, []):
                 words[before].append(row.words[depth])
         flags[row.name] = _flags(row)
-    script = _fish(words, flags) if shell == "fish" else _bash(words, flags, zsh=shell == "zsh")
+        values |= _values(row)
+    script = _fish(words, flags) if shell == "fish" else _bash(words, flags, values, zsh=shell == "zsh")
     call.session.output.stdout.write(script)
     return 0
 
 
 def _flags(row: Row) -> list[str]:
-    made = parsing.parser(row)
-    return [flag for action in made._actions for flag in action.option_strings if flag.startswith("--")]
+    return [flag for action in parsing.parser(row).shown() for flag in action.option_strings if flag.startswith("--")]
 
 
-def _bash(words: dict[str, list[str]], flags: dict[str, list[str]], *, zsh: bool) -> str:
+def _values(row: Row) -> dict[str, list[str]]:
+    """flag → the values its schema lists. Flags of the same name list the same things or more."""
+    if row.operation is None:
+        return {}
+    fields = {**row.spec.body_fields(), **{name: one["schema"] for name, one in row.spec.filters().items()}}
+    listed = {name: catalog.resolve(schema).get("enum") for name, schema in fields.items()}
+    return {flag: values for name, values in listed.items() if values for flag in parsing.flags_of(row, name)}
+
+
+def _bash(words: dict[str, list[str]], flags: dict[str, list[str]], values: dict[str, list[str]], *, zsh: bool) -> str:
     keys = sorted({*words, *flags})
     cases = "".join(f'    "{key}") found="{" ".join([*words.get(key, []), *flags.get(key, [])])}" ;;\n' for key in keys)
+    chosen = "".join(f'    {flag}) found="{" ".join(listed)}" ;;\n' for flag, listed in sorted(values.items()))
     start = "autoload -U +X bashcompinit && bashcompinit\n" if zsh else ""
     return f"""{start}_lgp() {{
   local word command="" found=""
+  case "${{COMP_WORDS[COMP_CWORD-1]}}" in
+{chosen}  esac
+  if [ -n "$found" ]; then
+    COMPREPLY=($(compgen -W "$found" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+    return
+  fi
   for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
     case "$word" in -*) ;; *) command="${{command:+$command }}$word" ;; esac
   done
@@ -167,10 +185,10 @@ def _fish(words: dict[str, list[str]], flags: dict[str, list[str]]) -> str:
     lines = []
     for before, following in words.items():
         seen = f"__fish_seen_subcommand_from {before.split()[-1]}" if before else "__fish_use_subcommand"
-        lines.append(f"complete -c lgp.py -f -n '{seen}' -a '{' '.join(following)}'")
+        lines.append(f"complete -c lgp -f -n '{seen}' -a '{' '.join(following)}'")
     for name, known in flags.items():
         seen = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in name.split())
-        lines += [f"complete -c lgp.py -n '{seen}' -l {flag[2:]}" for flag in known]
+        lines += [f"complete -c lgp -n '{seen}' -l {flag[2:]}" for flag in known]
     return "\n".join(lines) + "\n"
 
 
@@ -184,7 +202,8 @@ def _completion_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
 
 
-_OFFLINE = frozenset({"always", "output"})
+# --sandbox changes nothing here, but whoever has it in an alias means no harm.
+_OFFLINE = frozenset({"always", "output", "sandbox"})
 ROWS = (
     Row(
         ("schema",),
@@ -200,7 +219,7 @@ ROWS = (
         None,
         "{lgp} limits",
         help="What the request log shared by all processes knows",
-        groups=_OFFLINE | {"sandbox"},
+        groups=_OFFLINE,
         run=limits,
     ),
     Row(
@@ -208,7 +227,7 @@ ROWS = (
         None,
         "{lgp} limits clear",
         help="Remove pauses that a 429 has put into the request log",
-        groups=_OFFLINE | {"sandbox"},
+        groups=_OFFLINE,
         run=clear,
     ),
     Row(
@@ -216,7 +235,7 @@ ROWS = (
         None,
         'eval "$({lgp} completion bash)"',
         help="Print the completion script of a shell",
-        groups=frozenset({"always"}),
+        groups=frozenset({"always", "sandbox"}),
         arguments=_completion_arguments,
         run=completion,
     ),

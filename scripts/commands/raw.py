@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl
 
-from commands.runners import inputs, parsing, rehearsal
+from commands import leads
+from commands.runners import inputs, listing, parsing, rehearsal
 from commands.runners.rows import Call, Row
 from console import catalog, checks, options, program
+from console.catalog import Operation
 from console.hints import called
 from console.masking import masked_headers
 from console.notes import Notes
@@ -18,10 +23,10 @@ from console.output import Receipt
 from console.session import Session
 from console.text import compact
 from leadgenius import __version__, answers, scopes
-from leadgenius.client import LARGEST_BULK_PAGE, LARGEST_PAGE
 from leadgenius.errors import UsageError
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
+_ANY_ANSWER: dict[str, Any] = {"200": {"content": {"application/json": {"schema": {}}}}}
 EXAMPLE = "{api_call} GET /campaigns -p status=active"
 
 
@@ -79,14 +84,13 @@ def _run(arguments: Namespace, row: Row, notes: Notes) -> int:
     if method not in METHODS:
         raise UsageError(f"METHOD must be one of {', '.join(METHODS)}.", hint=EXAMPLE)
     groups = set(options.SENDING) | ({"list", "page", "cursor"} if method == "GET" else set())
-    settings = options.settings(arguments, os.environ, groups | ({"yes"} if method == "DELETE" else set()))
+    settings = options.settings(arguments, os.environ, groups | ({"yes"} if method in ("DELETE", "POST") else set()))
     session = Session(
         settings, os.environ, stdin=sys.stdin, stdout=sys.stdout, notes=notes, key=arguments.key, always_json=True
     )
-    try:
+    with contextlib.closing(session):
+        session.output.check()
         return _Raw(Call(row, arguments, session), method).run()
-    finally:
-        session.close()
 
 
 class _Raw:
@@ -105,6 +109,9 @@ class _Raw:
         if body is not None and self.method == "GET":
             raise UsageError("A GET takes no --data.", hint="Use -p KEY=VALUE for parameters, or another METHOD.")
         self._check(body)
+        if self.operation is None:
+            near = catalog.near_path(self.method, self.target.path)
+            self.session.notes("note", f"This path is not in our schema; the nearest known is {near}.")
         settings = self.session.settings
         if settings.dry_run:
             params = {**self.params, **self._page_params()}
@@ -112,7 +119,7 @@ class _Raw:
                 self.session, self.operation, self.method, self.endpoint, params=params, body=body, scope=self.scope
             )
         if settings.all or settings.max_items or settings.count:
-            return self._all()
+            return self._list()
         return self._one(body)
 
     def _refuse_change(self) -> None:
@@ -127,12 +134,7 @@ class _Raw:
 
     def _check(self, body: Any) -> None:
         """The body against the schema, and what the safety options say of its records."""
-        if self.operation is None:
-            near = catalog.near_path(self.method, self.target.path)
-            self.session.notes(
-                "note", f"This path is not in our schema; sent all the same. The nearest known is {near}."
-            )
-        elif self.operation.body and not self.session.settings.no_check:
+        if self.operation and self.operation.body and not self.session.settings.no_check:
             schema = self.operation.body
             found = [*checks.problems({} if body is None else body, schema), *checks.unknown_fields(body, schema)]
             inputs.refuse(self.call, found)
@@ -181,46 +183,33 @@ class _Raw:
             or bool(self.operation and self.operation.paging)
         )
 
-    def _all(self) -> int:
-        output, client = self.session.output, self.session.client
-        closing: dict[str, Any] = {}
-        receipt = Receipt()
-        rows = self._rows(closing, receipt)
-        if self.session.settings.count:
-            found = sum(len(page) for page in rows)
-            output.document({"count": found, "complete": closing["complete"], "method": "every page was read"})
-            return 0
-        output.listing(rows, closing, output.shape(self._columns()), receipt)
-        output.receipt(receipt, client.requests)
-        return 0
+    def _list(self) -> int:
+        """Every page, or so many rows, or their number: by the same hands as the named commands."""
+        call = replace(self.call, of=self._operation_of_list())
+        params = {**_query_of(self.target.query), **self.params}
+        if call.operation.id == "leads.list":
+            return leads.search(call, params)
+        return listing.run(call, params)
 
-    def _rows(self, closing: dict[str, Any], receipt: Receipt) -> Iterator[list[Any]]:
-        wanted, taken = self.session.settings.max_items, 0
-        for page in self._pages():
-            rows = page.items if wanted is None else page.items[: wanted - taken]
-            taken += len(rows)
-            yield rows
-            if wanted is not None and taken >= wanted:
-                receipt.complete = page.cursor is None and len(rows) == len(page.items) and not self._more_after(page)
-                break
-        closing.update(rows=taken, requests=self.session.client.requests, complete=receipt.complete)
-
-    def _more_after(self, page: Any) -> bool:
-        pages = answers.total_pages(page.body)
-        return pages is not None and page.number < pages
-
-    def _pages(self) -> Any:
-        client, size = self.session.client, self.session.settings.page_size
-        if self._by_cursor():
-            params = {**self.params, "fields": self._wire_fields()}
-            return client.bulk(self.endpoint, params, limit=size or LARGEST_BULK_PAGE)
-        return client.pages(self.endpoint, self.params, size=size or LARGEST_PAGE, collection=self._collection())
+    def _operation_of_list(self) -> Operation:
+        """The known operation, or what the path tells of an unknown one."""
+        paging = "cursor" if self._by_cursor() else "page"
+        spec = {"summary": "", "x-effect": "reads", "responses": _ANY_ANSWER, "x-paging": paging}
+        spec |= {**(self.operation.spec if self.operation else {}), "x-scope": self.target.scope.name}
+        return Operation(self.operation.id if self.operation else "", "GET", self.target.path, spec)
 
     def _collection(self) -> str:
         return self.operation.collection if self.operation else self.target.path.rsplit("/", 1)[-1]
 
     def _columns(self) -> list[str]:
         return self.operation.columns() if self.operation else []
+
+
+def _query_of(query: str) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        made[name] = [*_as_list(made[name]), value] if name in made else value
+    return made
 
 
 def params_of(words: Sequence[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from commands.runners import inputs, rehearsal
 from commands.runners.rows import Call, Row
+from console.masking import MASK
 from leadgenius import answers
 from leadgenius.accounts import Account
 from leadgenius.credentials import Credential, clean, environment_credential, variable
@@ -189,7 +190,12 @@ def _described(call: Call, kind: str) -> dict[str, str] | None:
         found = call.session.keys.find(kind)
     except CredentialError:
         return None
-    return {"source": found.source, "prefix": found.value[:_PREFIX] if len(found.value) > 20 else "***"}
+    return {"source": found.source, "prefix": _prefix(found.value)}
+
+
+def _prefix(key: str) -> str:
+    """What may be shown of a key; nothing of a short one."""
+    return key[:_PREFIX] if len(key) > 2 * _PREFIX else MASK
 
 
 def _login_state(account: Account) -> dict[str, Any] | None:
@@ -232,6 +238,8 @@ def logout(call: Call) -> int:
     supplied = environment_credential(session.environ, "agent")
     if supplied:
         session.notes("note", f"{supplied.source} is still set in the environment.")
+    if session.file.account(session.origin).api_key:
+        session.notes("note", "The stored API key still works; auth logout --keys drops it too.")
     session.output.document({"logged_out": True, "origin": session.origin, "removed": removed})
     return 0
 
@@ -245,17 +253,20 @@ def save_key(call: Call) -> int:
     )
     key = clean(given, "the key")
     session.notes.masker.learn(key)
-    _refuse_wrong_kind(scope, key)
+    _check_kind(call, scope, key)
     if scope == "agent":
         session.file.store_key(session.origin, key)
     else:
         session.file.update(session.origin, amplify_api_key=key)
-    session.output.document({"saved": True, "scope": scope, "origin": session.origin, "prefix": key[:_PREFIX]})
+    session.output.document({"saved": True, "scope": scope, "origin": session.origin, "prefix": _prefix(key)})
     return 0
 
 
-def _refuse_wrong_kind(scope: str, key: str) -> None:
-    other = {"agent": "da2-", "system": "lgp_"}[scope]
+def _check_kind(call: Call, scope: str, key: str) -> None:
+    """UsageError for a key of the other scope; a warning for one that looks like neither."""
+    own, other = {"agent": ("lgp_", "da2-"), "system": ("da2-", "lgp_")}[scope]
+    if not key.startswith((own, other)):
+        call.session.notes("warning", f"This does not look like a key (it does not start with {own}); stored as given.")
     if key.startswith(other):
         raise UsageError(
             f"This looks like a key of the other scope (it starts with {other}). Nothing was stored.",
@@ -332,7 +343,7 @@ def rotate(call: Call) -> int:
     _prove(call, key, told)
     old = session.file.account(session.origin).api_key
     _store(call, key, told)
-    told |= {"stored": True, "replaced_prefix": old[:_PREFIX] if old else None}
+    told |= {"stored": True, "replaced_prefix": _prefix(old) if old else None}
     session.notes(
         "warning", f"The old key ({told['replaced_prefix']}…) stays valid until you revoke it in the web application."
     )

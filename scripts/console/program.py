@@ -140,7 +140,7 @@ def _stopped(stop: BaseException, notes: Notes, code: str, exit_code: int) -> in
         "unknown": "The change in flight may or may not have been applied: check before you send it again.",
     }
     message = f"Stopped ({code}). {words.get(outcome or '', '')}".strip()
-    error = _Stopped(message, code=code, outcome=outcome, **getattr(stop, "facts", {}))
+    error = _Stopped(message, code=code, outcome=outcome, hint=called(getattr(stop, "hint", "")))
     told = {**error.as_dict(), "exit_code": exit_code}
     _flush_or_abandon(notes)
     notes.error(told)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -139,6 +139,7 @@ class Client:
         size: int = LARGEST_PAGE,
         first: int = 1,
         collection: str = "",
+        scope: str = "auto",
     ) -> Iterator[Page]:
         """Numbered pages until one is empty or the last is reached.
 
@@ -148,7 +149,8 @@ class Client:
         number = first
         before: list[Any] = []
         while True:
-            body = self.call("GET", endpoint, params={**(params or {}), "page": number, "pageSize": size}).body
+            asked = {**(params or {}), "page": number, "pageSize": size}
+            body = self.call("GET", endpoint, params=asked, scope=scope).body
             found = answers.items(body, collection)
             if found and found == before:
                 return
@@ -166,6 +168,8 @@ class Client:
         *,
         limit: int = LARGEST_BULK_PAGE,
         cursor: str | None = None,
+        collection: str = "leads",
+        scope: str = "auto",
     ) -> Iterator[Page]:
         """Pages of a bulk list from `cursor` on, until the server gives no further one.
 
@@ -174,9 +178,9 @@ class Client:
         number, seen = 1, {cursor}
         while True:
             asked = {**(params or {}), "limit": limit, "nextToken": cursor}
-            body = self.call("GET", endpoint, params=asked).body
+            body = self.call("GET", endpoint, params=asked, scope=scope).body
             following = answers.cursor(body)
-            yield Page(answers.items(body, "leads"), body, number, following)
+            yield Page(answers.items(body, collection), body, number, following)
             if following is None:
                 return
             if following in seen:
@@ -237,7 +241,7 @@ class _Sending:
             result = self._attempt()
             self._notice_sandbox(result)
             if isinstance(result, Answer):
-                return result
+                return replace(result, doubted=self.doubt)
             self.doubt = self.doubt or judge(self.asked, result, self.attempt).exit_code == 8
             self._wait_or_raise(result)
 

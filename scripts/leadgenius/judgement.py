@@ -183,10 +183,30 @@ def _refusal_words(failure: Failure) -> tuple[str, str, str]:
     return f"The API refused the request (HTTP {status}).", "refused", "server_message and details say what to mend."
 
 
+# Where to see whether a POST has been applied, by the end of its path; the first that fits.
+_LOOK = {
+    "/leads": "{lgp} leads list --email ADDRESS",
+    "/leads/batch": "{lgp} leads list",
+    "/campaigns": "{lgp} campaigns list",
+    "/enrichment/trigger": "{lgp} leads list --email ADDRESS, for new fields (this API lists no jobs)",
+    "/analytics/reports": "a report can be started again without harm",
+    "/target-accounts": "{lgp} target-accounts list",
+    "/sequences": "{lgp} sequences list",
+    "/enroll": "{lgp} sequences list, for enrolledCount (enrolling twice is skipped by the server)",
+    "/workflows": "{lgp} workflows list",
+    "/integrations": "{lgp} integrations list",
+    "/webhooks": "{lgp} webhooks list",
+    "/maintenance/bugs": "{lgp} maintenance bugs list",
+    "/maintenance/enhancements": "{lgp} maintenance enhancements list",
+    "/agent-api-keys": "{lgp} keys list",
+}
+
+
 def _check_hint(asked: Asked) -> str:
     if asked.method in RETRYABLE:
         return "Sending the same again is harmless: run the same command again."
-    return "Look first whether it is there (a list or get command); sending the same again could do it twice."
+    look = next((command for end, command in _LOOK.items() if asked.path.endswith(end)), "a list command")
+    return f"Look first whether it is there: {look}. Sending the same again could do it twice."
 
 
 def _outcome(kind: int, asked: Asked, failure: Failure) -> str | None:

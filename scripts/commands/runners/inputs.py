@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from commands.runners.parsing import flags_of
 from commands.runners.rows import Call
-from console import checks
+from console import catalog, checks
 from console.catalog import Schema, near, resolve
 from console.checks import Problem
 from console.rendering import row_id
 from leadgenius.errors import UsageError
 from leadgenius.files import local_error
 
+_ID_COLUMNS = ("id", "leadId", "lead_id")
 LARGEST_INPUT = 50 * 1024 * 1024  # bytes of --data or --ids-from
 
 
@@ -27,6 +29,11 @@ def body(call: Call) -> dict[str, Any]:
     if given is not None and not isinstance(given, dict):
         raise UsageError("--data must be a JSON object here.", code="invalid_input", hint=call.row.example)
     made = {**(given if given is not None else call.row.defaults), **flags(call)}
+    if not made and given is None and call.operation.method == "PUT":
+        fields = ", ".join(flags_of(call.row, name)[0] for name in call.operation.body_fields())
+        raise UsageError(
+            f"Nothing to change was given; there are {fields}.", code="invalid_input", hint=call.row.example
+        )
     check_body(call, made)
     return made
 
@@ -80,6 +87,8 @@ def read_file(name: str, option: str) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         raise UsageError(f"The file of {option} is not there.", code="invalid_input", hint="Check its path.") from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{option} names a directory.", code="invalid_input", hint="Give a file.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"The file of {option} is not UTF-8 text.", code="invalid_input") from error
     except ValueError as error:  # a NUL in the name
@@ -192,7 +201,7 @@ def check_fields(call: Call) -> None:
     settings = call.session.settings
     if not settings.fields or settings.no_check:
         return
-    known = [*call.operation.columns(), *call.operation.answer.get("properties", {})]
+    known = list(dict.fromkeys([*call.operation.columns(), *call.operation.answer.get("properties", {})]))
     for name in settings.fields:
         if name.split(".")[0] not in known:
             like = near(name, known)
@@ -214,9 +223,12 @@ def ids(call: Call) -> list[str]:
     words += [part for word in call.typed("ids") or () for part in word.split(",")]
     if call.typed("ids_from"):
         words += _ids_from(call, call.typed("ids_from"))
-    found = list(dict.fromkeys(word.strip() for word in words if word.strip()))
+    given = [word.strip() for word in words if word.strip()]
+    found = list(dict.fromkeys(given))
     if not found:
         raise UsageError("No ids were given.", code="invalid_input", hint=call.row.example)
+    if len(found) < len(given):
+        call.session.notes("note", f"{len(given) - len(found)} ids were given more than once; each is sent once.")
     return found
 
 
@@ -227,10 +239,23 @@ def _ids_from(call: Call, name: str) -> list[str]:
         return _ids_of(parse_json(stripped, "--ids-from"))
     if stripped.startswith("{"):
         return _ids_of_objects(stripped)
-    lines = [line for line in stripped.splitlines() if line.strip()]
-    if (lines and "," in lines[0]) or (lines and lines[0].strip().strip('"') in ("id", "leadId", "lead_id")):
+    lines = [line.strip() for line in stripped.splitlines() if line.strip()]
+    if lines and _is_header(lines[0]):
         return _ids_of_csv(stripped)
+    odd = next((number for number, line in enumerate(lines, 1) if re.search(r"[\s@,;]", line)), None)
+    if odd:
+        raise UsageError(
+            f"--ids-from: line {odd} is no id.",
+            code="invalid_input",
+            hint="One id a line. The id of an address: {lgp} leads list --email ADDRESS --format ids",
+        )
     return lines
+
+
+def _is_header(line: str) -> bool:
+    """Whether a first line names csv columns: several words, or one that is a field of a lead."""
+    words = re.split(r"[,;\t]", line.replace('"', ""))
+    return len(words) > 1 or words[0] in (*_ID_COLUMNS, *catalog.schemas()["Lead"]["properties"])
 
 
 def _ids_of_objects(text: str) -> list[str]:
@@ -256,8 +281,10 @@ def _ids_of(rows: Iterable[Any]) -> list[str]:
 
 
 def _ids_of_csv(text: str) -> list[str]:
-    rows = csv.DictReader(io.StringIO(text))
-    column = next((name for name in ("id", "leadId", "lead_id") if name in (rows.fieldnames or ())), None)
+    header = text.splitlines()[0]
+    delimiter = max(",;\t", key=header.count)
+    rows = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+    column = next((name for name in _ID_COLUMNS if name in (rows.fieldnames or ())), None)
     if column is None:
         raise UsageError(
             "--ids-from: the csv file has no column id, leadId or lead_id.",

@@ -35,7 +35,7 @@ def started(call: Call, answer: Any) -> Any:
 def note(call: Call, job_id: str) -> None:
     """Say a job's id and write it down, before anything else can go wrong."""
     session = call.session
-    session.notes("note", f"Job {job_id} has been started. It can be followed with: enrichment status {job_id} --wait")
+    session.notes("note", f"Job {job_id} has been started. To follow it: {{lgp}} enrichment status {job_id} --wait")
     line = {"at": moment(time.time()), "jobId": job_id, "operation": call.operation.id, "origin": session.origin}
     if session.folder is None:
         return
@@ -59,13 +59,17 @@ def followed(call: Call, job_id: str, end: float | None = None) -> Any:
 
     StillRunningError when that moment comes first; RefusedError when every task failed.
     """
-    for pause in _schedule(last_moment(call) if end is None else end):
-        time.sleep(pause)
-        looked = status(call, job_id)
-        job = answers.record(looked)
-        if has_ended(job):
-            return judged(looked, job_id)
-        call.session.notes.progress(_progress(job_id, job))
+    try:
+        for pause in _schedule(last_moment(call) if end is None else end):
+            time.sleep(pause)
+            looked = status(call, job_id)
+            job = answers.record(looked)
+            if has_ended(job):
+                return judged(looked, job_id)
+            call.session.notes.progress(_progress(job_id, job))
+    except (KeyboardInterrupt, SystemExit) as stop:
+        stop.hint = f"The job goes on. {{lgp}} enrichment status {job_id} --wait"  # type: ignore[union-attr]
+        raise
     raise still_running(job_id)
 
 

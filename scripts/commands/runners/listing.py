@@ -24,8 +24,8 @@ def run(call: Call, params: dict[str, Any] | None = None, complete: Completeness
     params = {**inputs.filters(call), **(params or {})}
     settings = call.session.settings
     if settings.dry_run:
-        path = call.operation.path
-        return rehearsal.show(call.session, call.operation, "GET", path, params={**params, **_first_page(call)})
+        sent = {**params, **_wire_fields(call), **_first_page(call)}
+        return rehearsal.show(call.session, call.operation, "GET", call.operation.path, params=sent)
     if settings.count:
         return _count(call, params, complete)
     if settings.all and settings.out and call.operation.paging == "cursor" and call.session.output.form != "table":
@@ -61,9 +61,10 @@ def _bulk_size(call: Call) -> int:
 def _one_page(call: Call, params: dict[str, Any]) -> int:
     client, operation, output = call.session.client, call.operation, call.session.output
     sent = {**params, **_wire_fields(call), **_first_page(call)}
-    body = client.call("GET", operation.path, params=sent).body
+    body = client.call("GET", operation.path, params=sent, scope=operation.scope).body
     rows = answers.items(body, operation.collection)
     _say_what_is_left(call, body, len(rows))
+    _say_what_was_clamped(call)
     rest = answers.rest(body, operation.collection)
     receipt = Receipt(complete=not _is_more(call, body))
     output.listing(iter([rows]), rest, output.shape(operation.columns(), call.row.table), receipt)
@@ -76,10 +77,20 @@ def _is_more(call: Call, body: Any) -> bool:
     return bool(answers.cursor(body)) or (pages is not None and (call.session.settings.page or 1) < pages)
 
 
+def _say_what_was_clamped(call: Call) -> None:
+    size = call.session.settings.page_size or 0
+    most = LARGEST_BULK_PAGE if call.operation.paging == "cursor" else LARGEST_PAGE
+    if size > most:
+        call.session.notes("note", f"The server gives at most {most} rows a page, whatever --page-size says.")
+
+
 def _say_what_is_left(call: Call, body: Any, shown: int) -> None:
+    notes, total, following = call.session.notes, answers.total(body), answers.cursor(body)
+    last = answers.total_pages(body)
+    if last is not None and (call.session.settings.page or 1) > max(last, 1):
+        notes("note", f"There is no page {call.session.settings.page}; the last is {last}.")
     if not _is_more(call, body):
         return
-    notes, total, following = call.session.notes, answers.total(body), answers.cursor(body)
     if following:
         notes(
             "note", f"{shown} rows, and there are more: --all for every row, or --cursor with the answer's nextToken."
@@ -103,7 +114,7 @@ def _export(call: Call, params: dict[str, Any]) -> int:
     session, output = call.session, call.session.output
     target, columns = session.settings.out, call.operation.columns()
     assert target is not None
-    shape = output.shape(columns, call.row.table)
+    shape, receipt = output.shape(columns, call.row.table), Receipt()
     sent = {**params, **_wire_fields(call), "limit": session.settings.page_size}
     query = export.query_of(session.origin, call.operation.path, sent, output.form, list(shape.fields or columns))
     restart, old = bool(call.typed("restart")), bool(call.typed("continue_old"))
@@ -112,7 +123,8 @@ def _export(call: Call, params: dict[str, Any]) -> int:
         text, writer = _writer(call, shape, work)
         writer.end({"rows": work.checkpoint.rows, "complete": True})
         work.finish(text.getvalue())
-        receipt = Receipt(work.checkpoint.rows, list(shape.fields or columns), True, work.checkpoint.clients)
+        receipt.rows, receipt.clients = work.checkpoint.rows, work.checkpoint.clients
+        receipt.columns = list(shape.fields or columns)
     output.tell(shape)
     output.receipt(receipt, session.client.requests)
     return 0
@@ -197,13 +209,13 @@ class _Seen:
 def pages(call: Call, params: dict[str, Any], cursor: str | None = None) -> Iterator[Page]:
     """The pages of the row's list, of the size asked for or the largest; a bulk list from `cursor` on."""
     client, operation, settings = call.session.client, call.operation, call.session.settings
+    where = {"collection": operation.collection, "scope": operation.scope}
     if operation.paging == "cursor":
+        limit = settings.page_size or _bulk_size(call)
         sent = {**params, **_wire_fields(call)}
-        return client.bulk(
-            operation.path, sent, limit=settings.page_size or _bulk_size(call), cursor=cursor or settings.cursor
-        )
+        return client.bulk(operation.path, sent, limit=limit, cursor=cursor or settings.cursor, **where)
     size = settings.page_size or min(settings.max_items or LARGEST_PAGE, LARGEST_PAGE)
-    return client.pages(operation.path, params, size=size, first=settings.page or 1, collection=operation.collection)
+    return client.pages(operation.path, params, size=size, first=settings.page or 1, **where)
 
 
 def _wire_fields(call: Call) -> dict[str, Any]:
@@ -215,17 +227,20 @@ def _wire_fields(call: Call) -> dict[str, Any]:
 
 
 def _count(call: Call, params: dict[str, Any], complete: Completeness) -> int:
+    told = _counted(call, params, complete)
+    call.session.output.document(told, list(told), requests=call.session.client.requests)
+    return 0
+
+
+def _counted(call: Call, params: dict[str, Any], complete: Completeness) -> dict[str, Any]:
+    """What the server says it has, in one request; where it says nothing, every page is read."""
     client, operation = call.session.client, call.operation
     if operation.paging == "cursor":
-        found = sum(len(page.items) for page in client.bulk(operation.path, {**params, "fields": "id"}))
-        told = {"count": found, "complete": True, "method": "every page of the index was read"}
-    else:
-        body = client.call("GET", operation.path, params={**params, "page": 1, "pageSize": 1}).body
-        total = answers.total(body)
-        if total is None:
-            total = sum(
-                len(page.items) for page in client.pages(operation.path, params, collection=operation.collection)
-            )
-        told = {"count": total, "complete": complete(), "method": "pagination.totalItems"}
-    call.session.output.document(told, list(told), requests=client.requests)
-    return 0
+        found = sum(len(page.items) for page in pages(call, {**params, "fields": "id"}))
+        return {"count": found, "complete": True, "method": "every page of the index was read"}
+    sent = {**params, "page": 1, "pageSize": 1}
+    total = answers.total(client.call("GET", operation.path, params=sent, scope=operation.scope).body)
+    if total is not None:
+        return {"count": total, "complete": complete(), "method": "pagination.totalItems"}
+    found = sum(len(page.items) for page in pages(call, params))
+    return {"count": found, "complete": complete(), "method": "every page was read"}

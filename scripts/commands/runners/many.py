@@ -11,10 +11,12 @@ from commands.runners import inputs, jobs, rehearsal, single
 from commands.runners.rows import Call
 from console.catalog import Operation
 from console.output import Receipt, whole_file
+from console.rendering import row_id
 from console.session import LARGE_ENROLMENT
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError
 from leadgenius.retry import RETRYABLE
+from leadgenius.transport import Answer
 
 FIRST_PROBLEMS = 50
 WORST = (8, 9, 7, 6, 5, 3, 4, 10)  # the exit code of a result is that of its worst part
@@ -38,17 +40,19 @@ class Result:
     rejected: int = 0
     unknown: int = 0
     not_sent: int = 0
+    brief: bool = False  # parts are one record each and their answers tell nothing new: the counts are what matters
     problems: list[dict[str, Any]] = field(default_factory=list)
     parts: list[dict[str, Any]] = field(default_factory=list)
     errors: list[LeadGeniusError] = field(default_factory=list)
     to_do: list[str] = field(default_factory=list)
 
     def apply(self, part: Part, status: int, answer: Any, refused: Sequence[dict[str, Any]] = ()) -> None:
-        """A part that the server took; `refused` are the records in it that it did not."""
-        self.applied += len(part.records) - len(refused)
-        self.rejected += len(refused)
+        """A part that the server took; `refused` are the records in it that it did not, or had done before."""
+        rejected = sum(problem["outcome"] == "rejected" for problem in refused)
+        self.applied += len(part.records) - rejected
+        self.rejected += rejected
         self.problems += refused
-        self._add(part, "applied", {"http_status": status, "answer": answer})
+        self._add(part, "applied", {"http_status": status} if self.brief else {"http_status": status, "answer": answer})
 
     def fail(self, part: Part, outcome: str, error: LeadGeniusError, again: bool) -> None:
         """A part that was rejected, not sent, or whose outcome is unknown; `again`: its records are still to do."""
@@ -57,7 +61,8 @@ class Result:
         told = {"outcome": outcome, "http_status": error.facts.get("http_status")}
         told |= {"code": error.code, "message": error.message}
         self.problems += [{"id": record, **told} for record in part.records]
-        self._add(part, outcome, {"http_status": told["http_status"], "error": error.code, "ids": list(part.records)})
+        ids = {"ids": list(part.records)} if len(part.records) > 1 else {}
+        self._add(part, outcome, {"http_status": told["http_status"], "error": error.code, **ids})
         self.to_do += part.records if again else []
 
     def leave(self, parts: Sequence[Part]) -> None:
@@ -77,7 +82,8 @@ class Result:
     def as_dict(self) -> dict[str, Any]:
         told: dict[str, Any] = {"requested": self.requested, "applied": self.applied, "rejected": self.rejected}
         told |= {"unknown": self.unknown, "not_sent": self.not_sent, "problems": self.problems[:FIRST_PROBLEMS]}
-        return {**told, "problems_total": len(self.problems), "parts": self.parts}
+        parts = self.parts[:FIRST_PROBLEMS] if self.brief else self.parts
+        return {**told, "problems_total": len(self.problems), "parts": parts, "parts_total": len(self.parts)}
 
 
 def run(call: Call) -> int:
@@ -92,7 +98,7 @@ def run(call: Call) -> int:
         return rehearsal.many(call, parts[0].path, _first_two(operation, parts[0].body), len(ids), len(parts))
     if len(ids) == 1:
         return _one(call, parts[0])
-    result = Result(len(ids))
+    result = Result(len(ids), brief=operation.changing and operation.id_field() is None)
     send(call, parts, result)
     return conclude(call, result)
 
@@ -134,8 +140,8 @@ def _one(call: Call, part: Part) -> int:
         body = _watched(call, part.records[0], body)
     elif call.row.waits:
         body = jobs.started(call, body)
-    session.output.document(body, operation.columns(), call.row.table, session.client.requests)
-    refused = _refused(operation, part, body)
+    single.show(call, body)
+    refused = [one for one in _refused(operation, part, answer) if one["outcome"] == "rejected"]
     if refused:
         raise _not_there(len(refused))
     return 0
@@ -171,7 +177,7 @@ def send(call: Call, parts: Sequence[Part], result: Result, refused: Refused | N
             _interrupted(call, result, part, parts[position + 1 :], stop)
             raise
         else:
-            result.apply(part, answer.status, answer.body, (refused or _refused)(operation, part, answer.body))
+            result.apply(part, answer.status, answer.body, (refused or _refused)(operation, part, answer))
             _tell_job(call, answer.body)
         call.session.notes.progress(f"{position + 1} of {len(parts)} requests, {result.applied} records done")
     return None
@@ -200,23 +206,34 @@ def _interrupted(call: Call, result: Result, part: Part, rest: Sequence[Part], s
         result.fail(part, outcome, error, outcome == "not_sent" or call.operation.method in RETRYABLE)
     result.leave(rest)
     _write_to_do(call, result)
+    stop.hint = _go_on_hint(call, result)  # type: ignore[attr-defined]
     if result.applied or outcome != "not_sent":
         call.session.output.document(result.as_dict())
 
 
-Refused = Callable[[Operation, Part, Any], list[dict[str, Any]]]
+def _go_on_hint(call: Call, result: Result) -> str:
+    """How to do what is left: with the file of --ids-out when there is one."""
+    name = call.typed("ids_out")
+    if not (name and result.to_do):
+        return "The result on stdout says what was done before."
+    return f"{{lgp}} {call.row.name} --ids-from {name} …   (the ids that are still to do)"
 
 
-def _refused(operation: Operation, part: Part, body: Any) -> list[dict[str, Any]]:
-    """Records inside an accepted part that the server says are not there."""
-    missing = body.get("notFound") if isinstance(body, dict) and operation.id == "leads.delete-batch" else None
+Refused = Callable[[Operation, Part, Answer], list[dict[str, Any]]]
+
+
+def _refused(operation: Operation, part: Part, answer: Answer) -> list[dict[str, Any]]:
+    """Records inside an accepted part that the server says are not there.
+
+    After an unanswered attempt they may be missing because that attempt has deleted them.
+    """
+    body = answer.body if isinstance(answer.body, dict) and operation.id == "leads.delete-batch" else {}
+    missing = body.get("notFound")
     known = set(part.records)
-    told = {
-        "outcome": "rejected",
-        "http_status": 404,
-        "code": "not_found",
-        "message": "There was no such lead to delete.",
-    }
+    told = {"outcome": "rejected", "http_status": 404, "code": "not_found"}
+    told["message"] = "There was no such lead to delete."
+    if answer.doubted:
+        told |= {"outcome": "deleted_or_absent", "message": "Deleted by the attempt before, or never there."}
     return [{"id": one, **told} for one in missing or () if one in known]
 
 
@@ -232,14 +249,20 @@ def _not_there(count: int) -> RefusedError:
 
 def conclude(call: Call, result: Result) -> int:
     """Follow the jobs, print the result, write --ids-out; then raise the worst error, whose exit code counts."""
-    if call.session.settings.wait:
-        _follow(call, result)
+    try:
+        if call.session.settings.wait:
+            _follow(call, result)
+    except (KeyboardInterrupt, SystemExit):
+        call.session.output.document(result.as_dict())  # the jobs have been started all the same
+        raise
     _write_to_do(call, result)
     worst = result.worst()
     if worst and not (result.applied or result.rejected or result.unknown):
         raise worst  # nothing came of it at all: stdout stays empty
     _print(call, result)
     if worst:
+        if result.to_do and call.typed("ids_out"):
+            worst.hint = _go_on_hint(call, result)
         raise worst
     if result.rejected and call.operation.id == "leads.delete-batch":
         raise _not_there(result.rejected)
@@ -266,6 +289,7 @@ def _follow(call: Call, result: Result) -> None:
             continue
         try:
             part["job"] = answers.record(_ended(call, job_id, part["answer"], end))
+            _tell_failures(call, result, job_id, part["job"])
         except (StillRunningError, RefusedError) as error:
             part["job"] = {"jobId": job_id, "status": "failed" if error.code == "job_failed" else "running"}
             part["job"] |= {"errors": error.facts.get("details")} if error.facts.get("details") else {}
@@ -273,6 +297,21 @@ def _follow(call: Call, result: Result) -> None:
         except LeadGeniusError as error:
             part["job"] = {"jobId": job_id, "status": "unknown", "error": error.code}
             result.errors.append(error)
+
+
+def _tell_failures(call: Call, result: Result, job_id: str, job: Any) -> None:
+    """Tasks that failed in a job that did not: no error, but not to be overlooked either."""
+    failed = job.get("errors") if isinstance(job, dict) else None
+    if not isinstance(failed, list) or not failed:
+        return
+    told = {
+        "outcome": "task_failed",
+        "http_status": None,
+        "code": "task_failed",
+        "message": "Its task in the job failed.",
+    }
+    result.problems += [{"id": row_id(one), **told} for one in failed]
+    call.session.notes("warning", f"{len(failed)} tasks of the job {job_id} failed; problems and parts name them.")
 
 
 def _write_to_do(call: Call, result: Result) -> None:

@@ -67,15 +67,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Call:
-    """A row, what was typed for it, and the session to run it in."""
+    """A row, what was typed for it, and the session to run it in. `of` is the operation of a call without a row's."""
 
     row: Row
     arguments: argparse.Namespace
     session: Session
+    of: Operation | None = None
 
     @property
     def operation(self) -> Operation:
-        return self.row.spec
+        return self.of or self.row.spec
 
     def typed(self, name: str) -> Any:
         """The value of a command's own option, None when it was not typed."""

@@ -8,6 +8,7 @@ from commands.runners import inputs, jobs, rehearsal
 from commands.runners.rows import Call
 from console.catalog import Operation
 from leadgenius import answers
+from leadgenius.errors import LeadGeniusError
 from leadgenius.scopes import segment
 
 
@@ -32,8 +33,18 @@ def send(call: Call, path: str, params: dict[str, Any] | None = None, body: Any 
     answer = session.client.call(operation.method, path, params=params, body=body).body
     if call.row.waits:
         answer = jobs.started(call, answer)
-    session.output.document(answer, operation.columns(), call.row.table, session.client.requests)
+    show(call, answer)
     return 0
+
+
+def show(call: Call, answer: Any) -> None:
+    """Print the answer of the one request. When that fails after a change, the error says that it was applied."""
+    try:
+        call.session.output.document(answer, call.operation.columns(), call.row.table, call.session.client.requests)
+    except LeadGeniusError as error:
+        if call.operation.changing:
+            error.facts["outcome"] = "applied"
+        raise
 
 
 def path_of(operation: Operation, record_id: str | None) -> str:
