@@ -71,13 +71,17 @@ def breaches(operation: str | None, status: int, body: Any) -> list[str]:
     return [f"{error.json_path} {error.message[:200]}" for error in found.iter_errors(body)]
 
 
-def record_breaches(operation: str, row: Any) -> list[str]:
-    """The same for one row of a list."""
+@cache
+def _record_validator(operation: str) -> Draft202012Validator:
     responses = OPERATIONS[operation][2]["responses"]
     schema = resolved(responses["200"])["content"]["application/json"]["schema"]
     items = resolved(schema["properties"]["data"])["items"]
-    checker = Draft202012Validator({**items, "components": SPEC["components"]}, format_checker=FormatChecker())
-    return [f"{error.json_path} {error.message[:200]}" for error in checker.iter_errors(row)]
+    return Draft202012Validator({**items, "components": SPEC["components"]}, format_checker=FormatChecker())
+
+
+def record_breaches(operation: str, row: Any) -> list[str]:
+    """The same for one row of a list."""
+    return [f"{error.json_path} {error.message[:200]}" for error in _record_validator(operation).iter_errors(row)]
 
 
 def example(operation: str) -> Any:

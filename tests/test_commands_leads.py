@@ -231,11 +231,14 @@ def test_one_id_answers_with_the_servers_body_and_several_with_one_shape(lgp: Ru
     several = lgp("leads", "status", "--ids", "lead_1", "lead_2", "--status", "contacted").json()
     assert list(several) == [
         "requested", "applied", "rejected", "unknown", "not_sent", "problems", "problems_total", "parts",
+        "parts_total",
     ]  # fmt: skip
-    assert [(part["id"], part["answer"]["data"]["status"]) for part in several["parts"]] == [
-        ("lead_1", "contacted"),
-        ("lead_2", "contacted"),
+    assert [(part["id"], part["outcome"]) for part in several["parts"]] == [
+        ("lead_1", "applied"),
+        ("lead_2", "applied"),
     ]
+    rows = lgp("leads", "list", "--status", "contacted", "--max-items", "2", "--format", "ids").out.split()
+    assert sorted(rows) == ["lead_1", "lead_2"]
 
 
 def test_an_id_that_is_not_there_does_not_hold_up_the_others(lgp: Run, sandboxed: Path, tmp_path: Path) -> None:
