@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -64,6 +63,9 @@ def test_nothing_heavy_is_imported_for_offline_commands() -> None:
 
 
 def test_the_top_level_is_the_documented_one() -> None:
-    root = Path(SCRIPTS).parent
+    listed = subprocess.run(["git", "ls-files"], cwd=SCRIPTS.parent, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("no git checkout: what else lies in the folder is its owner's")
     known = {"SKILL.md", "README.md", "LICENSE.txt", "requirements.txt", "scripts", "references", "tests"}
-    assert {path.name for path in root.iterdir() if not path.name.startswith(".")} == known
+    names = {name.split("/")[0] for name in listed.stdout.splitlines()}
+    assert {name for name in names if not name.startswith(".")} == known

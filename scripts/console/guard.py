@@ -31,10 +31,21 @@ def _problem() -> str:
         metadata.version("requests")
         found = metadata.version("urllib3")
     except metadata.PackageNotFoundError:
-        return "The Python package requests is missing. Type: %s -m pip install requests" % sys.executable
+        return "The Python package requests is missing. Type: " + _remedy("-m pip install requests")
     if _numbers(found) < OLDEST_URLLIB3:
-        return "urllib3 %s is too old. Type: %s -m pip install --upgrade requests urllib3" % (found, sys.executable)
+        return "urllib3 %s is too old. Type: %s" % (found, _remedy("-m pip install --upgrade requests urllib3"))
     return ""
+
+
+def _remedy(install: str) -> str:
+    """The environment that README's first line makes, if it is there; else what installs the package here."""
+    import os.path
+
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    ready = os.path.join(root, ".venv", "bin", "python")
+    if os.path.exists(ready) and os.path.realpath(sys.prefix) != os.path.realpath(os.path.join(root, ".venv")):
+        return ready + " " + sys.argv[0] + " …"
+    return sys.executable + " " + install + "   (or README's first line, which makes an environment of its own)"
 
 
 def _numbers(version: str) -> "tuple[int, ...]":

@@ -91,13 +91,8 @@ class Output:
         """One answer that is no list: the whole body as JSON, its record in the other forms."""
         shape = self.shape(columns, preferred)
         receipt = Receipt(columns=list(shape.fields or shape.schema) or None)
-        try:
-            with self._target() as stream:
-                self._write_document(stream, value, shape, receipt)
-        except LocalError:
-            if self.settings.out:  # the answer may be one that cannot be had again
-                self.stdout.write(compact(value) + "\n")
-            raise
+        with self._target() as stream:
+            self._write_document(stream, value, shape, receipt)
         self.tell(shape)
         self._receipt(receipt, requests)
 

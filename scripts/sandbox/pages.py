@@ -1,4 +1,4 @@
-"""Numbered pages: `page` and `pageSize`, clamped silently at 100 (references/api_reference.md#pages)."""
+"""Numbered pages: `page` and `pageSize`, clamped silently at 100 (references/api_reference.md#paging)."""
 
 from __future__ import annotations
 

@@ -277,7 +277,8 @@ def _print(call: Call, result: Result) -> None:
         output.listing(iter([rows]), {}, shape, receipt)
         output.receipt(receipt, call.session.client.requests)
         return
-    output.document(result.as_dict(), requests=call.session.client.requests)
+    told = result.as_dict()
+    single.show(call, told, list(told))
 
 
 def _follow(call: Call, result: Result) -> None:

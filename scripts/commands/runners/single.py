@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from commands.runners import inputs, jobs, rehearsal
 from commands.runners.rows import Call
 from console.catalog import Operation
+from console.text import compact
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError
 from leadgenius.scopes import segment
@@ -37,13 +39,20 @@ def send(call: Call, path: str, params: dict[str, Any] | None = None, body: Any 
     return 0
 
 
-def show(call: Call, answer: Any) -> None:
-    """Print the answer of the one request. When that fails after a change, the error says that it was applied."""
+def show(call: Call, answer: Any, columns: Sequence[str] | None = None) -> None:
+    """Print an answer; `columns` are those of its record, the operation's unless given.
+
+    When --out fails after a change, the error says that it was applied, and the answer, which may be one that cannot
+    be had again, goes to stdout.
+    """
+    output = call.session.output
     try:
-        call.session.output.document(answer, call.operation.columns(), call.row.table, call.session.client.requests)
+        known = call.operation.columns() if columns is None else columns
+        output.document(answer, known, call.row.table, call.session.client.requests)
     except LeadGeniusError as error:
         if call.operation.changing:
             error.facts["outcome"] = "applied"
+            output.stdout.write(compact(answer) + "\n")
         raise
 
 
