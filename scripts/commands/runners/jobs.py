@@ -35,7 +35,7 @@ def started(call: Call, answer: Any) -> Any:
 def note(call: Call, job_id: str) -> None:
     """Say a job's id and write it down, before anything else can go wrong."""
     session = call.session
-    session.notes("note", f"Job {job_id} has been started. To follow it: {{lgp}} enrichment status {job_id} --wait")
+    session.notes("note", f"Job {job_id} has been started ({{lgp}} enrichment status {job_id} --wait follows it)")
     line = {"at": moment(time.time()), "jobId": job_id, "operation": call.operation.id, "origin": session.origin}
     if session.folder is None:
         return

@@ -141,9 +141,7 @@ def _one(call: Call, part: Part) -> int:
     elif call.row.waits:
         body = jobs.started(call, body)
     single.show(call, body)
-    refused = [one for one in _refused(operation, part, answer) if one["outcome"] == "rejected"]
-    if refused:
-        raise _not_there(len(refused))
+    _judge_refused(operation, _refused(operation, part, answer))
     return 0
 
 
@@ -223,10 +221,12 @@ Refused = Callable[[Operation, Part, Answer], list[dict[str, Any]]]
 
 
 def _refused(operation: Operation, part: Part, answer: Answer) -> list[dict[str, Any]]:
-    """Records inside an accepted part that the server says are not there.
+    """Records inside an accepted part that the server did not take.
 
-    After an unanswered attempt they may be missing because that attempt has deleted them.
+    After an unanswered attempt those to delete may be missing because that attempt has deleted them.
     """
+    if operation.id == "sequences.enroll":
+        return _not_enrolled(part, answer.body)
     body = answer.body if isinstance(answer.body, dict) and operation.id == "leads.delete-batch" else {}
     missing = body.get("notFound")
     known = set(part.records)
@@ -235,6 +235,32 @@ def _refused(operation: Operation, part: Part, answer: Answer) -> list[dict[str,
     if answer.doubted:
         told |= {"outcome": "deleted_or_absent", "message": "Deleted by the attempt before, or never there."}
     return [{"id": one, **told} for one in missing or () if one in known]
+
+
+def _not_enrolled(part: Part, body: Any) -> list[dict[str, Any]]:
+    """Leads that an enrolment skipped: in the sequence before, which is counted and no error, or not there."""
+    skipped = body.get("skipped") if isinstance(body, dict) else None
+    named = [one for one in skipped if isinstance(one, dict)] if isinstance(skipped, list) else []
+    found = {str(one.get("leadId")): str(one.get("reason")) for one in named}
+    before = {"code": "duplicate", "message": "It was in the sequence before."}
+    missing = {"code": "skipped", "message": "The server did not enrol it; its id may be of no lead of this company."}
+    told = {"outcome": "rejected", "http_status": 200}
+    return [
+        {"id": one, **told, **(before if "already" in found[one].lower() else missing)}
+        for one in part.records
+        if one in found
+    ]
+
+
+def _judge_refused(operation: Operation, problems: Sequence[dict[str, Any]]) -> None:
+    """RefusedError when an accepted part held records that were not taken, duplicates aside."""
+    count = sum(one["outcome"] == "rejected" and one["code"] != "duplicate" for one in problems)
+    if count and operation.id == "leads.delete-batch":
+        raise _not_there(count)
+    if count and operation.id == "sequences.enroll":
+        raise RefusedError(
+            f"{count} of the leads were not enrolled.", hint="Check the ids.", outcome="rejected", http_status=200
+        )
 
 
 def _not_there(count: int) -> RefusedError:
@@ -264,8 +290,7 @@ def conclude(call: Call, result: Result) -> int:
         if result.to_do and call.typed("ids_out"):
             worst.hint = _go_on_hint(call, result)
         raise worst
-    if result.rejected and call.operation.id == "leads.delete-batch":
-        raise _not_there(result.rejected)
+    _judge_refused(call.operation, result.problems)
     return 0
 
 
