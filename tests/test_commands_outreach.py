@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Run, Sent
+from faults import FaultServer, answer
 
 
 @pytest.fixture
@@ -33,10 +34,30 @@ def test_enrolling_twice_is_told_and_no_error(lgp: Run, sequence: str) -> None:
     lgp("sequences", "enroll", sequence, "--ids", "lead_1")
     ran = lgp("sequences", "enroll", sequence, "--ids", "lead_1", "lead_2")
     assert ran.code == 0
-    (part,) = ran.json()["parts"]
-    assert part["answer"]["enrolled"] == 1
-    assert part["answer"]["skipped"] == [{"leadId": "lead_1", "reason": "already enrolled"}]
+    told = ran.json()
+    assert (told["applied"], told["rejected"]) == (1, 1)
+    assert [(one["id"], one["code"]) for one in told["problems"]] == [("lead_1", "duplicate")]
     assert enrolled(lgp, sequence) == 2
+    assert lgp("sequences", "enroll", sequence, "--ids", "lead_1").code == 0
+
+
+def test_a_lead_that_is_not_there_is_counted_named_and_exit_4(lgp: Run, sequence: str) -> None:
+    ran = lgp("sequences", "enroll", sequence, "--ids", "lead_1", "no-such-lead")
+    assert (ran.code, ran.error["outcome"]) == (4, "rejected")
+    told = ran.json()
+    assert (told["applied"], told["rejected"]) == (1, 1)
+    assert [(one["id"], one["code"]) for one in told["problems"]] == [("no-such-lead", "skipped")]
+    assert enrolled(lgp, sequence) == 1
+    assert lgp("sequences", "enroll", sequence, "--ids", "no-such-lead").code == 4
+
+
+@pytest.mark.parametrize("skipped", [None, 1, "x", [1], {}, [{"leadId": ["x"]}], [{"leadId": "another"}]])
+def test_an_odd_answer_to_an_enrolment_is_no_crash(lgp: Run, monkeypatch: pytest.MonkeyPatch, skipped: object) -> None:
+    with FaultServer([answer(body={"success": True, "enrolled": 2, "skipped": skipped})]) as found:
+        monkeypatch.setenv("LGP_BASE_URL", found.origin)
+        monkeypatch.setenv("LGP_API_KEY", "lgp_" + "5" * 64)
+        ran = lgp("sequences", "enroll", "s1", "--ids", "a", "b")
+    assert (ran.code, ran.json()["applied"]) == (0, 2)
 
 
 def test_more_than_25_leads_want_a_yes(lgp: Run, sequence: str, sent: list[Sent]) -> None:
