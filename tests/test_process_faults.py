@@ -258,13 +258,16 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_behind_out_leaves_the_old_file(tiny_disk, world):
-    target = tiny_disk / "leads.json"
+    """And the answer of a change, which cannot be had again, goes to stdout instead."""
+    target = tiny_disk / "out.json"
     target.write_text("old")
     rows = {"success": True, "data": [{"id": f"lead_{n}", "note": "x" * 100} for n in range(2000)]}
-    with FaultServer([faults.answer(body=rows)]) as server:
-        done = run(at(world, server.origin), API, "GET", "/leads", "--out", str(target))
-    assert (done.code, done.error["code"], done.out) == (9, "disk", "")
-    assert (target.read_text(), [path.name for path in tiny_disk.iterdir()]) == ("old", ["leads.json"])
+    for argv, kept in ((GET, False), (POST, True)):
+        with FaultServer([faults.answer(body=rows)]) as server:
+            done = run(at(world, server.origin), API, *argv, "--out", str(target))
+        assert (done.code, done.error["code"]) == (9, "disk")
+        assert done.out == "" if not kept else json.loads(done.out) == rows
+        assert (target.read_text(), [path.name for path in tiny_disk.iterdir()]) == ("old", ["out.json"])
 
 
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
