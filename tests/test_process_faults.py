@@ -262,11 +262,12 @@ def test_a_full_disk_behind_out_leaves_the_old_file(tiny_disk, world):
     target = tiny_disk / "out.json"
     target.write_text("old")
     rows = {"success": True, "data": [{"id": f"lead_{n}", "note": "x" * 100} for n in range(2000)]}
-    for argv, kept in ((GET, False), (POST, True)):
+    create = ("campaigns", "create", "--name", "n")
+    for script, argv, outcome in ((API, GET, None), (LGP, create, "applied")):
         with FaultServer([faults.answer(body=rows)]) as server:
-            done = run(at(world, server.origin), API, *argv, "--out", str(target))
-        assert (done.code, done.error["code"]) == (9, "disk")
-        assert done.out == "" if not kept else json.loads(done.out) == rows
+            done = run(at(world, server.origin), script, *argv, "--out", str(target))
+        assert (done.code, done.error["code"], done.error["outcome"]) == (9, "disk", outcome)
+        assert (json.loads(done.out) == rows) if outcome else done.out == ""
         assert (target.read_text(), [path.name for path in tiny_disk.iterdir()]) == ("old", ["out.json"])
 
 
