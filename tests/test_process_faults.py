@@ -232,7 +232,7 @@ def test_a_reader_that_leaves_ends_it_quietly(world):
     ("plan", "argv", "code"),
     [
         ([faults.answer(body=LIST)], ("campaigns", "list"), 9),
-        ([faults.ok(), faults.status(404)], ("campaigns", "archive", "a", "b"), 4),
+        ([faults.ok(), faults.status(404)], ("campaigns", "archive", "a", "b"), 9),
     ],
 )
 def test_a_full_disk_behind_stdout_is_told(plan, argv, code, world):

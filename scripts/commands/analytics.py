@@ -61,7 +61,7 @@ def pipeline(call: Call) -> int:
     params = {**inputs.filters(call), **period(call, always=True)}
     session, operation = call.session, call.operation
     if session.settings.dry_run:
-        return rehearsal.show(session, operation, "GET", operation.path, params=params)
+        return rehearsal.show(session, operation, operation.path, params=params)
     body = session.client.call("GET", operation.path, params=params).body
     output = session.output
     if output.form == "table" and not session.settings.fields and _is_funnel(body) and not session.settings.out:
@@ -130,7 +130,7 @@ def trends(call: Call) -> int:
     params = {**inputs.filters(call), **period(call)}
     session, operation = call.session, call.operation
     if session.settings.dry_run:
-        return rehearsal.show(session, operation, "GET", operation.path, params=params)
+        return rehearsal.show(session, operation, operation.path, params=params)
     return _show_series(call, session.client.call("GET", operation.path, params=params).body, "series")
 
 

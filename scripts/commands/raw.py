@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from commands import leads
-from commands.runners import inputs, listing, parsing, rehearsal
+from commands.runners import inputs, listing, parsing, rehearsal, single
 from commands.runners.rows import Call, Row
 from console import catalog, checks, options, program
 from console.catalog import Operation
@@ -20,13 +20,12 @@ from console.hints import called
 from console.masking import masked_headers
 from console.notes import Notes
 from console.output import Receipt
-from console.session import Session
+from console.session import LARGE_ENROLMENT, Session
 from console.text import compact
 from leadgenius import __version__, answers, scopes
 from leadgenius.errors import UsageError
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
-_ANY_ANSWER: dict[str, Any] = {"200": {"content": {"application/json": {"schema": {}}}}}
 EXAMPLE = "{api_call} GET /campaigns -p status=active"
 
 
@@ -97,69 +96,53 @@ class _Raw:
     """One raw request, from what was typed to what is printed."""
 
     def __init__(self, call: Call, method: str) -> None:
-        self.call, self.session, self.method = call, call.session, method
+        self.session, self.method = call.session, method
         self.endpoint, self.scope = call.typed("endpoint"), call.typed("scope")
         self.params = params_of(call.typed("param") or ())
         self.target = scopes.route(self.endpoint, origin=self.session.origin, scope=self.scope)
-        self.operation = catalog.at(method, self.target.path)
+        self.known = catalog.at(method, self.target.path)
+        self.operation = self.known or _unknown(method, self.target)
+        self.call = replace(call, of=self.operation)
 
     def run(self) -> int:
-        self._refuse_change()
+        self.session.refuse_change(self.operation)
         body = inputs.data(self.call)
         if body is not None and self.method == "GET":
             raise UsageError("A GET takes no --data.", hint="Use -p KEY=VALUE for parameters, or another METHOD.")
         self._check(body)
-        if self.operation is None:
+        if not self.known:
             near = catalog.near_path(self.method, self.target.path)
             self.session.notes("note", f"This path is not in our schema; the nearest known is {near}.")
         settings = self.session.settings
         if settings.dry_run:
             params = {**self.params, **self._page_params()}
             return rehearsal.show(
-                self.session, self.operation, self.method, self.endpoint, params=params, body=body, scope=self.scope
+                self.session, self.operation, self.endpoint, params=params, body=body, scope=self.scope
             )
         if settings.all or settings.max_items or settings.count:
             return self._list()
         return self._one(body)
 
-    def _refuse_change(self) -> None:
-        """--read-only, LGP_MAX_CHANGES and --yes, before anything is read."""
-        if self.session.settings.read_only and self.method != "GET" and not self.target.is_login:
-            raise UsageError(
-                f"{self.method} is a change, and --read-only (or LGP_READ_ONLY) allows none.",
-                code="read_only",
-                hint="Run it without --read-only, and with LGP_READ_ONLY unset.",
-                outcome="not_sent",
-            )
-
     def _check(self, body: Any) -> None:
         """The body against the schema, and what the safety options say of its records."""
-        if self.operation and self.operation.body and not self.session.settings.no_check:
-            schema = self.operation.body
+        schema = self.operation.body
+        if schema and not self.session.settings.no_check:
             found = [*checks.problems({} if body is None else body, schema), *checks.unknown_fields(body, schema)]
             inputs.refuse(self.call, found)
-        if self.method == "GET":
+        if not self.operation.changing:
             return
         records = _records(body)
-        if not self.target.is_login:
-            self.session.check_changes(max(len(records), 1))
+        self.session.check_changes(max(len(records), 1))
         if self.method == "DELETE":
             self.session.demand_yes(max(len(records), 1), "deletes", records or [self.target.path])
-        elif self.operation and self.operation.effect == "contacts-people" and len(records) > 25:
+        elif self.operation.effect == "contacts-people" and len(records) > LARGE_ENROLMENT:
             self.session.demand_yes(len(records), "enrols, and so contacts,", records)
 
     def _page_params(self) -> dict[str, Any]:
         settings = self.session.settings
-        if self._by_cursor():
-            return {"limit": settings.page_size, "nextToken": settings.cursor, "fields": self._wire_fields()}
+        if self.target.scope is scopes.SYSTEM:
+            return {"limit": settings.page_size, "nextToken": settings.cursor, **listing.wire_fields(self.call)}
         return {"page": settings.page, "pageSize": settings.page_size}
-
-    def _by_cursor(self) -> bool:
-        return self.target.scope is scopes.SYSTEM
-
-    def _wire_fields(self) -> str | None:
-        fields = self.session.settings.fields
-        return ",".join(dict.fromkeys(name.split(".")[0] for name in fields)) if fields else None
 
     def _one(self, body: Any) -> int:
         client, output = self.session.client, self.session.output
@@ -168,41 +151,28 @@ class _Raw:
         if self.call.typed("include"):
             told = {"status": answer.status, "headers": masked_headers(answer.headers)}
             self.session.notes.stream.write(self.session.notes.masker.mask(compact(told)) + "\n")
-        rows = answers.items(answer.body, self._collection())
-        if (self.session.settings.fields or output.form != "json") and self._is_list(answer.body):
-            rest = answers.rest(answer.body, self._collection())
-            output.listing(iter([rows]), rest, output.shape(self._columns()), Receipt())
+        rows = answers.items(answer.body, self.operation.collection)
+        if (self.session.settings.fields or output.form != "json") and (rows or self.operation.paging):
+            rest = answers.rest(answer.body, self.operation.collection)
+            output.listing(iter([rows]), rest, output.shape(self.operation.columns()), Receipt())
             return 0
-        output.document(answer.body, self._columns(), requests=client.requests)
+        single.show(self.call, answer.body)
         return 0
-
-    def _is_list(self, body: Any) -> bool:
-        return (
-            isinstance(body, list)
-            or bool(answers.items(body, self._collection()))
-            or bool(self.operation and self.operation.paging)
-        )
 
     def _list(self) -> int:
         """Every page, or so many rows, or their number: by the same hands as the named commands."""
-        call = replace(self.call, of=self._operation_of_list())
+        paging = "cursor" if self.target.scope is scopes.SYSTEM else "page"
+        spec = {**self.operation.spec, "x-paging": paging, "x-scope": self.target.scope.name}
+        call = replace(self.call, of=Operation(self.operation.id, "GET", self.target.path, spec))
         params = {**_query_of(self.target.query), **self.params}
-        if call.operation.id == "leads.list":
-            return leads.search(call, params)
-        return listing.run(call, params)
+        return leads.search(call, params) if call.operation.id == "leads.list" else listing.run(call, params)
 
-    def _operation_of_list(self) -> Operation:
-        """The known operation, or what the path tells of an unknown one."""
-        paging = "cursor" if self._by_cursor() else "page"
-        spec = {"summary": "", "x-effect": "reads", "responses": _ANY_ANSWER, "x-paging": paging}
-        spec |= {**(self.operation.spec if self.operation else {}), "x-scope": self.target.scope.name}
-        return Operation(self.operation.id if self.operation else "", "GET", self.target.path, spec)
 
-    def _collection(self) -> str:
-        return self.operation.collection if self.operation else self.target.path.rsplit("/", 1)[-1]
-
-    def _columns(self) -> list[str]:
-        return self.operation.columns() if self.operation else []
+def _unknown(method: str, target: scopes.Target) -> Operation:
+    """What can be said of an operation that openapi.json does not know."""
+    answer: Any = {"200": {"content": {"application/json": {"schema": {}}}}}
+    effect = "reads" if method == "GET" else "unknown"
+    return Operation("", method, target.path, {"x-scope": target.scope.name, "x-effect": effect, "responses": answer})
 
 
 def _query_of(query: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def login(call: Call) -> int:
     inputs.check_body(call, {"email": email, "password": "given below"})
     if session.settings.dry_run:
         body = {"email": email, "password": ""}
-        return rehearsal.show(session, call.operation, "POST", call.operation.path, body=body)
+        return rehearsal.show(session, call.operation, call.operation.path, body=body)
     session.file.check_writable()
     client = session.client
     password = _password(call, email)
@@ -283,7 +283,7 @@ def create_key(call: Call) -> int:
         raise UsageError("--no-store without --show would lose the key.", hint=f"{call.row.example} --no-store --show")
     body = inputs.body(call)
     if session.settings.dry_run:
-        return rehearsal.show(session, call.operation, "POST", call.operation.path, body=body)
+        return rehearsal.show(session, call.operation, call.operation.path, body=body)
     if store and not show:
         session.file.check_writable()
     key, made = _new_key(call, body)
@@ -336,7 +336,7 @@ def rotate(call: Call) -> int:
         raise UsageError("There is no stored key to replace.", hint="{lgp} generate-key --name NAME")
     body = inputs.body(call)
     if session.settings.dry_run:
-        return rehearsal.show(session, call.operation, "POST", call.operation.path, body=body)
+        return rehearsal.show(session, call.operation, call.operation.path, body=body)
     session.file.check_writable()
     key, made = _new_key(call, body)
     told = _told(made, body, key if call.typed("show") else None)

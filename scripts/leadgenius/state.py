@@ -12,22 +12,25 @@ from pathlib import Path
 def directory(environ: Mapping[str, str]) -> Path | None:
     """`LGP_STATE_DIR`, else `$XDG_STATE_HOME/leadgenius`, else `~/.local/state/leadgenius`, else a private directory
     under the temporary one. Made (0700) when absent; None when none of them can be written."""
-    for candidate in _candidates(environ):
-        if candidate.is_absolute() and _usable(candidate):
+    for candidate, above in _candidates(environ):
+        if candidate.is_absolute() and _usable(candidate, above):
             return candidate
     return _private_temporary(environ)
 
 
-def _candidates(environ: Mapping[str, str]) -> list[Path]:
+def _candidates(environ: Mapping[str, str]) -> list[tuple[Path, Path]]:
+    """(directory, the one above it that must be there): a home that does not exist is not made."""
     given = environ.get("LGP_STATE_DIR", "").strip()
     if given:
-        return [Path(given).absolute()]
+        return [(Path(given).absolute(), Path("/"))]
     base, home = environ.get("XDG_STATE_HOME", ""), environ.get("HOME", "")
-    found = [Path(base, "leadgenius")] if base else []
-    return [*found, Path(home, ".local", "state", "leadgenius")] if home else found
+    found = [(Path(base, "leadgenius"), Path("/"))] if base else []
+    return [*found, (Path(home, ".local", "state", "leadgenius"), Path(home))] if home else found
 
 
-def _usable(path: Path) -> bool:
+def _usable(path: Path, above: Path) -> bool:
+    if not above.is_dir():
+        return False
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:

@@ -24,8 +24,8 @@ def run(call: Call, params: dict[str, Any] | None = None, complete: Completeness
     params = {**inputs.filters(call), **(params or {})}
     settings = call.session.settings
     if settings.dry_run:
-        sent = {**params, **_wire_fields(call), **_first_page(call)}
-        return rehearsal.show(call.session, call.operation, "GET", call.operation.path, params=sent)
+        sent = {**params, **wire_fields(call), **_first_page(call)}
+        return rehearsal.show(call.session, call.operation, call.operation.path, params=sent)
     if settings.count:
         return _count(call, params, complete)
     if settings.all and settings.out and call.operation.paging == "cursor" and call.session.output.form != "table":
@@ -60,7 +60,7 @@ def _bulk_size(call: Call) -> int:
 
 def _one_page(call: Call, params: dict[str, Any]) -> int:
     client, operation, output = call.session.client, call.operation, call.session.output
-    sent = {**params, **_wire_fields(call), **_first_page(call)}
+    sent = {**params, **wire_fields(call), **_first_page(call)}
     body = client.call("GET", operation.path, params=sent, scope=operation.scope).body
     rows = answers.items(body, operation.collection)
     _say_what_is_left(call, body, len(rows))
@@ -115,7 +115,7 @@ def _export(call: Call, params: dict[str, Any]) -> int:
     target, columns = session.settings.out, call.operation.columns()
     assert target is not None
     shape, receipt = output.shape(columns, call.row.table), Receipt()
-    sent = {**params, **_wire_fields(call), "limit": session.settings.page_size}
+    sent = {**params, **wire_fields(call), "limit": session.settings.page_size}
     query = export.query_of(session.origin, call.operation.path, sent, output.form, list(shape.fields or columns))
     restart, old = bool(call.typed("restart")), bool(call.typed("continue_old"))
     with export.exporting(target, query, restart=restart, continue_old=old) as work:
@@ -212,13 +212,13 @@ def pages(call: Call, params: dict[str, Any], cursor: str | None = None) -> Iter
     where = {"collection": operation.collection, "scope": operation.scope}
     if operation.paging == "cursor":
         limit = settings.page_size or _bulk_size(call)
-        sent = {**params, **_wire_fields(call)}
+        sent = {**params, **wire_fields(call)}
         return client.bulk(operation.path, sent, limit=limit, cursor=cursor or settings.cursor, **where)
     size = settings.page_size or min(settings.max_items or LARGEST_PAGE, LARGEST_PAGE)
     return client.pages(operation.path, params, size=size, first=settings.page or 1, **where)
 
 
-def _wire_fields(call: Call) -> dict[str, Any]:
+def wire_fields(call: Call) -> dict[str, Any]:
     """--fields is also sent where the server can leave the others out; it reads top-level names only."""
     fields = call.session.settings.fields
     if call.operation.paging != "cursor" or not fields:

@@ -16,8 +16,7 @@ _FIELDS_KEPT_SECRET = {"password"}
 
 def show(
     session: Session,
-    operation: Operation | None,
-    method: str,
+    operation: Operation,
     endpoint: str,
     *,
     params: dict[str, Any] | None = None,
@@ -29,16 +28,11 @@ def show(
     from leadgenius.client import query
 
     target = scopes.route(endpoint, origin=session.origin, scope=scope)
-    told: dict[str, Any] = {
-        "dry_run": True,
-        "method": method,
-        "url": session.origin + target.path + query(target, params),
-    }
+    url = session.origin + target.path + query(target, params)
+    told: dict[str, Any] = {"dry_run": True, "method": operation.method, "url": url}
     told["headers"] = masked_headers({"User-Agent": session.user_agent, **_credential_header(target.scope)})
-    told["body"] = _masked(body)
-    told["effect"] = operation.effect if operation else ("reads" if method == "GET" else "unknown")
     _speak_of_the_request(session)
-    session.output.document({**told, **(more or {})})
+    session.output.document({**told, "body": _masked(body), "effect": operation.effect, **(more or {})})
     return 0
 
 
@@ -69,5 +63,4 @@ def least_seconds(requests: int, windows: Any) -> float:
 def many(call: Call, endpoint: str, body: Any, rows: int, requests: int) -> int:
     """For many rows: the first request with two of them, how many rows and requests there are, and the least time."""
     more = {"rows": rows, "requests": requests, "least_seconds": least_seconds(requests, call.session.windows)}
-    operation = call.operation
-    return show(call.session, operation, operation.method, endpoint, body=body, more=more)
+    return show(call.session, call.operation, endpoint, body=body, more=more)

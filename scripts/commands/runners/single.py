@@ -10,7 +10,7 @@ from commands.runners.rows import Call
 from console.catalog import Operation
 from console.text import compact
 from leadgenius import answers
-from leadgenius.errors import LeadGeniusError
+from leadgenius.errors import LeadGeniusError, LocalError
 from leadgenius.scopes import segment
 
 
@@ -31,7 +31,7 @@ def send(call: Call, path: str, params: dict[str, Any] | None = None, body: Any 
     if operation.changing:
         session.check_changes(1)
     if session.settings.dry_run:
-        return rehearsal.show(session, operation, operation.method, path, params=params, body=body)
+        return rehearsal.show(session, operation, path, params=params, body=body)
     answer = session.client.call(operation.method, path, params=params, body=body).body
     if call.row.waits:
         answer = jobs.started(call, answer)
@@ -49,11 +49,17 @@ def show(call: Call, answer: Any, columns: Sequence[str] | None = None) -> None:
     try:
         known = call.operation.columns() if columns is None else columns
         output.document(answer, known, call.row.table, call.session.client.requests)
+        output.stdout.flush()
     except LeadGeniusError as error:
         if call.operation.changing:
             error.facts["outcome"] = "applied"
             output.stdout.write(compact(answer) + "\n")
         raise
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        message = f"The output could not be written: {error.strerror or 'unknown'}."
+        raise LocalError(message, code="disk", outcome="applied" if call.operation.changing else None) from error
 
 
 def path_of(operation: Operation, record_id: str | None) -> str:
