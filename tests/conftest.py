@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("project", max_examples=40, deadline=None, database=None)
+settings.load_profile("project")
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
