@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from conftest import SCRIPTS
+from conftest import SCRIPTS, Run
 from console import guard
 
 DOCUMENTED = ("lgp.py", "api_call.py", "auth.py")
@@ -36,12 +36,11 @@ def test_an_old_python_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "Python 3.9 is too old" in capsys.readouterr().err
 
 
-def test_an_old_urllib3_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("importlib.metadata.version", lambda name: "1.26.18" if name == "urllib3" else "2.28")
-    with pytest.raises(SystemExit) as stop:
-        guard.check()
-    assert stop.value.code == 9
-    assert "pip install --upgrade" in capsys.readouterr().err
+def test_an_old_urllib3_is_told(monkeypatch: pytest.MonkeyPatch, lgp: Run) -> None:
+    monkeypatch.setattr("urllib3.__version__", "1.26.18")
+    ran = lgp("--sandbox", "leads", "list")
+    assert (ran.code, ran.out, ran.error["code"]) == (9, "", "setup")
+    assert "pip install --upgrade" in ran.error["hint"]
 
 
 def test_the_scripts_name_requests_alone_for_uv() -> None:

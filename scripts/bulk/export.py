@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from leadgenius.client import Page
 from leadgenius.errors import LocalError
 from leadgenius.files import local_error, resolved, write_atomic
+
+if TYPE_CHECKING:
+    from leadgenius.client import Page
 
 try:
     import fcntl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from commands.runners import inputs, listing, many, rehearsal, single
 from commands.runners.many import Part, Result
@@ -13,7 +13,9 @@ from console import catalog
 from console.catalog import Operation
 from leadgenius import answers
 from leadgenius.errors import RefusedError, UsageError
-from leadgenius.transport import Answer
+
+if TYPE_CHECKING:
+    from leadgenius.transport import Answer
 
 SEARCH_DEPTH = 1000  # records of each of two indexes; references/api_reference.md#search-depth
 _EXACT = "exact ways: campaigns metrics ID, or enrich-leads list --company-id ID --all"

@@ -4,14 +4,14 @@ This file and the three scripts run on any Python 3, so they keep to its oldest 
 annotation that an old one cannot evaluate.
 """
 
+import os.path
 import sys
 
 OLDEST = (3, 10)
-OLDEST_URLLIB3 = (2, 6)  # older ones inflate a whole compressed answer in one read
 
 
 def check() -> None:
-    """Leave with exit code 9 when this Python or the one package cannot run the program."""
+    """Leave with exit code 9 when this Python or the one package is not there to run the program."""
     problem = _problem()
     if problem:
         sys.stderr.write(problem + "\n")
@@ -20,34 +20,19 @@ def check() -> None:
 
 def _problem() -> str:
     if sys.version_info < OLDEST:
-        return "Python %d.%d is too old: Python 3.10 or newer is needed. Type: python3.10 %s" % (
-            sys.version_info[0],
-            sys.version_info[1],
-            sys.argv[0] + " …",
-        )
-    from importlib import metadata
+        found = "%d.%d" % (sys.version_info[0], sys.version_info[1])
+        return "Python %s is too old: Python 3.10 or newer is needed. Type: python3.10 %s …" % (found, sys.argv[0])
+    from importlib.util import find_spec
 
-    try:
-        metadata.version("requests")
-        found = metadata.version("urllib3")
-    except metadata.PackageNotFoundError:
-        return "The Python package requests is missing. Type: " + _remedy("-m pip install requests")
-    if _numbers(found) < OLDEST_URLLIB3:
-        return "urllib3 %s is too old. Type: %s" % (found, _remedy("-m pip install --upgrade requests urllib3"))
+    if find_spec("requests") is None:
+        return "The Python package requests is missing. Type: " + _remedy()
     return ""
 
 
-def _remedy(install: str) -> str:
+def _remedy() -> str:
     """The environment that README's first line makes, if it is there; else what installs the package here."""
-    import os.path
-
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     ready = os.path.join(root, ".venv", "bin", "python")
-    if os.path.exists(ready) and os.path.realpath(sys.prefix) != os.path.realpath(os.path.join(root, ".venv")):
+    if os.path.exists(ready) and not sys.executable.startswith(os.path.dirname(ready)):
         return ready + " " + sys.argv[0] + " …"
-    return sys.executable + " " + install + "   (or README's first line, which makes an environment of its own)"
-
-
-def _numbers(version: str) -> "tuple[int, ...]":
-    parts = version.split(".")[:2]
-    return tuple(int(part) if part.isdigit() else 0 for part in parts)
+    return sys.executable + " -m pip install requests   (or README's first line, for an environment of its own)"

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+LARGEST_PAGE = 100  # rows; references/api_reference.md#paging
+LARGEST_BULK_PAGE = 5000
+
 
 def items(body: Any, collection: str = "") -> list[Any]:
     """The rows of a list answer: `data` as an array, `data.items`, the collection's own name, or the body itself."""

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from leadgenius import answers
+from leadgenius.answers import LARGEST_BULK_PAGE, LARGEST_PAGE
 from leadgenius.credentials import Credential
 from leadgenius.errors import RateError, ServerError, UsageError
 from leadgenius.judgement import Asked, judge, later, unsent_in_time
@@ -26,8 +27,6 @@ from leadgenius.retry import Failure, delay, retry_after
 from leadgenius.scopes import Target, route
 from leadgenius.transport import Answer, Transport
 
-LARGEST_PAGE = 100  # records; references/api_reference.md#paging
-LARGEST_BULK_PAGE = 5000
 LEAST_SECONDS = 0.5  # nothing is begun with less than this before --max-time: a change cut short is in doubt
 _STOPPED = Failure("no_answer", detail="stopped before the answer")
 Notes = Callable[[str, str], None]

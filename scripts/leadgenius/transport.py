@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -31,6 +33,7 @@ from leadgenius.retry import Failure
 from leadgenius.scopes import is_loopback
 
 CONNECT_SECONDS = 5.0
+OLDEST_URLLIB3 = (2, 6)
 MAX_BODY = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 _GRACE_SECONDS = 1.0  # how long a shut socket may take to wake its reader before the thread is left behind
@@ -190,6 +193,16 @@ class _Session(requests.Session):
         """None always: even without following, requests would parse Location and read that body without a bound."""
 
 
+def _refuse_old_urllib3() -> None:
+    """LocalError for one that inflates a compressed answer in one read, whatever its size."""
+    found = tuple(int(part) for part in urllib3.__version__.split(".")[:2])  # type: ignore[attr-defined]
+    if found < OLDEST_URLLIB3:
+        raise LocalError(
+            f"This urllib3 is too old: {found[0]}.{found[1]}, where 2.6 or newer is needed.",
+            hint=f"{sys.executable} -m pip install --upgrade requests urllib3",
+        )
+
+
 def trusted_certificates(environ: Mapping[str, str]) -> bool | str:
     """What `verify` is to be: the first of the three CA variables that is set, else the default store.
 
@@ -209,6 +222,7 @@ class Transport:
     """One session to one origin. `send` makes one attempt and returns an Answer or a Failure; it never retries."""
 
     def __init__(self, origin: str, *, environ: Mapping[str, str] = os.environ) -> None:
+        _refuse_old_urllib3()
         self.origin = origin
         self._session = _Session()
         self._session.mount("https://", _Adapter())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bulk import export
 from commands.runners import inputs, rehearsal
@@ -12,7 +12,10 @@ from commands.runners.rows import Call
 from console.output import Receipt
 from console.rendering import WRITERS, Shape, Writer, row_id
 from leadgenius import answers
-from leadgenius.client import LARGEST_BULK_PAGE, LARGEST_PAGE, Page
+from leadgenius.answers import LARGEST_BULK_PAGE, LARGEST_PAGE
+
+if TYPE_CHECKING:
+    from leadgenius.client import Page
 
 BULK_ROWS = 20  # what a bulk list asks for when nothing was said
 Completeness = Callable[[], bool]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from commands.runners import inputs, jobs, rehearsal, single
 from commands.runners.rows import Call
@@ -16,7 +16,9 @@ from console.session import LARGE_ENROLMENT
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError
 from leadgenius.retry import RETRYABLE
-from leadgenius.transport import Answer
+
+if TYPE_CHECKING:
+    from leadgenius.transport import Answer
 
 FIRST_PROBLEMS = 50
 WORST = (8, 9, 7, 6, 5, 3, 4, 10)  # the exit code of a result is that of its worst part
@@ -217,7 +219,7 @@ def _go_on_hint(call: Call, result: Result) -> str:
     return f"{{lgp}} {call.row.name} --ids-from {name} …   (the ids that are still to do)"
 
 
-Refused = Callable[[Operation, Part, Answer], list[dict[str, Any]]]
+Refused: TypeAlias = "Callable[[Operation, Part, Answer], list[dict[str, Any]]]"
 
 
 def _refused(operation: Operation, part: Part, answer: Answer) -> list[dict[str, Any]]:
