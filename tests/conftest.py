@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ settings.register_profile("project", max_examples=40, deadline=None, database=No
 settings.load_profile("project")
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+# The processes that tests start share their compiled modules, and leave none in the tree.
+COMPILED = {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), f"leadgenius-tests-{os.getuid()}"))}
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -33,6 +36,8 @@ def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", COMPILED["PYTHONPYCACHEPREFIX"])
     return home
 
 

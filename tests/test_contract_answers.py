@@ -37,7 +37,7 @@ from sandbox.wire import LARGEST_BODY
 
 each_operation = pytest.mark.parametrize("name", OPERATIONS)
 WITH_BODY = [name for name, (_, _, operation) in OPERATIONS.items() if "requestBody" in operation]
-some = settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+some = settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 CODES = SPEC["components"]["schemas"]["ErrorCode"]["anyOf"]
 # What is no HTTP request belongs to no operation; references/api_reference.md#the-sandbox-beside-the-contract
 NOT_HTTP = {400: "BAD_REQUEST", 414: "URI_TOO_LONG", 431: "HEADERS_TOO_LARGE", 505: "HTTP_VERSION_NOT_SUPPORTED"}
@@ -302,7 +302,7 @@ CONTENT = st.sampled_from(
 )
 
 
-@settings(max_examples=250, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(METHODS, TARGETS, st.lists(LINES, max_size=4), CONTENT)
 def test_no_request_brings_the_served_sandbox_down(method: str, target: str, lines: list[str], content: bytes) -> None:
     request = "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "", ""]).encode() + content

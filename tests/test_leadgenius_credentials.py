@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from conftest import COMPILED, SCRIPTS
 from leadgenius import files
 from leadgenius.accounts import OLD_DEFAULT, Account
 from leadgenius.credentials import (
@@ -34,7 +35,6 @@ from leadgenius.errors import CredentialError, LeadGeniusError, LocalError, Usag
 from leadgenius.scopes import PRODUCTION
 
 OLDER = Path(__file__).parent / "data" / "credentials"
-SCRIPTS = Path(__file__).parent.parent / "scripts"
 STAGING = "https://staging.example.com"
 OTHER = "https://other.example.com"
 LOCAL = "http://127.0.0.1:8787"
@@ -86,7 +86,7 @@ def mode_of(path: Path) -> int:
 def python(code: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
     """A real process running `code`, with our rooms on its path."""
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-    environ = {"PYTHONPATH": str(SCRIPTS), "PYTHONDONTWRITEBYTECODE": "1"}
+    environ = {"PYTHONPATH": str(SCRIPTS), **COMPILED}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=environ, text=True, stdout=pipe, stderr=pipe, **options)
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import faults
-from conftest import SCRIPTS
+from conftest import COMPILED, SCRIPTS
 from faults import FaultServer, ProxyServer
 
 KEY = "lgp_canary" + "0" * 58
@@ -30,7 +30,7 @@ def world(tmp_path: Path) -> dict[str, str]:
     """The variables of a process of its own."""
     for name in ("home", "state", "tmp", "cwd"):
         (tmp_path / name).mkdir(exist_ok=True)
-    world = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "tmp")}
+    world = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "tmp")} | COMPILED
     return {**world, "LGP_STATE_DIR": str(tmp_path / "state"), "LGP_API_KEY": KEY, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
