@@ -165,3 +165,12 @@ def test_a_home_that_is_not_there_is_not_made(lgp: Run, tmp_path: Path, monkeypa
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     lgp("limits")
     assert not (tmp_path / "nobody").exists()
+
+
+@pytest.mark.parametrize("argv", [("auth", "logout"), ("auth", "save-key", "--scope", "agent")])
+def test_a_rehearsal_of_what_cannot_be_rehearsed_is_refused_and_does_nothing(
+    lgp: Run, sandboxed: Path, argv: tuple[str, ...]
+) -> None:
+    before = (sandboxed / "credentials.json").read_bytes()
+    assert lgp(*argv, "--dry-run", stdin="lgp_" + "1" * 64).code == 2
+    assert (sandboxed / "credentials.json").read_bytes() == before

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 MASK = "***"
 _HEADERS = {"authorization", "x-api-key", "proxy-authorization", "cookie", "set-cookie"}
 _VARIABLES = ("LGP_API_KEY", "LEADGENIUS_API_KEY", "LGP_AMPLIFY_API_KEY", "LGP_PASSWORD")
+_PREFIX = 10  # characters of a key that may be shown: lgp_ and six of the sixty-four
 _SHORTEST = 6  # a shorter secret would turn ordinary words into stars
 
 
@@ -44,6 +45,11 @@ def secrets(environ: Mapping[str, str]) -> Iterator[str]:
 
 def _json(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
+
+
+def shown_prefix(key: str) -> str:
+    """What may be shown of a key, to tell it from others; nothing of a short one."""
+    return key[:_PREFIX] if len(key) > 2 * _PREFIX else MASK
 
 
 def masked_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -118,31 +118,31 @@ class Option:
 
 
 OPTIONS = (
-    Option("base-url", "sending", "origin to talk to, instead of the saved one or production", _some_text, "URL"),
+    Option("base-url", "origin", "origin to talk to, instead of the saved one or production", _some_text, "URL"),
     Option("sandbox", "sandbox", "use the embedded local service: no account, no network, invented data"),
     Option("format", "output", f"{', '.join(FORMATS)} (default json; table on a terminal)", _format, "FORMAT"),
     Option("fields", "output", "exactly these fields, in this order", _names, "A,B,C.D"),
     Option("csv-raw", "output", "leave CSV cells that start like a formula as they are"),
     Option("out", "output", "write to this file; .json, .jsonl or .csv decides the format", _path, "FILE"),
-    Option("no-check", "sending", "send what our schema does not know"),
+    Option("no-check", "checked", "send what our schema does not know"),
     Option("all", "list", "every page, with the largest page size"),
     Option("max-items", "list", "stop after this many rows", number, "N"),
     Option("page", "page", "this page, counted from 1", number, "N"),
     Option("page-size", "list", "rows a page (at most 100; bulk lists 5000)", number, "N"),
     Option("cursor", "cursor", "go on from this nextToken", _some_text, "T"),
     Option("count", "list", "only how many there are"),
-    Option("dry-run", "sending", "print the request and stop; nothing is sent, no credential is needed"),
-    Option("read-only", "sending", "send nothing but reads and a login"),
+    Option("dry-run", "rehearsal", "print the request and stop; nothing is sent, no credential is needed"),
+    Option("read-only", "network", "send nothing but reads and a login"),
     Option("yes", "yes", "really delete, or enrol more than 25 leads"),
-    Option("max-wait", "sending", "longest sleep for any one request (default 75s)", seconds, "TIME"),
-    Option("max-time", "sending", "longest the whole command may run", _some_seconds, "TIME"),
-    Option("timeout", "sending", "longest one request may take (default 60s)", _some_seconds, "TIME"),
+    Option("max-wait", "network", "longest sleep for any one request (default 75s)", seconds, "TIME"),
+    Option("max-time", "network", "longest the whole command may run", _some_seconds, "TIME"),
+    Option("timeout", "network", "longest one request may take (default 60s)", _some_seconds, "TIME"),
     Option("wait", "wait", "follow the job to its end"),
     Option("wait-time", "wait", "longest to follow a job (default 600s)", _some_seconds, "TIME"),
     Option("quiet", "always", "no notes and no progress on stderr"),
     Option("verbose", "always", "show each attempt, secrets masked"),
 )
-SENDING = frozenset({"always", "output", "sending", "sandbox"})
+SENDING = frozenset({"always", "output", "sandbox", "origin", "network", "rehearsal", "checked"})
 
 # What users of other tools type, and what it is called here.
 ELSEWHERE = {

@@ -19,9 +19,9 @@ from leadgenius.errors import UsageError
 
 # The first word of a command → the module of its rows. Only the module asked for is imported.
 GROUPS: Mapping[str, tuple[str, str]] = {
-    "auth": ("session", "log in, see and drop credentials"),
-    "generate-key": ("session", "make an API key and store it"),
-    "keys": ("session", "list, make and rotate API keys"),
+    "auth": ("auth", "log in, see and drop credentials"),
+    "generate-key": ("keys", "make an API key and store it"),
+    "keys": ("keys", "list, make and rotate API keys"),
     "leads": ("leads", "list, create, qualify, enrich and delete leads"),
     "enrich-leads": ("leads", "all enriched leads of a company, in bulk"),
     "source-leads": ("leads", "all source leads of a company, in bulk"),

@@ -1,4 +1,4 @@
-"""Logging in and keys. Secrets come from a prompt, stdin or the environment, and leave only by --show."""
+"""Logging in, seeing and dropping credentials. Secrets come from a prompt, stdin or the environment."""
 
 from __future__ import annotations
 
@@ -9,28 +9,24 @@ import json
 import sys
 import time
 from argparse import ArgumentParser
-from dataclasses import replace
-from datetime import datetime, timezone
 from typing import Any
 
 from commands.runners import inputs, rehearsal
 from commands.runners.rows import Call, Row
-from console.masking import MASK
+from console.masking import shown_prefix
 from leadgenius import answers
 from leadgenius.accounts import Account
-from leadgenius.credentials import Credential, clean, environment_credential, variable
+from leadgenius.credentials import clean, environment_credential, variable
 from leadgenius.errors import (
     CredentialError,
     LeadGeniusError,
     LocalError,
     RefusedError,
-    UnknownOutcomeError,
     UsageError,
 )
 from leadgenius.judgement import moment
 
 _SCOPES = {"agent": "agent", "system": "amplify"}
-_PREFIX = 10  # characters of a key that may be shown: lgp_ and six of the sixty-four
 
 
 def login(call: Call) -> int:
@@ -190,12 +186,7 @@ def _described(call: Call, kind: str) -> dict[str, str] | None:
         found = call.session.keys.find(kind)
     except CredentialError:
         return None
-    return {"source": found.source, "prefix": _prefix(found.value)}
-
-
-def _prefix(key: str) -> str:
-    """What may be shown of a key; nothing of a short one."""
-    return key[:_PREFIX] if len(key) > 2 * _PREFIX else MASK
+    return {"source": found.source, "prefix": shown_prefix(found.value)}
 
 
 def _login_state(account: Account) -> dict[str, Any] | None:
@@ -258,7 +249,7 @@ def save_key(call: Call) -> int:
         session.file.store_key(session.origin, key)
     else:
         session.file.update(session.origin, amplify_api_key=key)
-    session.output.document({"saved": True, "scope": scope, "origin": session.origin, "prefix": _prefix(key)})
+    session.output.document({"saved": True, "scope": scope, "origin": session.origin, "prefix": shown_prefix(key)})
     return 0
 
 
@@ -272,108 +263,6 @@ def _check_kind(call: Call, scope: str, key: str) -> None:
             f"This looks like a key of the other scope (it starts with {other}). Nothing was stored.",
             code="invalid_input",
         )
-
-
-def create_key(call: Call) -> int:
-    """Make a key and store it; its text is in the answer this once, so storing is proved possible first."""
-    session = call.session
-    session.refuse_change(call.operation)
-    show, store = bool(call.typed("show")), not call.typed("no_store")
-    if not show and not store:
-        raise UsageError("--no-store without --show would lose the key.", hint=f"{call.row.example} --no-store --show")
-    body = inputs.body(call)
-    if session.settings.dry_run:
-        return rehearsal.show(session, call.operation, call.operation.path, body=body)
-    if store and not show:
-        session.file.check_writable()
-    key, made = _new_key(call, body)
-    told = _told(made, body, key if show else None)
-    if store:
-        _store(call, key, told)
-    session.output.document({**told, "stored": store}, requests=session.client.requests)
-    return 0
-
-
-def _new_key(call: Call, body: dict[str, Any]) -> tuple[str, Any]:
-    session = call.session
-    session.check_changes(1)
-    answer = session.client.call("POST", call.operation.path, body=body).body
-    key = answers.new_key(answer)
-    if key is None:
-        raise UnknownOutcomeError(
-            "The server answered without a key; one may have been made.", hint="{lgp} keys list", outcome="unknown"
-        )
-    session.notes.masker.learn(key)
-    return key, answer.get("data") if isinstance(answer, dict) else None
-
-
-def _told(made: Any, body: dict[str, Any], key: str | None) -> dict[str, Any]:
-    record = made if isinstance(made, dict) else {}
-    told = {"id": record.get("id"), "name": record.get("name") or body["name"], "prefix": record.get("keyPrefix")}
-    return {**told, "key": key} if key else told
-
-
-def _store(call: Call, key: str, told: dict[str, Any]) -> None:
-    session = call.session
-    try:
-        moved = session.file.store_key(session.origin, key)
-    except LeadGeniusError:
-        session.output.document({**told, "key": key, "stored": False})  # it cannot be had again
-        raise
-    if moved:
-        session.notes("note", "The key stored before was kept under previous_api_keys; it stays valid until revoked.")
-    supplied = environment_credential(session.environ, "agent")
-    if supplied:
-        session.notes("warning", f"{supplied.source} is set and still wins over the stored key.")
-
-
-def rotate(call: Call) -> int:
-    """A new key in place of the stored one, which the web application alone can revoke."""
-    session = call.session
-    session.refuse_change(call.operation)
-    old = session.file.account(session.origin).api_key
-    if not old and not session.settings.dry_run:
-        raise UsageError("There is no stored key to replace.", hint="{lgp} generate-key --name NAME")
-    body = inputs.body(call)
-    if session.settings.dry_run:
-        return rehearsal.show(session, call.operation, call.operation.path, body=body)
-    session.file.check_writable()
-    key, made = _new_key(call, body)
-    told = _told(made, body, key if call.typed("show") else None)
-    _prove(call, key, told)
-    old = session.file.account(session.origin).api_key
-    _store(call, key, told)
-    told |= {"stored": True, "replaced_prefix": _prefix(old) if old else None}
-    session.notes(
-        "warning", f"The old key ({told['replaced_prefix']}…) stays valid until you revoke it in the web application."
-    )
-    session.output.document(told, requests=session.client.requests)
-    return 0
-
-
-class _Only:
-    """The one new key, for the read that proves it."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def find(self, kind: str) -> Credential:
-        return Credential(kind, self._key, "the new key")
-
-    def user_id(self, credential: Credential) -> None:
-        return None
-
-
-def _prove(call: Call, key: str, told: dict[str, Any]) -> None:
-    client = replace(call.session.client, keys=_Only(key))
-    try:
-        client.call("GET", "/api/agent/campaigns", params={"pageSize": 1})
-    except LeadGeniusError as error:
-        call.session.output.document({**told, "key": key, "stored": False})  # it cannot be had again
-        error.hint = (
-            "The stored key is unchanged. The new one stands on stdout; save it with auth save-key once it works."
-        )
-        raise
 
 
 def _login_arguments(parser: ArgumentParser) -> None:
@@ -395,24 +284,7 @@ def _save_key_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--scope", choices=tuple(_SCOPES), required=True, help="agent (lgp_…) or system (da2-…)")
 
 
-def _key_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--show", action="store_true", default=None, help="print the key")
-    parser.add_argument("--no-store", action="store_true", default=None, help="do not store it (needs --show)")
-
-
-def _rotate_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--show", action="store_true", default=None, help="print the key")
-
-
-_KEY_FLAGS = {"description": ("--desc", "--description")}
-_STORED = frozenset({"always", "output", "sandbox", "sending"})
-_CREATE = {
-    "operation": "keys.create",
-    "flags": _KEY_FLAGS,
-    "data": False,
-    "arguments": _key_arguments,
-    "run": create_key,
-}
+_STORED = frozenset({"always", "output", "sandbox", "origin"})
 
 
 def _login_row(*words: str) -> Row:
@@ -435,7 +307,7 @@ ROWS = (
         None,
         "{lgp} auth status --check",
         help="What there is to authenticate with, and where it comes from",
-        groups=_STORED,
+        groups=_STORED | {"network"},
         arguments=_status_arguments,
         run=status,
     ),
@@ -457,26 +329,4 @@ ROWS = (
         arguments=_save_key_arguments,
         run=save_key,
     ),
-    Row(
-        ("generate-key",),
-        example='{lgp} generate-key --name "Production Agent" --desc "Key for main auto-agent"',
-        **_CREATE,  # type: ignore[arg-type]
-    ),
-    Row(("keys", "create"), example='{lgp} keys create --name "Production Agent"', **_CREATE),  # type: ignore[arg-type]
-    Row(("keys", "list"), "keys.list", "{lgp} keys list", table=("id", "name", "keyPrefix", "createdAt")),
-    Row(
-        ("keys", "rotate"),
-        "keys.create",
-        "{lgp} keys rotate",
-        help="Make a new key, prove it, and store it in place of the old one",
-        flags=_KEY_FLAGS,
-        defaults={"name": f"rotated on {datetime.now(timezone.utc).date().isoformat()}"},
-        data=False,
-        arguments=_rotate_arguments,
-        run=rotate,
-    ),
 )
-MISSING = {
-    ("keys", "revoke"): "{lgp} keys list   (revoking one is only possible in the web application)",
-    ("keys", "delete"): "{lgp} keys list   (revoking one is only possible in the web application)",
-}
