@@ -8,10 +8,14 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from leadgenius.errors import UsageError
+
 
 def directory(environ: Mapping[str, str]) -> Path | None:
     """`LGP_STATE_DIR`, else `$XDG_STATE_HOME/leadgenius`, else `~/.local/state/leadgenius`, else a private directory
-    under the temporary one. Made (0700) when absent; None when none of them can be written."""
+    under the temporary one. Made (0700) when absent; None when none of them can be written.
+
+    A relative LGP_STATE_DIR is a UsageError: it would lie in the current directory, and change with it."""
     for candidate, above in _candidates(environ):
         if candidate.is_absolute() and _usable(candidate, above):
             return candidate
@@ -21,9 +25,13 @@ def directory(environ: Mapping[str, str]) -> Path | None:
 def _candidates(environ: Mapping[str, str]) -> list[tuple[Path, Path]]:
     """(directory, the one above it that must be there): a home that does not exist is not made."""
     given = environ.get("LGP_STATE_DIR", "").strip()
-    if given:
-        return [(Path(given).absolute(), Path("/"))]
     base, home = environ.get("XDG_STATE_HOME", ""), environ.get("HOME", "")
+    if given.startswith("~/") and home:
+        given = str(Path(home, given[2:]))
+    if given and not Path(given).is_absolute():
+        raise UsageError("LGP_STATE_DIR must be an absolute path.", hint="export LGP_STATE_DIR=/path/to/state")
+    if given:
+        return [(Path(given), Path("/"))]
     found = [(Path(base, "leadgenius"), Path("/"))] if base else []
     return [*found, (Path(home, ".local", "state", "leadgenius"), Path(home))] if home else found
 
