@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from commands.runners import inputs, listing, many, rehearsal, single
 from commands.runners.many import Part, Result
 from commands.runners.rows import Call, Row
 from console import catalog
-from console.catalog import Operation
 from leadgenius import answers
-from leadgenius.errors import RefusedError, UsageError
-
-if TYPE_CHECKING:
-    from leadgenius.transport import Answer
+from leadgenius.errors import UsageError
 
 SEARCH_DEPTH = 1000  # records of each of two indexes; references/api_reference.md#search-depth
 _EXACT = "exact ways: campaigns metrics ID, or enrich-leads list --company-id ID --all"
@@ -75,9 +71,11 @@ def _create_many(call: Call, rows: list[Any]) -> int:
     if session.settings.dry_run:
         return rehearsal.many(call, operation.path, {"leads": rows[:2]}, len(rows), len(parts))
     result = Result(len(rows))
-    many.send(call, parts, result, _skipped)
-    code = many.conclude(call, result)
-    return _judge_skipped(call, result) or code
+    many.send(call, parts, result)
+    if result.rejected:
+        told = f"{result.rejected} of {result.requested} rows were not stored; problems tells of them."
+        session.notes("warning", told)
+    return many.conclude(call, result)
 
 
 def _checked(call: Call, rows: list[Any]) -> list[Any]:
@@ -98,43 +96,6 @@ def _row_problems(row: Any, schema: catalog.Schema, path: str) -> list[Any]:
     from console import checks
 
     return [*checks.problems(row, schema, path), *checks.unknown_fields(row, schema, f"{path}.")]
-
-
-def _skipped(operation: Operation, part: Part, answer: Answer) -> list[dict[str, Any]]:
-    """Rows of a batch that were not stored. Some servers tell which, some only how many."""
-    skipped = answer.body.get("skipped") if isinstance(answer.body, dict) else None
-    if isinstance(skipped, int) and not isinstance(skipped, bool):
-        unnamed = {"id": None, "outcome": "rejected", "http_status": 201, "code": "skipped"}
-        return [{**unnamed, "message": "Skipped; the server does not say which row or why."}] * min(
-            skipped, len(part.records)
-        )
-    named = [one for one in skipped if isinstance(one, dict)] if isinstance(skipped, list) else []
-    return [_skip(part, one) for one in named[: len(part.records)]]
-
-
-def _skip(part: Part, told: dict[str, Any]) -> dict[str, Any]:
-    index = told.get("index")
-    known = isinstance(index, int) and 0 <= index < len(part.records)
-    duplicate = "duplicate" in str(told.get("reason", "")).lower() or "exist" in str(told.get("reason", "")).lower()
-    code, message = (
-        ("duplicate", "The same e-mail is there already.") if duplicate else ("skipped", "The server skipped it.")
-    )
-    name = part.records[index] if known and isinstance(index, int) else None
-    return {"id": name, "outcome": "rejected", "http_status": 201, "code": code, "message": message}
-
-
-def _judge_skipped(call: Call, result: Result) -> int:
-    """Duplicates are counted, not errors; a row skipped for another reason is one."""
-    if not result.rejected:
-        return 0
-    call.session.notes("warning", f"{result.rejected} of {result.requested} rows were not stored; problems names them.")
-    if all(problem["code"] == "duplicate" or problem["id"] is None for problem in result.problems):
-        return 0
-    raise RefusedError(
-        f"{result.rejected} rows were skipped by the server.",
-        hint="Mend them and send those alone.",
-        outcome="rejected",
-    )
 
 
 def bulk(call: Call) -> int:

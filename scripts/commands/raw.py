@@ -198,10 +198,10 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _records(body: Any) -> list[str]:
-    """The records that a body is about, as far as it lists them."""
-    if not isinstance(body, Mapping):
-        return []
-    found: list[Any] = next(
-        (body[name] for name in ("ids", "leadIds", "leads") if isinstance(body.get(name), list)), []
+    """The records that a body is about: a list itself, or every list of ids and leads in it."""
+    names = ("ids", "leadIds", "leads")
+    lists = (
+        [body] if isinstance(body, list) else [body.get(name) for name in names] if isinstance(body, Mapping) else []
     )
+    found = [one for listed in lists if isinstance(listed, list) for one in listed]
     return [one if isinstance(one, str) else f"row {number}" for number, one in enumerate(found, 1)]

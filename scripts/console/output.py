@@ -68,17 +68,8 @@ class Output:
 
     def check(self) -> None:
         """LocalError when --out cannot be written: asked before anything is sent, because an answer may come once."""
-        if self.settings.out is None:
-            return
-        target = resolved(self.settings.out)
-        if target.is_dir():
-            raise LocalError("--out names a directory.", code="disk", hint="Give a file name, such as leads.jsonl.")
-        if not os.access(target.parent, os.W_OK | os.X_OK):
-            raise LocalError(
-                f"The directory of --out is not there, or may not be written: {target.parent}.",
-                code="permission",
-                hint="Make it, or choose another --out. Nothing was sent.",
-            )
+        if self.settings.out is not None:
+            check_place(self.settings.out, "--out")
 
     def shape(self, columns: Iterable[str] = (), preferred: Iterable[str] = ()) -> Shape:
         indent = 2 if self.terminal and not self.settings.out else None
@@ -157,6 +148,23 @@ class Output:
             return
         with whole_file(self.settings.out) as stream:
             yield stream
+
+
+def check_place(path: Path, option: str) -> None:
+    """LocalError naming `option` when a file at `path` could not be written."""
+    try:
+        target = resolved(path)
+        is_directory, writable = target.is_dir(), os.access(target.parent, os.W_OK | os.X_OK)
+    except OSError as error:  # a name that is too long, a path through a file
+        raise local_error(path, f"written ({option})", error) from error
+    if is_directory:
+        raise LocalError(f"{option} names a directory.", code="disk", hint="Give a file name, such as leads.jsonl.")
+    if not writable:
+        raise LocalError(
+            f"The directory of {option} is not there, or may not be written: {target.parent}.",
+            code="permission",
+            hint=f"Make it, or choose another {option}. Nothing was sent.",
+        )
 
 
 @contextmanager

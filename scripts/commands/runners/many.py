@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
-from commands.runners import inputs, jobs, rehearsal, single
+from commands.runners import inputs, jobs, rehearsal, shortfall, single
 from commands.runners.rows import Call
 from console.catalog import Operation
-from console.output import Receipt, whole_file
+from console.output import Receipt, check_place, whole_file
 from console.rendering import row_id
 from console.session import LARGE_ENROLMENT
 from leadgenius import answers
-from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError
+from leadgenius.errors import LeadGeniusError, LocalError, RefusedError, StillRunningError
 from leadgenius.retry import RETRYABLE
-
-if TYPE_CHECKING:
-    from leadgenius.transport import Answer
 
 FIRST_PROBLEMS = 50
 WORST = (8, 9, 7, 6, 5, 3, 4, 10)  # the exit code of a result is that of its worst part
+_RANK = {code: rank for rank, code in enumerate(WORST)}
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Result:
 
     def worst(self) -> LeadGeniusError | None:
         """The error whose exit code is to be the command's."""
-        return min(self.errors, key=lambda error: WORST.index(error.exit_code), default=None)
+        return min(self.errors, key=lambda error: _RANK.get(error.exit_code, len(WORST)), default=None)
 
     def as_dict(self) -> dict[str, Any]:
         told: dict[str, Any] = {"requested": self.requested, "applied": self.applied, "rejected": self.rejected}
@@ -96,6 +95,8 @@ def run(call: Call) -> int:
     ids = inputs.ids(call)
     parts = _parts(call, ids)
     _permit(call, ids)
+    if call.typed("ids_out"):
+        check_place(Path(call.typed("ids_out")), "--ids-out")
     if session.settings.dry_run:
         return rehearsal.many(call, parts[0].path, _first_two(operation, parts[0].body), len(ids), len(parts))
     if len(ids) == 1:
@@ -143,7 +144,7 @@ def _one(call: Call, part: Part) -> int:
     elif call.row.waits:
         body = jobs.started(call, body)
     single.show(call, body)
-    _judge_refused(operation, _refused(operation, part, answer))
+    shortfall.judge(operation, shortfall.of(operation, part.records, answer))
     return 0
 
 
@@ -159,7 +160,7 @@ def _ended(call: Call, job_id: str, body: Any, end: float) -> Any:
     return jobs.judged(body, job_id) if jobs.has_ended(answers.record(body)) else jobs.followed(call, job_id, end)
 
 
-def send(call: Call, parts: Sequence[Part], result: Result, refused: Refused | None = None) -> None:
+def send(call: Call, parts: Sequence[Part], result: Result) -> None:
     """Send the parts in order into `result`. What cannot be known or sent stops the run; a refusal does not."""
     operation, client = call.operation, call.session.client
     for position, part in enumerate(parts):
@@ -177,7 +178,7 @@ def send(call: Call, parts: Sequence[Part], result: Result, refused: Refused | N
             _interrupted(call, result, part, parts[position + 1 :], stop)
             raise
         else:
-            result.apply(part, answer.status, answer.body, (refused or _refused)(operation, part, answer))
+            result.apply(part, answer.status, answer.body, shortfall.of(operation, part.records, answer))
             _tell_job(call, answer.body)
         call.session.notes.progress(f"{position + 1} of {len(parts)} requests, {result.applied} records done")
     return None
@@ -205,10 +206,11 @@ def _interrupted(call: Call, result: Result, part: Part, rest: Sequence[Part], s
     else:
         result.fail(part, outcome, error, outcome == "not_sent" or call.operation.method in RETRYABLE)
     result.leave(rest)
-    _write_to_do(call, result)
     stop.hint = _go_on_hint(call, result)  # type: ignore[attr-defined]
     if result.applied or outcome != "not_sent":
         call.session.output.document(result.as_dict())
+    with contextlib.suppress(LocalError):  # the signal is what this run ends by
+        _write_to_do(call, result)
 
 
 def _go_on_hint(call: Call, result: Result) -> str:
@@ -219,62 +221,6 @@ def _go_on_hint(call: Call, result: Result) -> str:
     return f"{{lgp}} {call.row.name} --ids-from {name} …   (the ids that are still to do)"
 
 
-Refused: TypeAlias = "Callable[[Operation, Part, Answer], list[dict[str, Any]]]"
-
-
-def _refused(operation: Operation, part: Part, answer: Answer) -> list[dict[str, Any]]:
-    """Records inside an accepted part that the server did not take.
-
-    After an unanswered attempt those to delete may be missing because that attempt has deleted them.
-    """
-    if operation.id == "sequences.enroll":
-        return _not_enrolled(part, answer.body)
-    body = answer.body if isinstance(answer.body, dict) and operation.id == "leads.delete-batch" else {}
-    missing = body.get("notFound")
-    known = set(part.records)
-    told = {"outcome": "rejected", "http_status": 404, "code": "not_found"}
-    told["message"] = "There was no such lead to delete."
-    if answer.doubted:
-        told |= {"outcome": "deleted_or_absent", "message": "Deleted by the attempt before, or never there."}
-    return [{"id": one, **told} for one in missing or () if one in known]
-
-
-def _not_enrolled(part: Part, body: Any) -> list[dict[str, Any]]:
-    """Leads that an enrolment skipped: in the sequence before, which is counted and no error, or not there."""
-    skipped = body.get("skipped") if isinstance(body, dict) else None
-    named = [one for one in skipped if isinstance(one, dict)] if isinstance(skipped, list) else []
-    found = {str(one.get("leadId")): str(one.get("reason")) for one in named}
-    before = {"code": "duplicate", "message": "It was in the sequence before."}
-    missing = {"code": "skipped", "message": "The server did not enrol it; its id may be of no lead of this company."}
-    told = {"outcome": "rejected", "http_status": 200}
-    return [
-        {"id": one, **told, **(before if "already" in found[one].lower() else missing)}
-        for one in part.records
-        if one in found
-    ]
-
-
-def _judge_refused(operation: Operation, problems: Sequence[dict[str, Any]]) -> None:
-    """RefusedError when an accepted part held records that were not taken, duplicates aside."""
-    count = sum(one["outcome"] == "rejected" and one["code"] != "duplicate" for one in problems)
-    if count and operation.id == "leads.delete-batch":
-        raise _not_there(count)
-    if count and operation.id == "sequences.enroll":
-        raise RefusedError(
-            f"{count} of the leads were not enrolled.", hint="Check the ids.", outcome="rejected", http_status=200
-        )
-
-
-def _not_there(count: int) -> RefusedError:
-    return RefusedError(
-        f"{count} of the ids were not there: deleted before, or never there.",
-        code="not_found",
-        hint="Nothing is left to do if they were deleted before; else check the ids.",
-        outcome="rejected",
-        http_status=200,
-    )
-
-
 def conclude(call: Call, result: Result) -> int:
     """Follow the jobs, print the result, write --ids-out; then raise the worst error, whose exit code counts."""
     try:
@@ -283,16 +229,18 @@ def conclude(call: Call, result: Result) -> int:
     except (KeyboardInterrupt, SystemExit):
         call.session.output.document(result.as_dict())  # the jobs have been started all the same
         raise
-    _write_to_do(call, result)
+    if result.applied or result.rejected or result.unknown:  # else nothing came of it at all: stdout stays empty
+        _print(call, result)
+    try:
+        _write_to_do(call, result)
+    except LocalError as error:
+        result.errors.append(error)
     worst = result.worst()
-    if worst and not (result.applied or result.rejected or result.unknown):
-        raise worst  # nothing came of it at all: stdout stays empty
-    _print(call, result)
     if worst:
         if result.to_do and call.typed("ids_out"):
             worst.hint = _go_on_hint(call, result)
         raise worst
-    _judge_refused(call.operation, result.problems)
+    shortfall.judge(call.operation, result.problems)
     return 0
 
 
