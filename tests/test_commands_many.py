@@ -154,7 +154,7 @@ def test_a_row_skipped_for_another_reason_is_exit_4_and_named(lgp: Run, monkeypa
     assert (ran.code, ran.error["outcome"]) == (4, "rejected")
     assert [(one["id"], one["code"]) for one in ran.json()["problems"]] == [
         ("row 2", "duplicate"),
-        ("row 4", "skipped"),
+        ("row 4", "refused"),
     ]
 
 

@@ -46,7 +46,7 @@ def test_a_lead_that_is_not_there_is_counted_named_and_exit_4(lgp: Run, sequence
     assert (ran.code, ran.error["outcome"]) == (4, "rejected")
     told = ran.json()
     assert (told["applied"], told["rejected"]) == (1, 1)
-    assert [(one["id"], one["code"]) for one in told["problems"]] == [("no-such-lead", "skipped")]
+    assert [(one["id"], one["code"]) for one in told["problems"]] == [("no-such-lead", "refused")]
     assert enrolled(lgp, sequence) == 1
     assert lgp("sequences", "enroll", sequence, "--ids", "no-such-lead").code == 4
 

@@ -24,14 +24,19 @@ _WORDS = {
 }
 
 
+_LEFT_OUT = {"id": None, "code": "unexplained", "message": "The server does not count it as done, nor says why."}
+
+
 def of(operation: Operation, records: Sequence[str], answer: Answer) -> list[Problem]:
     """The problems of an accepted part; `outcome` is rejected, or deleted_or_absent after an unanswered delete."""
     if operation.id not in _DONE:
         return []
     body = answer.body if isinstance(answer.body, dict) else {}
     named = _missing(records, body) if operation.id == "leads.delete-batch" else _skipped(records, body)
-    found = [{"outcome": "rejected", "http_status": answer.status, **one} for one in named[: len(records)]]
-    found += _left_out(len(records) - len(found), body.get(_DONE[operation.id]), answer.status)
+    rest = _rest(len(records), body.get(_DONE[operation.id]))
+    named = named[: len(records) if rest is None else rest]
+    named += [_LEFT_OUT] * ((rest or 0) - len(named))
+    found = [{"outcome": "rejected", "http_status": answer.status, **one} for one in named]
     if answer.doubted and operation.id == "leads.delete-batch":
         gone = {"outcome": "deleted_or_absent", "message": "Deleted by the attempt before, or never there."}
         return [{**one, **gone} for one in found]
@@ -72,12 +77,13 @@ def _skip(records: Sequence[str], told: dict[str, Any]) -> Problem:
     name = lead if isinstance(lead, str) and lead in records else name
     if any(word in reason for word in ("duplicate", "already", "exist")):
         return {"id": name, "code": "duplicate", "message": "It was there before."}
+    if not reason:
+        return {"id": name, "code": "skipped", "message": "The server skipped it and does not say why."}
     return {"id": name, "code": "refused", "message": "The server skipped it; its part's answer says why."}
 
 
-def _left_out(rest: int, done: Any, status: int) -> list[Problem]:
-    """Records that the server neither counts as done nor names."""
-    if not isinstance(done, int) or isinstance(done, bool) or done < 0 or rest <= done:
-        return []
-    told = {"id": None, "outcome": "rejected", "http_status": status, "code": "unexplained"}
-    return [{**told, "message": "The server does not count it as done, and does not say why."}] * (rest - done)
+def _rest(records: int, done: Any) -> int | None:
+    """How many records the server's own count leaves undone; None when it gives no count that can be."""
+    if not isinstance(done, int) or isinstance(done, bool) or not 0 <= done <= records:
+        return None
+    return records - done
