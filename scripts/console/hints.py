@@ -25,15 +25,18 @@ def _typed(name: str) -> str:
 
 
 def _where(text: str) -> str:
-    """The options of this run that say which service is meant: a hint typed without them would go elsewhere."""
+    """The options of this run that say which service is meant: a hint typed without them would go elsewhere.
+
+    A base URL with a password in it is refused anyway, and not repeated.
+    """
     words = sys.argv[1:]
     if "--sandbox" in words:
         return " --sandbox"
     if "--base-url" in text:
         return ""
     for position, word in enumerate(words):
-        if word.startswith("--base-url="):
-            return " " + shlex.quote(word)
-        if word == "--base-url" and position + 1 < len(words):
-            return f" --base-url {shlex.quote(words[position + 1])}"
+        name, _, value = word.partition("=")
+        if name == "--base-url":
+            value = value or "".join(words[position + 1 : position + 2])
+            return f" --base-url {shlex.quote(value)}" if value and "@" not in value else ""
     return ""

@@ -13,6 +13,7 @@ from console.text import compact, inert, sentence
 
 _COLOURS = {"warning": "33", "error": "31", "hint": "36"}
 PROGRESS_SECONDS = 10.0
+_LONGEST_WORDS = 300  # characters of what a server says
 
 
 class Notes:
@@ -60,6 +61,7 @@ class Notes:
 
     def error(self, told: dict[str, Any]) -> None:
         """The error object, the last thing said: as JSON, or as message and hint."""
+        told = self._shortened(told)
         if not self.terminal:
             self._line(compact({"error": told}))
             return
@@ -70,6 +72,17 @@ class Notes:
             self._line(f"  {inert(detail)}")
         if told["hint"]:
             self._line(self._coloured("hint", "Next: ") + inert(told["hint"]))
+
+    def _shortened(self, told: dict[str, Any]) -> dict[str, Any]:
+        """The server's words masked and then cut: half a secret, left by a cut, would no longer be known for one."""
+        made = told | {name: self._short(told.get(name)) for name in ("server_code", "server_message", "request_id")}
+        details = told.get("details")
+        if isinstance(details, dict) and "location" in details:
+            made["details"] = {**details, "location": self._short(details["location"])}
+        return made
+
+    def _short(self, words: Any) -> Any:
+        return self.masker.mask(words)[:_LONGEST_WORDS] if isinstance(words, str) else words
 
     def _write(self, level: str, message: str) -> None:
         if self.terminal:

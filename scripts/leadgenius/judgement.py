@@ -224,18 +224,16 @@ def _request_facts(asked: Asked, attempts: int) -> dict[str, Any]:
 def _server_facts(failure: Failure) -> dict[str, Any]:
     body = failure.body if isinstance(failure.body, dict) else {}
     facts: dict[str, Any] = {"http_status": failure.status}
-    facts["server_code"] = _short(body.get("code"))
-    facts["server_message"] = _short(body.get("error") or body.get("message"))
+    facts["server_code"] = _text(body.get("code"))
+    facts["server_message"] = _text(body.get("error") or body.get("message"))
     facts["details"] = body.get("details")
     if failure.status and 300 <= failure.status < 400:
-        facts["details"] = {"location": _short(failure.headers.get("Location"))}
-    facts["request_id"] = _short(body.get("requestId") or failure.headers.get("X-Request-Id"))
+        facts["details"] = {"location": _text(failure.headers.get("Location"))}
+    facts["request_id"] = _text(body.get("requestId") or failure.headers.get("X-Request-Id"))
     facts["sandbox"] = bool(failure.headers.get("X-LeadGenius-Sandbox")) or None
     return facts
 
 
-def _short(value: Any) -> str | None:
-    """Text of the server, at most 300 characters; the console makes its control characters inert."""
-    if value is None or value == "":
-        return None
-    return value[:300] if isinstance(value, str) else str(value)[:300]
+def _text(value: Any) -> str | None:
+    """Text of the server, whole: the console masks it before it cuts it, and makes its control characters inert."""
+    return None if value is None or value == "" else str(value)

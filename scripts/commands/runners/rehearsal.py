@@ -7,11 +7,9 @@ from typing import Any
 
 from commands.runners.rows import Call
 from console.catalog import Operation
-from console.masking import MASK, masked_headers
+from console.masking import MASK, is_secret, masked_headers
 from console.session import Session
 from leadgenius import scopes
-
-_FIELDS_KEPT_SECRET = {"password"}
 
 
 def show(
@@ -49,10 +47,16 @@ def _credential_header(scope: scopes.Scope) -> dict[str, str]:
     return {scope.header: f"Bearer {MASK}" if scope.credential == "jwt" else MASK}
 
 
-def _masked(body: Any) -> Any:
-    if not isinstance(body, dict):
-        return body
-    return {name: MASK if name in _FIELDS_KEPT_SECRET else value for name, value in body.items()}
+def _masked(body: Any, hidden: bool = False) -> Any:
+    """`body` without its secrets, wherever they stand. A `config` keeps its names alone: its form is its provider's."""
+    if isinstance(body, dict):
+        return {
+            name: MASK if is_secret(name) else _masked(value, hidden or name == "config")
+            for name, value in body.items()
+        }
+    if isinstance(body, list):
+        return [_masked(one, hidden) for one in body]
+    return MASK if hidden and body is not None else body
 
 
 def least_seconds(requests: int, windows: Any) -> float:
