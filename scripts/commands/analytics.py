@@ -12,9 +12,10 @@ from console.catalog import resolve
 from console.output import Receipt, whole_file
 from console.text import cell, compact, fit, inert, width
 from leadgenius import answers
-from leadgenius.errors import UsageError
+from leadgenius.errors import ServerError, UsageError
 
 PERIOD_DAYS = 30
+_DRAWABLE = 10**12  # a larger count is no funnel
 _BAR = 40  # columns of the longest bar
 _DATES = {"startDate": ("--start", "--start-date"), "endDate": ("--end", "--end-date")}
 
@@ -86,11 +87,20 @@ def _show_series(call: Call, body: Any, name: str) -> int:
 
 
 def _is_funnel(body: Any) -> bool:
+    """Whether the answer can be drawn: what is odd in it is shown as it came instead."""
     record = answers.record(body)
-    stages = record.get("stages") if isinstance(record, dict) else None
-    return isinstance(stages, list) and all(
-        isinstance(one, dict) and isinstance(one.get("count"), int) for one in stages
-    )
+    if not isinstance(record, dict) or not isinstance(record.get("stages"), list):
+        return False
+    parts = [record.get(name) or {} for name in ("period", "velocity")]
+    return all(isinstance(part, dict) for part in parts) and all(_is_stage(one) for one in record["stages"])
+
+
+def _is_stage(one: Any) -> bool:
+    return isinstance(one, dict) and _is_small(one.get("count")) and _is_small(one.get("conversionRate") or 0)
+
+
+def _is_small(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _DRAWABLE
 
 
 def draw(stream: IO[str], funnel: dict[str, Any], columns: int) -> None:
@@ -113,7 +123,7 @@ def draw(stream: IO[str], funnel: dict[str, Any], columns: int) -> None:
 
 
 def _draw_speed(stream: IO[str], velocity: Any) -> None:
-    known = {name: value for name, value in (velocity or {}).items() if isinstance(value, (int, float))}
+    known = {name: value for name, value in (velocity or {}).items() if _is_small(value)}
     words = {
         "averageDaysToQualify": "qualified",
         "averageDaysToContact": "contacted",
@@ -155,9 +165,12 @@ def _report_into_file(call: Call, made: dict[str, Any]) -> int:
     session, operation = call.session, call.operation
     session.check_changes(1)
     answer = jobs.started(call, session.client.call(operation.method, operation.path, body=made).body)
-    result = answers.record(answer).get("result") or {}
-    content = result.get("content")
-    receipt = Receipt(rows=result.get("rows") or 0)
+    job = answers.record(answer)
+    result = job.get("result") if isinstance(job, dict) else None
+    if not isinstance(result, dict) or result.get("content") is None:
+        raise ServerError("The job has ended, but the server's answer holds no report.", hint="Start the report again.")
+    content, rows = result["content"], result.get("rows")
+    receipt = Receipt(rows=rows if isinstance(rows, int) else 0)
     assert session.settings.out is not None
     with whole_file(session.settings.out) as file:
         file.write(content if isinstance(content, str) else compact(content) + "\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from leadgenius.errors import UsageError
 
@@ -120,17 +120,22 @@ def route(endpoint: str, *, origin: str = PRODUCTION, scope: str = "auto") -> Ta
     fragment, control characters, or a root alone.
     """
     path, query = _split(endpoint, origin)
-    words = [word for word in path.split("/") if word]
+    try:
+        words = [_canonical(word) for word in path.split("/") if word]
+        query = quote(query, safe="%:@!$&'()*+,;=~/?[]")
+    except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
+        raise UsageError("The endpoint is not valid text.", code="invalid_input") from error
     found, rest = _match(words) if scope == "auto" else (SCOPES[scope], _without_root(words, SCOPES[scope]))
     if not rest:
         raise UsageError("The endpoint names no resource.", hint="{api_call} GET /campaigns")
     if found is ROOT and rest[0] == "epsimo-auth":
         found = LOGIN
-    try:
-        encoded = "/".join(quote(word, safe="%:@!$&'()*+,;=~") for word in rest)
-        return Target(found, f"{found.root}/{encoded}", quote(query, safe="%:@!$&'()*+,;=~/?[]"))
-    except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
-        raise UsageError("The endpoint is not valid text.", code="invalid_input") from error
+    return Target(found, "/".join([found.root, *rest]), query)
+
+
+def _canonical(word: str) -> str:
+    """The one spelling of a path segment: requests would write `%65nroll` as `enroll`, so it is routed as that."""
+    return quote(unquote_to_bytes(word), safe=":@!$&'()*+,;=~")
 
 
 def _split(endpoint: str, origin: str) -> tuple[str, str]:

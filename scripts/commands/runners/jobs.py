@@ -14,7 +14,7 @@ from typing import Any
 from commands.runners.rows import Call
 from console.text import compact
 from leadgenius import answers
-from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError
+from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError, UnknownOutcomeError, UsageError
 from leadgenius.judgement import moment
 from leadgenius.scopes import segment
 
@@ -26,6 +26,12 @@ _ENDED = ("completed", "failed", "cancelled")
 def started(call: Call, answer: Any) -> Any:
     """Tell and keep the job that `answer` names; with --wait the answer that shows it ended."""
     job_id = answers.job_id(answer)
+    if job_id is None and call.session.settings.wait:
+        raise UnknownOutcomeError(
+            "The server took the request and named no job, so nothing can be followed.",
+            hint="Look in the web application before you start it again.",
+            outcome="unknown",
+        )
     if job_id is None:
         return answer
     note(call, job_id)
@@ -77,6 +83,11 @@ def status(call: Call, job_id: str) -> Any:
     """The body of one look at a job; the hint of any failure is the status command, never the one that starts."""
     try:
         return call.session.client.call("GET", f"/api/agent/enrichment/status/{segment(job_id)}").body
+    except UsageError as error:
+        raise StillRunningError(
+            "The job has been started, but the server gave it an id that cannot be asked for.",
+            hint="Look in the web application; starting it again would be another job.",
+        ) from error
     except LeadGeniusError as error:
         error.hint = f"The job has been started and goes on. {{lgp}} enrichment status {job_id} --wait"
         raise
