@@ -46,6 +46,11 @@ ROWS = [{"id": "a"}, {"id": "b"}]
 )
 def test_rows_are_found_in_every_shape(body, collection, rows):
     assert answers.items(body, collection) == rows
+    assert answers.has_rows(body, collection) == (bool(rows) or body == {"data": []})
+
+
+def test_an_empty_array_is_rows_and_none_at_all_is_told_apart():
+    assert all(answers.has_rows(body, "leads") for body in ([], {"data": {"items": []}}, {"leads": []}))
 
 
 @pytest.mark.parametrize(

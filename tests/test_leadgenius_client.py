@@ -933,6 +933,73 @@ def test_lists_of_every_shape(body):
         assert ids(made.client.pages("/leads", collection="leads")) == [["a"], []]
 
 
+NO_ROWS = {
+    "204": faults.empty(204),
+    "nothing": faults.answer(200),
+    "null": faults.answer(body="null"),
+    "an empty object": faults.answer(body={}),
+    "success alone": faults.answer(body={"success": True}),
+    "null for data": faults.answer(body={"data": None}),
+    "a record": faults.answer(body={"data": {"id": "a"}}),
+    "text": faults.answer(body='"leads"'),
+}
+
+
+@pytest.mark.parametrize("page", NO_ROWS)
+@pytest.mark.parametrize("before", [0, 1])
+def test_an_answer_without_rows_is_no_page_of_a_list(page, before):
+    plan = [rows("a", nextToken="t")] * before + [NO_ROWS[page]]
+    for read, path in ((Client.bulk, "/enrich-leads/list"), (Client.pages, "/leads")):
+        with FaultServer(plan) as server, bench(server.origin) as made:
+            pages = read(made.client, path, collection="leads")
+            assert len([next(pages) for _ in range(before)]) == before
+            with pytest.raises(LeadGeniusError) as failed:
+                next(pages)
+        assert failed.value.exit_code == 7
+
+
+@pytest.mark.parametrize("body", [[], [{"id": "b"}]])
+def test_a_bare_array_after_a_cursor_is_no_page(body):
+    """It cannot say whether more follows, so taking it would call the list complete."""
+    plan = [rows("a", nextToken="t"), faults.answer(body=body)]
+    with FaultServer(plan) as server, bench(server.origin) as made, pytest.raises(LeadGeniusError) as failed:
+        list(made.client.bulk("/enrich-leads/list"))
+    assert failed.value.exit_code == 7
+
+
+def paged(pages: int | None, items: int | None, *names: str) -> faults.Step:
+    told = {"totalPages": pages, "totalItems": items}
+    return rows(*names, pagination={name: count for name, count in told.items() if count is not None})
+
+
+@pytest.mark.parametrize(
+    ("plan", "found", "short"),
+    [
+        ([paged(2, 2, "a"), paged(2, 2, "b")], [["a"], ["b"]], False),
+        ([paged(0, 0)], [[]], False),
+        ([paged(1, 0)], [[]], False),
+        ([paged(None, 2, "a"), paged(None, 2, "b"), rows()], [["a"], ["b"], []], False),
+        ([paged(3, None, "a"), rows()], [["a"], []], True),
+        ([paged(3, None, "a"), paged(2, None, "b")], [["a"], ["b"]], False),
+        ([paged(2, 5, "a"), paged(2, 5, "b")], [["a"], ["b"]], True),
+        ([paged(None, 2, "a"), rows()], [["a"], []], True),
+        ([paged(1, 5, "a")], [["a"]], True),
+        ([paged(None, 1, "a"), paged(None, 1, "a")], [["a"]], False),
+        ([paged(2, None, "a"), paged(2, None, "a")], [["a"], []], True),
+        ([paged(3, 3, "a"), paged(3, 3, "a")], [["a"], []], True),
+    ],
+)
+def test_a_list_that_ends_before_what_was_announced_says_so_on_its_last_page(plan, found, short):
+    with FaultServer(plan) as server, bench(server.origin) as made:
+        pages = list(made.client.pages("/leads"))
+    assert (ids(pages), [page.short for page in pages]) == (found, [False] * (len(found) - 1) + [short])
+
+
+def test_rows_before_the_first_page_asked_for_are_not_missing():
+    with FaultServer([paged(2, 2, "b")]) as server, bench(server.origin) as made:
+        assert [page.short for page in made.client.pages("/leads", first=2)] == [False]
+
+
 # ---- stopped
 
 

@@ -14,13 +14,19 @@ LARGEST_BULK_PAGE = 5000
 
 def items(body: Any, collection: str = "") -> list[Any]:
     """The rows of a list answer: `data` as an array, `data.items`, the collection's own name, or the body itself."""
+    return _rows(body, collection) or []
+
+
+def has_rows(body: Any, collection: str = "") -> bool:
+    """Whether a list answer has an array of rows at all, be it empty; one without is no end of a list."""
+    return _rows(body, collection) is not None
+
+
+def _rows(body: Any, collection: str) -> list[Any] | None:
     if isinstance(body, list):
         return body
-    for holder, name in _places(body, collection):
-        found = holder.get(name)
-        if isinstance(found, list):
-            return found
-    return []
+    places = (holder.get(name) for holder, name in _places(body, collection))
+    return next((found for found in places if isinstance(found, list)), None)
 
 
 def rest(body: Any, collection: str = "") -> dict[str, Any]:

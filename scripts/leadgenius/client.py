@@ -58,12 +58,16 @@ class Patience:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list. `number` counts from 1; `cursor` is that of the page after it, None on the last."""
+    """One page of a list. `number` counts from 1; `cursor` is that of the page after it, None on the last.
+
+    `short`, on the last one: the list has ended before what the server had announced.
+    """
 
     items: list[Any]
     body: Any
     number: int
     cursor: str | None = None
+    short: bool = False
 
 
 @dataclass
@@ -143,22 +147,28 @@ class Client:
         """Numbered pages until one is empty or the last is reached.
 
         A short page is no sign of the end: the server clamps the page size silently. The same rows again are one:
-        this list has no pages.
+        this list has no pages. ServerError for a page without an array of rows.
         """
-        number = first
+        number, taken = first, 0
         before: list[Any] = []
+        last = total = None
         while True:
             asked = {**(params or {}), "page": number, "pageSize": size}
             body = self.call("GET", endpoint, params=asked, scope=scope).body
-            found = answers.items(body, collection)
-            if found and found == before:
+            found = self._rows(body, collection)
+            again = bool(found) and found == before
+            fresh = [] if again else found
+            taken += len(fresh)
+            last, total = _newer(answers.total_pages(body), last), _newer(answers.total(body), total)
+            end = not fresh or (last is not None and number >= last)
+            missing = total is not None and first == 1 and taken < total
+            unseen = not fresh and last is not None and number - again < last
+            short = end and (missing or unseen)
+            if not again or short:
+                yield Page(fresh, body, number, short=short)
+            if end:
                 return
-            yield Page(found, body, number)
-            before = found
-            last = answers.total_pages(body)
-            if not found or (last is not None and number >= last):
-                return
-            number += 1
+            before, number = found, number + 1
 
     def bulk(
         self,
@@ -172,25 +182,36 @@ class Client:
     ) -> Iterator[Page]:
         """Pages of a bulk list from `cursor` on, until the server gives no further one.
 
-        ServerError when it gives one that it gave before: the list would never end.
+        ServerError when it gives one that it gave before: the list would never end. And for a page without an array of
+        rows, or for a bare array in answer to a cursor: neither says that the list is complete.
         """
         number, seen = 1, {cursor}
         while True:
             asked = {**(params or {}), "limit": limit, "nextToken": cursor}
             body = self.call("GET", endpoint, params=asked, scope=scope).body
             following = answers.cursor(body)
-            yield Page(answers.items(body, collection), body, number, following)
+            found = self._rows(None if cursor and isinstance(body, list) else body, collection)
+            yield Page(found, body, number, following)
             if following is None:
                 return
             if following in seen:
-                raise ServerError(
-                    "The server gave the same cursor twice, so this list would never end.",
-                    hint="Run it again later; nothing was changed.",
-                    method="GET",
-                    origin=self.origin,
-                )
+                raise self._broken_list("The server gave the same cursor twice, so this list would never end.")
             seen.add(following)
             cursor, number = following, number + 1
+
+    def _rows(self, body: Any, collection: str) -> list[Any]:
+        if not answers.has_rows(body, collection):
+            raise self._broken_list("The server answered without any rows, so this list may not be complete.")
+        return answers.items(body, collection)
+
+    def _broken_list(self, message: str) -> ServerError:
+        hint = "Run it again later; nothing was changed."
+        return ServerError(message, hint=hint, method="GET", origin=self.origin, retryable=True)
+
+
+def _newer(told: int | None, before: int | None) -> int | None:
+    """What the latest page says, or what one before it said."""
+    return before if told is None else told
 
 
 def query(target: Target, params: Mapping[str, Any] | None) -> str:
