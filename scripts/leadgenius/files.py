@@ -10,6 +10,7 @@ import contextlib
 import errno
 import glob
 import os
+import select
 import stat
 import tempfile
 import time
@@ -62,6 +63,50 @@ def write_atomic(path: Path, data: bytes) -> None:
     except OSError as error:
         raise local_error(target, "written", error) from error
     _sync_directory(target.parent)
+
+
+def read_input(path: Path, *, limit: int, wait: float) -> bytes:
+    """What a user's file or pipe holds, `limit` + 1 bytes at most: one too many says that there is more.
+
+    A device is refused, for some never end. A pipe, as of a process substitution (/dev/fd/63), is waited for `wait`
+    seconds in all: one that nobody closes must not hang us. Raises OSError, IsADirectoryError and TimeoutError too.
+    """
+    flags = os.O_RDONLY | _flags("O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOCTTY")
+    descriptor = os.open(path, flags)
+    try:
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, "it is a directory")
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+            raise OSError(errno.ENODEV, "it is neither a file nor a pipe")
+        return _drained(descriptor, limit + 1, time.monotonic() + wait)
+    finally:
+        os.close(descriptor)
+
+
+def _drained(descriptor: int, most: int, deadline: float) -> bytes:
+    content = bytearray()
+    while len(content) < most:
+        try:
+            piece = os.read(descriptor, min(most - len(content), 1 << 20))
+        except BlockingIOError:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(errno.ETIMEDOUT, "its other end was not closed in time") from None
+            select.select([descriptor], [], [], left)
+            continue
+        if not piece:
+            break
+        content += piece
+    return bytes(content)
+
+
+def _flags(*names: str) -> int:
+    """The flags of os.open that this system knows; a missing one costs its guard."""
+    found = 0
+    for name in names:
+        found |= getattr(os, name, 0)
+    return found
 
 
 def check_replaceable(path: Path, spare: bytes) -> None:

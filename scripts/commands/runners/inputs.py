@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from commands.runners.parsing import flags_of
 from commands.runners.rows import Call
@@ -17,10 +19,13 @@ from console.catalog import Schema, near, resolve
 from console.checks import Problem
 from console.rendering import row_id
 from leadgenius.errors import UsageError
-from leadgenius.files import local_error
+from leadgenius.files import local_error, read_input
+
+T = TypeVar("T")
 
 _ID_COLUMNS = ("id", "leadId", "lead_id")
 LARGEST_INPUT = 50 * 1024 * 1024  # bytes of --data or --ids-from
+_LONGEST_PIPE = 30.0  # seconds that a pipe named as a file may take to its end
 
 
 def body(call: Call) -> dict[str, Any]:
@@ -50,13 +55,13 @@ def read_data(call: Call, text: str) -> str:
     """The text of `--data JSON`, `--data @FILE` or `--data -`."""
     if text == "-":
         return read_stdin(call, "--data")
-    return read_file(text[1:], "--data") if text.startswith("@") else text
+    return read_file(call, text[1:], "--data") if text.startswith("@") else text
 
 
 def parse_json(text: str, name: str) -> Any:
     """JSON of a user's text. UsageError with line and column for broken JSON."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return as_text(json.loads(text, parse_constant=_no_constant), name)
     except json.JSONDecodeError as error:
         message = f"{name} is not valid JSON: line {error.lineno}, column {error.colno}."
         raise UsageError(
@@ -70,21 +75,36 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def read_stdin(call: Call, option: str) -> str:
-    """Standard input, at most 50 MB of UTF-8 text."""
+def as_text(value: T, name: str) -> T:
+    """`value` itself, once all text in it can be sent: UsageError for half a character.
+
+    Bytes of a command line that are not UTF-8 come as such halves, and so would half of an escaped pair in JSON;
+    what goes out for them names another record than the one meant.
+    """
     try:
-        return call.session.stdin.read(LARGEST_INPUT)
-    except UnicodeDecodeError as error:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{name} holds bytes that are not UTF-8 text.", code="invalid_input") from error
+    return value
+
+
+def read_stdin(call: Call, option: str) -> str:
+    """Standard input, at most 50 MB of UTF-8 text. UsageError for more: what is cut off may leave half an id."""
+    stream = call.session.stdin
+    try:
+        raw = getattr(stream, "buffer", stream).read(LARGEST_INPUT + 1)
+        # Bytes where there are any: a locale may make text of everything, and of some bytes wrong text.
+        return _within(raw if isinstance(raw, bytes) else raw.encode(), "Standard input", option)
+    except UnicodeError as error:
         raise UsageError(f"Standard input is not UTF-8 text ({option}).", code="invalid_input") from error
 
 
-def read_file(name: str, option: str) -> str:
+def read_file(call: Call, name: str, option: str) -> str:
     """The text of a file, at most 50 MB of UTF-8. LocalError or UsageError names the option, not the content."""
-    path = Path(name)
+    path, end = Path(name), call.session.end
+    wait = _LONGEST_PIPE if end is None else min(_LONGEST_PIPE, end - time.monotonic())
     try:
-        if path.stat().st_size > LARGEST_INPUT:
-            raise UsageError(f"The file of {option} is larger than 50 MB.", code="invalid_input")
-        return path.read_bytes().decode("utf-8-sig")
+        return _within(read_input(path, limit=LARGEST_INPUT, wait=wait), "The file", option)
     except FileNotFoundError as error:
         raise UsageError(f"The file of {option} is not there.", code="invalid_input", hint="Check its path.") from error
     except IsADirectoryError as error:
@@ -94,7 +114,19 @@ def read_file(name: str, option: str) -> str:
     except ValueError as error:  # a NUL in the name
         raise UsageError(f"The file name of {option} cannot be used.", code="invalid_input") from error
     except OSError as error:
-        raise local_error(path, "read", error) from error
+        if error.errno not in (errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT):
+            raise local_error(path, "read", error) from error
+        raise UsageError(
+            f"The file of {option} is a device, or a pipe that nobody closes.",
+            code="invalid_input",
+            hint=f"Give a file, or `{option} -` and pipe it in.",
+        ) from error
+
+
+def _within(raw: bytes, what: str, option: str) -> str:
+    if len(raw) > LARGEST_INPUT:
+        raise UsageError(f"{what} of {option} is longer than 50 MB.", code="invalid_input", hint="Send it in parts.")
+    return raw.decode("utf-8-sig")
 
 
 def flags(call: Call) -> dict[str, Any]:
@@ -109,7 +141,7 @@ def flags(call: Call) -> dict[str, Any]:
             except ValueError as error:
                 wrong.append(Problem(flags_of(call.row, name)[0], f"must be {error}"))
     refuse(call, wrong)
-    return made
+    return as_text(made, "A flag")
 
 
 def _typed_value(typed: Any, schema: Schema) -> Any:
@@ -193,7 +225,7 @@ def filters(call: Call) -> dict[str, Any]:
         if not call.session.settings.no_check:
             found += [Problem(flag, one.problem, one.assumed) for one in checks.problems(typed, schema)]
     refuse(call, found)
-    return made
+    return as_text(made, "A flag")
 
 
 def check_fields(call: Call) -> None:
@@ -229,11 +261,11 @@ def ids(call: Call) -> list[str]:
         raise UsageError("No ids were given.", code="invalid_input", hint=call.row.example)
     if len(found) < len(given):
         call.session.notes("note", f"{len(given) - len(found)} ids were given more than once; each is sent once.")
-    return found
+    return as_text(found, "An id")
 
 
 def _ids_from(call: Call, name: str) -> list[str]:
-    text = read_stdin(call, "--ids-from") if name == "-" else read_file(name, "--ids-from")
+    text = read_stdin(call, "--ids-from") if name == "-" else read_file(call, name, "--ids-from")
     stripped = text.strip()
     if stripped.startswith("["):
         return _ids_of(parse_json(stripped, "--ids-from"))
