@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import json
 import os
 import signal
 import socket
@@ -150,6 +151,8 @@ ONCE = same([])
 EIGHT = {**same(8), "GET": 7}
 REFUSED = {"success": False, "error": "no", "code": "VALIDATION_ERROR"}
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 # what the server does each time, the sleeps, the exit codes
 TABLE: dict[str, tuple[faults.Step, dict[str, list[float]], dict[str, int]]] = {
     "read timeout": (faults.stall(), THRICE, EIGHT),
@@ -182,6 +185,13 @@ TABLE: dict[str, tuple[faults.Step, dict[str, list[float]], dict[str, int]]] = {
     "413 with Retry-After": (faults.status(413, {"Retry-After": "1"}), ONCE, same(4)),
     "404 in html": (faults.html(404), ONCE, same(4)),
     "success false": (faults.answer(body=REFUSED), ONCE, same(4)),
+    "success false as text": (faults.answer(body={"success": "False", "data": []}), ONCE, same(4)),
+    "success 0": (faults.answer(body={"success": 0, "data": []}), ONCE, same(4)),
+    "an error alone": (faults.answer(body={"error": "quota used up", "code": "QUOTA"}), ONCE, same(4)),
+    "chunk of negative size": (faults._send_then(CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n", faults._close), THRICE, EIGHT),
+    "chunk of no size": (faults._send_then(CHUNKED + b"zz\r\nhello\r\n0\r\n\r\n", faults._close), THRICE, EIGHT),
+    "json nested too deeply": (faults.answer(body='{"a":' * 985 + "1" + "}" * 985), TWICE, EIGHT),
+    "json nested deeper than can be read": (faults.answer(body="[" * 100_000), TWICE, EIGHT),
     "success false, of no type": (faults.answer(body=REFUSED, content_type="text/plain"), ONCE, same(4)),
     "302": (faults.redirect(302, "/elsewhere"), ONCE, same(4)),
     "303": (faults.redirect(303, "/elsewhere"), ONCE, {**same(4), "POST": 8}),
@@ -244,7 +254,16 @@ def test_what_may_be_sent_again_succeeds_the_second_time(row, method):
         (faults.answer(200, body=" \r\n"), None),
         (faults.empty(204), None),
         (faults.empty(205), None),
-        (faults.answer(body={"success": "false"}), {"success": "false"}),
+        (faults.answer(body={"success": None, "data": []}), {"success": None, "data": []}),
+        (
+            faults.answer(body={"data": {}, "error": "one row was left out"}),
+            {"data": {}, "error": "one row was left out"},
+        ),
+        (faults.answer(body={"success": True, "error": "none"}), {"success": True, "error": "none"}),
+        (faults.answer(body={"name": "a", "error": ""}), {"name": "a", "error": ""}),
+        (faults.answer(body={"name": "a", "error": {"count": 0}}), {"name": "a", "error": {"count": 0}}),
+        (faults.answer(body={"jobId": "j", "error": "a task failed"}), {"jobId": "j", "error": "a task failed"}),
+        (faults.answer(body="[" * 200 + "]" * 200), json.loads("[" * 200 + "]" * 200)),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -268,6 +287,17 @@ def test_a_compressed_answer_is_measured_as_it_swells():
         error = made.fails()
     assert (error.exit_code, len(server.requests)) == (7, 1)
     assert "64 MiB" in error.message
+
+
+def test_a_mistake_of_ours_is_no_fault_of_the_server(monkeypatch):
+    def broken(*_: Any) -> Any:
+        raise ValueError("ours")
+
+    for name in ("_says_no", "_no_netrc"):  # after the last byte, and before the first
+        with FaultServer() as server, bench(server.origin) as made, monkeypatch.context() as patch:
+            patch.setattr(transport_module, name, broken)
+            with pytest.raises(ValueError, match="ours"):
+                made.call()
 
 
 # ---- nothing sent

@@ -38,7 +38,10 @@ MAX_BODY = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 _GRACE_SECONDS = 1.0  # how long a shut socket may take to wake its reader before the thread is left behind
 
+DEEPEST_BODY = 200  # levels; what is nested deeper could be read, but not printed or walked through afterwards
+
 CONNECTING, SENDING, WAITING, READING = "connecting", "sending", "waiting for an answer", "reading the answer"
+JUDGING = "judging the answer"  # everything is here: from now on an error is our own
 
 
 @dataclass(frozen=True)
@@ -283,7 +286,7 @@ class Transport:
         ) as response:
             flight.advance(READING)
             raw = _read(response)
-            flight.advance(READING)  # an end that the watchdog made is no end of a body without a length
+        flight.advance(JUDGING)  # an end that the watchdog made is no end of a body without a length
         if raw is None:
             return Failure("too_large", status=response.status_code, headers=response.headers)
         return _understood(response.status_code, response.headers, raw)
@@ -312,14 +315,39 @@ def _understood(status: int, headers: CaseInsensitiveDict[str], raw: bytes) -> A
         return Answer(status, headers, None)
     try:
         body = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
+        _refuse_depth(body)
     except (ValueError, RecursionError):
         if not success:
             return Failure("status", status=status, headers=headers)
         typed = "json" in headers.get("Content-Type", "").lower()
         return Failure("broken_json" if typed else "not_json", status=status, headers=headers)
-    if not success or (isinstance(body, dict) and body.get("success") is False):
+    if not success or _says_no(body):
         return Failure("status", status=status, headers=headers, body=body)
     return Answer(status, headers, body)
+
+
+def _says_no(body: Any) -> bool:
+    """Whether a 2xx is a refusal by its body: `success` is false in any dress, or it holds an error and nothing else.
+
+    A record or job that tells of an error of its own is none.
+    """
+    if not isinstance(body, dict):
+        return False
+    said, error = body.get("success"), body.get("error")
+    if said is not None:
+        return said in (False, 0) or (isinstance(said, str) and said.strip().lower() == "false")
+    empty = all(body.get(name) is None for name in ("data", "items", "id", "jobId"))
+    return empty and isinstance(error, str) and bool(error.strip())
+
+
+def _refuse_depth(body: Any) -> None:
+    level = [body] if isinstance(body, (dict, list)) else []
+    for _ in range(DEEPEST_BODY):
+        inside = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [one for values in inside for one in values if isinstance(one, (dict, list))]
+        if not level:
+            return
+    raise ValueError("nested too deeply")
 
 
 def _refuse_constant(name: str) -> Any:
@@ -357,20 +385,23 @@ def _last_word(flight: Flight, method: str, patience: float) -> Answer | Failure
 
 
 def _kind_of(phase: str) -> str:
-    return {CONNECTING: "connect", READING: "body"}.get(phase, "no_answer")
+    return {CONNECTING: "connect", READING: "body", JUDGING: "body"}.get(phase, "no_answer")
 
 
 def classify(error: BaseException, phase: str) -> Failure:
     """Failure of an exception raised in `phase`.
 
     The phase decides, not the class: requests' ConnectionError covers "never connected" and "stalled after a 200"
-    alike. Distrust of a certificate alone is told from the wrapped error. What is no I/O error is raised again.
+    alike. Distrust of a certificate alone is told from the wrapped error. Between the first byte sent and the last one
+    read, every error is the connection's: http.client and urllib3 let a ValueError of a chunk's size through, say.
+    Before and after, what is no I/O error is a bug, and raised again.
     """
     if _cause(error, "SSLCertVerificationError"):
         return Failure("tls", detail="the certificate is not trusted")
     if _cause(error, "CertificateError", "SSLError") and phase == CONNECTING and not _cause(error, "SSLEOFError"):
         return Failure("tls", detail="the TLS handshake failed")
-    if not isinstance(error, (requests.RequestException, OSError)) and not _cause(error, "HTTPError"):
+    known = isinstance(error, (requests.RequestException, OSError)) or _cause(error, "HTTPError")
+    if not known and (phase in (CONNECTING, JUDGING) or not isinstance(error, Exception)):
         raise error
     name = type(_root(error)).__name__
     return Failure(_kind_of(phase), detail=f"{name} while {phase}")
