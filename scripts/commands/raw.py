@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from commands import leads
 from commands.runners import inputs, listing, parsing, rehearsal, single
 from commands.runners.rows import Call, Row
-from console import catalog, checks, options, program
+from console import catalog, options, program
 from console.catalog import Operation
 from console.hints import called
 from console.masking import masked_headers
@@ -125,10 +125,7 @@ class _Raw:
 
     def _check(self, body: Any) -> None:
         """The body against the schema, and what the safety options say of its records."""
-        schema = self.operation.body
-        if schema and not self.session.settings.no_check:
-            found = [*checks.problems({} if body is None else body, schema), *checks.unknown_fields(body, schema)]
-            inputs.refuse(self.call, found)
+        inputs.check_body(self.call, {} if body is None else body)
         if not self.operation.changing:
             return
         records = _records(body)

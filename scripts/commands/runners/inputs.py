@@ -179,7 +179,11 @@ def _number(text: str, kind: type[int] | type[float], words: str) -> int | float
 
 
 def check_body(call: Call, made: Any) -> None:
-    """UsageError listing every problem of a body, unless --no-check; a breach of an assumed rule is a note."""
+    """UsageError listing every problem of a body, unless --no-check; a breach of an assumed rule is a note.
+
+    Whatever it says of passwords and keys is known from here on, and blotted out of what is told.
+    """
+    call.session.notes.masker.learn_from(made)
     if call.session.settings.no_check or call.operation.body is None:
         return
     schema = call.operation.body

@@ -13,6 +13,7 @@ from console.output import Receipt
 from console.rendering import WRITERS, Shape, Writer, row_id
 from leadgenius import answers
 from leadgenius.answers import LARGEST_BULK_PAGE, LARGEST_PAGE
+from leadgenius.errors import ServerError
 
 if TYPE_CHECKING:
     from leadgenius.client import Page
@@ -65,7 +66,7 @@ def _one_page(call: Call, params: dict[str, Any]) -> int:
     client, operation, output = call.session.client, call.operation, call.session.output
     sent = {**params, **wire_fields(call), **_first_page(call)}
     body = client.call("GET", operation.path, params=sent, scope=operation.scope).body
-    rows = answers.items(body, operation.collection)
+    rows = _rows(call, body)
     _say_what_is_left(call, body, len(rows))
     _say_what_was_clamped(call)
     rest = answers.rest(body, operation.collection)
@@ -73,6 +74,20 @@ def _one_page(call: Call, params: dict[str, Any]) -> int:
     output.listing(iter([rows]), rest, output.shape(operation.columns(), call.row.table), receipt)
     output.receipt(receipt, client.requests)
     return 0
+
+
+def _rows(call: Call, body: Any) -> list[Any]:
+    """The rows of a page. ServerError for an answer that holds none, not even an empty array of them."""
+    collection = call.operation.collection
+    if not answers.has_rows(body, collection):
+        raise ServerError(
+            "The server answered without any rows, so nothing can be said about this list.",
+            hint=f"Run it again later; to see the answer as it is: {{api_call}} GET {call.operation.path}",
+            method="GET",
+            path=call.operation.path,
+            retryable=True,
+        )
+    return answers.items(body, collection)
 
 
 def _is_more(call: Call, body: Any) -> bool:
@@ -157,9 +172,10 @@ def _walk(
 ) -> Iterator[list[Any]]:
     """Pages of rows, each row once, at most --max-items of them. Fills `closing` when the last one has been taken."""
     wanted = call.session.settings.max_items
-    taken, cut = 0, False
+    taken, cut, short = 0, False, False
     seen = _Seen(call)
     for page in pages(call, params):
+        short = page.short
         rows = seen.fresh(page)
         if wanted is not None and taken + len(rows) >= wanted:
             cut = taken + len(rows) > wanted or _is_more_after(page)
@@ -169,7 +185,9 @@ def _walk(
         yield rows
         if wanted is not None and taken >= wanted:
             break
-    receipt.complete = not cut and complete()
+    if short:
+        call.session.notes("warning", "The list ended before the number of rows that the server had announced.")
+    receipt.complete = not cut and not short and complete()
     closing.update(rows=taken, requests=call.session.client.requests, complete=receipt.complete)
     if cut:
         call.session.notes("note", f"Stopped after {taken} rows, as --max-items says; there are more.")
