@@ -153,6 +153,9 @@ REFUSED = {"success": False, "error": "no", "code": "VALIDATION_ERROR"}
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+HEAD_400 = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+
 # what the server does each time, the sleeps, the exit codes
 TABLE: dict[str, tuple[faults.Step, dict[str, list[float]], dict[str, int]]] = {
     "read timeout": (faults.stall(), THRICE, EIGHT),
@@ -180,7 +183,8 @@ TABLE: dict[str, tuple[faults.Step, dict[str, list[float]], dict[str, int]]] = {
     "403": (faults.status(403), ONCE, same(3)),
     "400": (faults.status(400), ONCE, same(4)),
     "404": (faults.status(404), ONCE, same(4)),
-    "408": (faults.status(408), ONCE, same(4)),
+    "408": (faults.status(408), THRICE, EIGHT),
+    "499 of a proxy": (faults.html(499), THRICE, EIGHT),
     "409": (faults.status(409), ONCE, same(4)),
     "413 with Retry-After": (faults.status(413, {"Retry-After": "1"}), ONCE, same(4)),
     "404 in html": (faults.html(404), ONCE, same(4)),
@@ -193,7 +197,10 @@ TABLE: dict[str, tuple[faults.Step, dict[str, list[float]], dict[str, int]]] = {
     "json nested too deeply": (faults.answer(body='{"a":' * 985 + "1" + "}" * 985), TWICE, EIGHT),
     "json nested deeper than can be read": (faults.answer(body="[" * 100_000), TWICE, EIGHT),
     "success false, of no type": (faults.answer(body=REFUSED, content_type="text/plain"), ONCE, same(4)),
-    "302": (faults.redirect(302, "/elsewhere"), ONCE, same(4)),
+    "302": (faults.redirect(302, "/elsewhere"), ONCE, {**same(4), "POST": 8}),
+    "307": (faults.redirect(307, "/elsewhere"), ONCE, same(4)),
+    "103 and then 400": (faults._send_then(EARLY + HEAD_400, faults._close), ONCE, same(4)),
+    "101": (faults._send_then(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", faults._close), ONCE, EIGHT),
     "303": (faults.redirect(303, "/elsewhere"), ONCE, {**same(4), "POST": 8}),
     "304": (faults.answer(304), ONCE, same(4)),
     "429": (faults.too_many(None), same([6.0, 16.0]), same(5)),
@@ -656,7 +663,7 @@ def test_a_redirect_is_never_followed(status, method):
     ):
         error = made.fails(method)
     assert (target.connections, target.bytes_received, len(server.requests)) == (0, 0, 1)
-    assert error.exit_code == (8 if (status, method) == (303, "POST") else 4)
+    assert error.exit_code == (8 if status <= 303 and method == "POST" else 4)
     assert error.facts["details"] == {"location": f"{target.origin}/canary"}
     assert "canary" not in error.message + error.hint
 
@@ -665,7 +672,7 @@ def test_a_redirect_is_never_followed(status, method):
     "location", ["http://[::1", "http://\udcff", "//", "javascript:x", "http://x:y:z/", "", "\x01"]
 )
 def test_no_location_can_break_the_client(location):
-    raw = faults._head(302, {"Content-Length": "0"})[:-2]
+    raw = faults._head(307, {"Content-Length": "0"})[:-2]
     raw += b"Location: " + location.encode("utf-8", "surrogateescape") + b"\r\n\r\n"
     with FaultServer([faults._send_then(raw, faults._close)]) as server, bench(server.origin) as made:
         assert made.fails("POST").exit_code == 4

@@ -6,6 +6,7 @@ Nothing here decides whether to send again (retry.py) or what an answer means to
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import socket
@@ -109,8 +110,18 @@ def current_flight() -> Flight:
     return flight
 
 
+class _Final(http.client.HTTPResponse):
+    """The final answer: http.client skips no interim one but 100, and would take 103 Early Hints for the answer."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        return version, 100 if 102 <= status <= 199 else status, reason
+
+
 class _Watched(HTTPConnection):
     """A connection that tells its flight the phase, and connects to all addresses of a host within one limit."""
+
+    response_class = _Final
 
     def _new_conn(self) -> socket.socket:
         host, port = getattr(self, "_dns_host", self.host), self.port
