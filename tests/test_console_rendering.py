@@ -44,6 +44,21 @@ def test_no_form_lets_terminal_codes_or_bidi_through(form: str) -> None:
     assert not set(text) & set("\x1b\x07\x7f\x85\u202e\u2028")
 
 
+INVISIBLE = (
+    "\u00ad\u034f\u115f\u1160\u180e\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064"
+    "\u206a\u206b\u206c\u206d\u206e\u206f\u3164\uffa0\ufff9\ufffa\ufffb"
+)
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "table", "ids"])
+def test_no_character_is_invisible(form: str) -> None:
+    text = written(form, [{"id": f"a{INVISIBLE}", "name": f"n{INVISIBLE}"}], schema=("id", "name"))
+    assert not set(text) & set(INVISIBLE)
+    if form in ("json", "jsonl"):
+        assert INVISIBLE in text.encode().decode("unicode_escape")
+    assert width(inert(INVISIBLE)) == len(inert(INVISIBLE))
+
+
 def test_printable_unicode_stays_as_it_is() -> None:
     assert "Zoë 山田" in written("jsonl", [{"name": "Zoë 山田"}])
 
@@ -78,6 +93,11 @@ def test_fields_pick_in_their_order_and_read_inside() -> None:
         ("-", "-"),
         ("-12.5", "-12.5"),
         ("+49 (30) 123-456", "+49 (30) 123-456"),
+        ("\nx", "'\nx"),
+        ("＝1+1", "'＝1+1"),
+        ("＋x", "'＋x"),
+        ("－x", "'－x"),
+        ("＠x", "'＠x"),
         ("plain", "plain"),
         (-3, "-3"),
         (None, ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -10,11 +11,13 @@ _SCRIPTS = ("lgp.py", "api_call.py", "auth.py")
 
 
 def called(text: str) -> str:
-    """`text` with `{lgp}` and `{api_call}` replaced by how one types them here."""
-    for name, script in (("{lgp}", "lgp.py"), ("{api_call}", "api_call.py")):
-        if name in text:
-            text = text.replace(name, _typed(script) + _where(text))
-    return text
+    """`text` with `{lgp}` and `{api_call}` replaced by how one types them here.
+
+    `text` is a template of ours: what a server named goes in through `text.plain_id` only, which lets no brace pass.
+    What is filled in is not looked at again.
+    """
+    where = _where(text)
+    return re.sub(r"\{(lgp|api_call)\}", lambda found: _typed(f"{found[1]}.py") + where, text)
 
 
 def _typed(name: str) -> str:

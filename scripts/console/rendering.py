@@ -13,7 +13,7 @@ from console.text import cell, compact, escaped, fit, inert, width
 Row = dict[str, Any]
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*([eE][+-]?[0-9]+)?%?")
 _PHONE = re.compile(r"\+[0-9][0-9 ()./-]{4,24}")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")  # a spreadsheet takes the wide ones too
 _WIDEST = 32
 _ID = re.compile(r"(^id|_id|Id)$")
 

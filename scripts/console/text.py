@@ -1,4 +1,8 @@
-"""Text from a server made harmless for JSON, tables and messages; and how wide text is on a terminal."""
+"""Text from a server made harmless for JSON, tables and messages; and how wide text is on a terminal.
+
+What cannot be seen is shown as an escape, in every form: two ids that look alike are then alike. That takes in the
+joiners of some scripts and of composed emoji; in JSON an escape is the same text, so no data is changed.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,13 @@ import re
 import unicodedata
 from typing import Any
 
-# C0, DEL, C1, the bidirectional controls, line and paragraph separators, lone surrogates, tag characters.
+# C0, DEL, C1, the bidirectional controls, line and paragraph separators, lone surrogates, tag characters; and what
+# takes no room or looks like a space: soft hyphens, joiners, fillers, invisible operators, annotation marks.
 _ACTIVE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\u3164"
+    "\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+_PLAIN_ID = re.compile(r"(?![-.])[A-Za-z0-9._:-]{1,128}")
 _SHOWN = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -39,6 +46,14 @@ def inert(text: str) -> str:
 
 def _visible(char: str) -> str:
     return f"\\x{ord(char):02x}" if ord(char) < 256 else f"\\u{ord(char):04x}"
+
+
+def plain_id(text: str) -> str:
+    """An id of a server's that may stand in a command to type, else the word ID.
+
+    Nothing that a shell or the option parser would read as more than a word.
+    """
+    return text if _PLAIN_ID.fullmatch(text) else "ID"
 
 
 def cell(value: Any) -> str:
