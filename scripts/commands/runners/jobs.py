@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from typing import Any
 
 from commands.runners.rows import Call
-from console.text import compact
+from console.text import compact, plain_id
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError, UnknownOutcomeError, UsageError
 from leadgenius.judgement import moment
@@ -41,7 +41,7 @@ def started(call: Call, answer: Any) -> Any:
 def note(call: Call, job_id: str) -> None:
     """Say a job's id and write it down, before anything else can go wrong."""
     session = call.session
-    session.notes("note", f"Job {job_id} has been started ({{lgp}} enrichment status {job_id} --wait follows it)")
+    session.notes("note", f"Job {plain_id(job_id)} has been started ({command(job_id)} follows it)")
     line = {"at": moment(time.time()), "jobId": job_id, "operation": call.operation.id, "origin": session.origin}
     if session.folder is None:
         return
@@ -52,6 +52,11 @@ def note(call: Call, job_id: str) -> None:
             file.write(compact(line) + "\n")
     except OSError:
         session.notes("warning", "The job's id could not be written to jobs.jsonl in the state directory.")
+
+
+def command(job_id: str) -> str:
+    """What one types to follow a job. An id that a shell would read as more than a word is left to be filled in."""
+    return f"{{lgp}} enrichment status {plain_id(job_id)} --wait"
 
 
 def last_moment(call: Call) -> float:
@@ -74,7 +79,7 @@ def followed(call: Call, job_id: str, end: float | None = None) -> Any:
                 return judged(looked, job_id)
             call.session.notes.progress(_progress(job_id, job))
     except (KeyboardInterrupt, SystemExit) as stop:
-        stop.hint = f"The job goes on. {{lgp}} enrichment status {job_id} --wait"  # type: ignore[union-attr]
+        stop.hint = f"The job goes on. {command(job_id)}"  # type: ignore[union-attr]
         raise
     raise still_running(job_id)
 
@@ -89,7 +94,7 @@ def status(call: Call, job_id: str) -> Any:
             hint="Look in the web application; starting it again would be another job.",
         ) from error
     except LeadGeniusError as error:
-        error.hint = f"The job has been started and goes on. {{lgp}} enrichment status {job_id} --wait"
+        error.hint = f"The job has been started and goes on. {command(job_id)}"
         raise
 
 
@@ -99,7 +104,7 @@ def judged(answer: Any, job_id: str) -> Any:
     if state_of(job) != "failed":
         return answer
     raise RefusedError(
-        f"The job {job_id} failed: every task of it did.",
+        f"The job {plain_id(job_id)} failed: every task of it did.",
         code="job_failed",
         hint="details lists the tasks; mend what they name and start a new job with those ids alone.",
         details=job.get("errors"),
@@ -107,9 +112,7 @@ def judged(answer: Any, job_id: str) -> Any:
 
 
 def still_running(job_id: str) -> StillRunningError:
-    return StillRunningError(
-        f"The job {job_id} is still running.", hint=f"{{lgp}} enrichment status {job_id} --wait", retryable=True
-    )
+    return StillRunningError(f"The job {plain_id(job_id)} is still running.", hint=command(job_id), retryable=True)
 
 
 def state_of(job: Any) -> str:
@@ -133,4 +136,5 @@ def _progress(job_id: str, job: Any) -> str:
     done, total = (
         (job.get(name) for name in ("completedTasks", "totalTasks")) if isinstance(job, dict) else (None, None)
     )
-    return f"Job {job_id}: {done} of {total} tasks done" if total else f"Job {job_id} is {state_of(job)}"
+    name = plain_id(job_id)
+    return f"Job {name}: {done} of {total} tasks done" if total else f"Job {name} is {plain_id(state_of(job))}"

@@ -14,6 +14,7 @@ from console.catalog import Operation
 from console.output import Receipt, check_place, whole_file
 from console.rendering import row_id
 from console.session import LARGE_ENROLMENT
+from console.text import plain_id
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, LocalError, RefusedError, StillRunningError
 from leadgenius.retry import RETRYABLE
@@ -287,7 +288,9 @@ def _tell_failures(call: Call, result: Result, job_id: str, job: Any) -> None:
         "message": "Its task in the job failed.",
     }
     result.problems += [{"id": row_id(one), **told} for one in failed]
-    call.session.notes("warning", f"{len(failed)} tasks of the job {job_id} failed; problems and parts name them.")
+    call.session.notes(
+        "warning", f"{len(failed)} tasks of the job {plain_id(job_id)} failed; problems and parts name them."
+    )
 
 
 def _write_to_do(call: Call, result: Result) -> None:
