@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,3 +121,114 @@ def test_a_checkpoint_is_all_its_file_holds() -> None:
     assert set(Checkpoint("q", 0.0).__dict__) == {
         "query", "started", "cursor", "rows", "bytes", "pages", "clients", "finished",
     }  # fmt: skip
+
+
+OTHER = 54_321  # a user id that is not ours
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+
+
+def refused(target: Path, **options: bool) -> LocalError:
+    with pytest.raises(LocalError) as raised, exporting(target, "q", **options) as work:
+        work.add(text(PAGES[0]), PAGES[0])
+    assert raised.value.exit_code == 9
+    return raised.value
+
+
+@pytest.mark.parametrize("suffix", [".part", ".checkpoint"])
+@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to])
+def test_a_planted_link_is_refused_and_what_it_leads_to_stays(
+    suffix: str, plant: Callable[[Path, Path], None], tmp_path: Path
+) -> None:
+    victim, target = tmp_path / "victim", tmp_path / "leads.jsonl"
+    victim.write_text("precious")
+    plant(tmp_path / f"leads.jsonl{suffix}", victim)
+    error = refused(target)
+    assert (error.code, "lies there" in error.message, suffix in error.message) == ("permission", True, True)
+    assert victim.read_text() == "precious"
+
+
+def test_restart_replaces_a_link_at_the_checkpoint(tmp_path: Path) -> None:
+    victim, target = tmp_path / "victim", tmp_path / "leads.jsonl"
+    victim.write_text("precious")
+    (tmp_path / "leads.jsonl.checkpoint").symlink_to(victim)
+    with exporting(target, "q", restart=True) as work:
+        work.add(text(PAGES[0]), PAGES[0])
+    assert victim.read_text() == "precious"
+    assert not (tmp_path / "leads.jsonl.checkpoint").is_symlink()
+
+
+@as_root
+@pytest.mark.parametrize("suffix", [".part", ".checkpoint"])
+def test_a_file_of_another_user_is_not_worked_on(suffix: str, tmp_path: Path) -> None:
+    planted = tmp_path / f"leads.jsonl{suffix}"
+    planted.touch(0o666)
+    os.chown(planted, OTHER, OTHER)
+    assert "another user" in refused(tmp_path / "leads.jsonl").message
+
+
+@as_root
+def test_a_link_of_another_user_in_the_place_of_the_target_is_refused(tmp_path: Path) -> None:
+    target = tmp_path / "leads.jsonl"
+    target.symlink_to(tmp_path / "victim")
+    os.lchown(target, OTHER, OTHER)
+    assert refused(target).code == "permission"
+
+
+@pytest.mark.parametrize("suffix", ["", ".part", ".checkpoint"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(suffix: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / f"leads.jsonl{suffix}")
+    refused(tmp_path / "leads.jsonl")
+    assert stat.S_ISFIFO((tmp_path / f"leads.jsonl{suffix}").stat().st_mode)
+
+
+def test_an_export_keeps_the_mode_of_the_file_it_replaces(tmp_path: Path) -> None:
+    target = tmp_path / "leads.jsonl"
+    target.touch()
+    target.chmod(0o600)
+    with exporting(target, "q") as work:
+        assert stat.S_IMODE((tmp_path / "leads.jsonl.part").stat().st_mode) == 0o600
+        work.finish()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"started": "x"}, {"started": None}, {"started": float("nan")}, {"bytes": "9"}, {"bytes": True}, {"bytes": 0},
+        {"bytes": -1}, {"cursor": {}}, {"cursor": None}, {"rows": "q"}, {"rows": 10**9}, {"pages": 0}, {"pages": []},
+        {"clients": ["x"]}, {"clients": {"x": "1"}}, {"clients": {"x": 2}}, {"finished": True}, {"finished": 0},
+        {"bytes": 0, "finished": True, "cursor": None}, {"query": None}, {"unknown": 1},
+    ],
+)  # fmt: skip
+def test_a_checkpoint_that_no_export_leaves_means_starting_anew(changes: dict[str, Any], tmp_path: Path) -> None:
+    target, checkpoint = tmp_path / "leads.jsonl", tmp_path / "leads.jsonl.checkpoint"
+    begun(target)
+    checkpoint.write_text(json.dumps({**json.loads(checkpoint.read_text()), **changes}))
+    with exporting(target, "q", clock=lambda: 1001.0) as work:
+        assert (work.checkpoint.rows, work.checkpoint.finished, work.resumed) == (0, False, False)
+
+
+@pytest.mark.parametrize("content", ["[]", "[1]", "null", "7", "[" * 100_000, '"x"'])
+def test_a_checkpoint_of_another_shape_means_starting_anew(content: str, tmp_path: Path) -> None:
+    target = tmp_path / "leads.jsonl"
+    begun(target)
+    (tmp_path / "leads.jsonl.checkpoint").write_text(content)
+    with exporting(target, "q", clock=lambda: 1001.0) as work:
+        assert not work.resumed
+
+
+def test_starting_anew_takes_the_old_checkpoint_away_before_the_rows(tmp_path: Path) -> None:
+    """Left there, it would vouch for the first bytes of other rows once they are longer."""
+    target = tmp_path / "leads.jsonl"
+    begun(target)
+    with pytest.raises(CutError), exporting(target, "q", restart=True, clock=lambda: 1001.0):
+        assert not (tmp_path / "leads.jsonl.checkpoint").exists()
+        raise CutError
+
+
+def test_what_a_killed_run_left_of_a_checkpoint_is_removed(tmp_path: Path) -> None:
+    target, left = tmp_path / "leads.jsonl", tmp_path / ".leads.jsonl.checkpoint.abc123.tmp"
+    left.touch()
+    with exporting(target, "q") as work:
+        work.finish()
+    assert not left.exists()

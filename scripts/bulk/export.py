@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from leadgenius.errors import LocalError
-from leadgenius.files import local_error, resolved, write_atomic
+from leadgenius.files import (
+    destination,
+    is_regular,
+    keep_mode,
+    local_error,
+    new_mode,
+    open_own,
+    remove_leftovers,
+    write_atomic,
+)
 
 if TYPE_CHECKING:
     from leadgenius.client import Page
@@ -29,6 +38,7 @@ except ImportError:  # Windows: two runs on one file are not told apart there
     fcntl = None  # type: ignore[assignment]
 
 OLDEST_CHECKPOINT = 86_400.0  # seconds; a cursor of yesterday may show a list that has moved on
+_LARGEST_CHECKPOINT = 16 * 1024 * 1024  # bytes; no honest one comes near
 
 
 @dataclass
@@ -43,6 +53,20 @@ class Checkpoint:
     pages: int = 0
     clients: dict[str, int] = field(default_factory=dict)
     finished: bool = False
+
+    def is_sound(self) -> bool:
+        """Whether an export can have left this: after at least one page that came to bytes on disk."""
+        counts = (self.rows, self.bytes, self.pages, *self.clients.values())
+        texts = (self.query, self.cursor if self.cursor is not None else "", *self.clients)
+        return (
+            all(type(one) is int and one >= 0 for one in counts)
+            and all(type(one) is str for one in texts)
+            and type(self.started) in (int, float)
+            and 0 <= self.started < float("inf")
+            and self.finished is (self.cursor is None)
+            and self.pages > 0
+            and 0 < self.bytes >= self.rows >= sum(self.clients.values())
+        )
 
 
 def query_of(origin: str, path: str, params: Mapping[str, Any], form: str, columns: list[str] | None) -> str:
@@ -63,14 +87,21 @@ def exporting(
     """An Export onto `target`, alone: a second run on the same target is refused.
 
     Raises LocalError: `locked` for the second run, `checkpoint` when one of another query or older than a day lies
-    there and neither `restart` nor (for age) `continue_old` was said, `disk` or `permission`.
+    there and neither `restart` nor (for age) `continue_old` was said, `disk`, or `permission` when one of the three
+    files is not ours alone.
     """
-    path = resolved(target)
-    if path.is_dir():
-        raise LocalError("--out names a directory.", code="disk", hint="Give a file name, such as leads.jsonl.")
+    path, old = destination(target)
+    if not is_regular(old):
+        raise LocalError(
+            "--out names a device or a pipe; an export needs a file that it can go on with.",
+            code="disk",
+            hint="Give the name of a file, or none to have stdout.",
+        )
     try:
-        with _alone(_part_path(path)) as part:
-            export = Export(path, part, _found(path, query, restart, continue_old, clock()))
+        with _alone(_part_path(path), new_mode(old)) as part:
+            keep_mode(part.fileno(), old)
+            remove_leftovers(_checkpoint_path(path), follow=False)
+            export = Export(path, part, _found(path, part, query, restart, continue_old, clock()))
             try:
                 yield export
             except BaseException:
@@ -81,9 +112,9 @@ def exporting(
         raise local_error(target, "written", error) from error
 
 
-def _found(path: Path, query: str, restart: bool, continue_old: bool, now: float) -> Checkpoint:
+def _found(path: Path, part: IO[bytes], query: str, restart: bool, continue_old: bool, now: float) -> Checkpoint:
     stored = None if restart else _read(_checkpoint_path(path))
-    if stored is None or _part_path(path).stat().st_size < stored.bytes:
+    if stored is None or os.fstat(part.fileno()).st_size < stored.bytes:
         return Checkpoint(query, now)
     if stored.query != query:
         raise LocalError(
@@ -101,10 +132,16 @@ def _found(path: Path, query: str, restart: bool, continue_old: bool, now: float
 
 
 def _read(path: Path) -> Checkpoint | None:
-    """The stored checkpoint; None when there is none or it cannot be read, which only costs time."""
+    """The stored checkpoint; None when there is none or it cannot be used, which only costs time."""
     try:
-        return Checkpoint(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+            found = Checkpoint(**json.loads(file.read(_LARGEST_CHECKPOINT)))
+        return found if found.is_sound() else None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise local_error(path, "read", error) from error
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -113,6 +150,8 @@ class Export:
 
     def __init__(self, path: Path, part: IO[bytes], checkpoint: Checkpoint) -> None:
         self.checkpoint, self._path, self._file = checkpoint, path, part
+        if not self.resumed:  # an old one would vouch for rows that are about to change
+            _checkpoint_path(path).unlink(missing_ok=True)
         # A page that was half written is cut off and asked for again.
         part.truncate(checkpoint.bytes)
         part.seek(checkpoint.bytes)
@@ -137,7 +176,7 @@ class Export:
         for row in page.items:
             if isinstance(row, dict) and "client_id" in row:
                 known.clients[str(row["client_id"])] = known.clients.get(str(row["client_id"]), 0) + 1
-        write_atomic(_checkpoint_path(self._path), json.dumps(asdict(known)).encode())
+        write_atomic(_checkpoint_path(self._path), json.dumps(asdict(known)).encode(), follow=False)
 
     def finish(self, last: str = "") -> None:
         """The part becomes the target; `last` closes forms that need it."""
@@ -149,13 +188,17 @@ class Export:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[IO[bytes]]:
+def _alone(path: Path, mode: int) -> Iterator[IO[bytes]]:
     """The part file, locked for this run. LocalError `locked` when another run has it, or has just finished it."""
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+    try:
+        descriptor = open_own(path, os.O_RDWR | os.O_CREAT, mode)
+    except OSError as error:
+        raise local_error(path, "written", error) from error
+    with os.fdopen(descriptor, "r+b") as file:
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                ours = os.path.samestat(os.fstat(file.fileno()), path.stat())
+                ours = os.path.samestat(os.fstat(file.fileno()), path.lstat())
             except OSError:
                 ours = False
             if not ours:  # locked, or renamed by its owner between our opening and our locking

@@ -45,13 +45,85 @@ def resolved(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def destination(path: Path, option: str = "--out") -> tuple[Path, os.stat_result | None]:
+    """Where a file that the user names for writing lies, its links followed, and what lies there now.
+
+    A link that somebody else left in a shared directory is refused: it would have us replace a file of ours that it
+    leads to. One of root's is trusted, as /dev/stdout is. LocalError for that, a directory or an impossible name.
+    """
+    is_link, found = False, None
+    try:
+        link = path.lstat()
+        is_link = stat.S_ISLNK(link.st_mode)
+        if is_link and link.st_uid != 0 and not _is_ours(link):
+            raise LocalError(
+                f"{path} is a symbolic link that belongs to another user.",
+                code="permission",
+                hint="Look at where it leads, or write to another file.",
+            )
+        found = path.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise local_error(path, f"written ({option})", error) from error
+    if found and stat.S_ISDIR(found.st_mode):
+        raise LocalError(f"{option} names a directory.", code="disk", hint="Give a file name, such as leads.jsonl.")
+    # Only what was seen as a link is followed: one planted since is replaced itself.
+    return (resolved(path) if is_link else resolved(path.parent) / path.name), found
+
+
+def is_regular(found: os.stat_result | None) -> bool:
+    """Whether a file can be put in the place of what was found there; a device or pipe must be written to instead."""
+    return found is None or stat.S_ISREG(found.st_mode)
+
+
+def new_mode(found: os.stat_result | None) -> int:
+    """The mode of the file that takes the place of `found`: never one wider. For a new file the umask decides, as for
+    every other program: what the user wants private he keeps so there."""
+    return stat.S_IMODE(found.st_mode) & 0o777 if found else 0o666
+
+
+def keep_mode(descriptor: int, found: os.stat_result | None) -> None:
+    """Give the open file the mode of the one it is to replace, bits included that the umask took."""
+    if found and hasattr(os, "fchmod") and stat.S_IMODE(os.fstat(descriptor).st_mode) != new_mode(found):
+        os.fchmod(descriptor, new_mode(found))
+
+
+def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
+    """A descriptor of `path`, which is a regular file of ours that has no other name; never waits, as for a pipe.
+
+    In a shared directory somebody else may have put a link under a name that we are going to use, or a file that
+    he can still write to. The opened file itself is judged, before anything of it changes: no O_TRUNC in `flags`.
+    PermissionError says what lies there.
+    """
+    try:
+        descriptor = os.open(path, flags | known_flags("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"), mode)
+    except OSError as error:
+        lies = {errno.ELOOP: "a symbolic link", errno.ENXIO: "a pipe or device", errno.EISDIR: "a directory"}
+        if error.errno not in lies:
+            raise
+        raise PermissionError(errno.EPERM, f"{lies[error.errno]} lies there") from error
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and _is_ours(found) and found.st_nlink == 1:
+        return descriptor
+    os.close(descriptor)
+    lies_there = "a file with another name too" if _is_ours(found) else "a file of another user"
+    lies_there = lies_there if stat.S_ISREG(found.st_mode) else "no regular file"
+    raise PermissionError(errno.EPERM, f"{lies_there} lies there")
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    return not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
+
+
+def write_atomic(path: Path, data: bytes, *, follow: bool = True) -> None:
     """Replace the content of `path` by `data`, mode 0600: afterwards the file is the old one or the new one.
 
-    A symbolic link stays and its target is replaced. The directory must exist. Raises LocalError (code `permission`
-    or `disk`), having left the old file as it was and no temporary file. To read, change and write, hold `locked`.
+    A symbolic link stays and its target is replaced, unless `follow` is off: then the link is. The directory must
+    exist. Raises LocalError (code `permission` or `disk`), having left the old file as it was and no temporary file.
+    To read, change and write, hold `locked`.
     """
-    target = resolved(path)
+    target = resolved(path) if follow else path
     try:
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
         try:
@@ -71,7 +143,7 @@ def read_input(path: Path, *, limit: int, wait: float) -> bytes:
     A device is refused, for some never end. A pipe, as of a process substitution (/dev/fd/63), is waited for `wait`
     seconds in all: one that nobody closes must not hang us. Raises OSError, IsADirectoryError and TimeoutError too.
     """
-    flags = os.O_RDONLY | _flags("O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOCTTY")
+    flags = os.O_RDONLY | known_flags("O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOCTTY")
     descriptor = os.open(path, flags)
     try:
         kind = os.fstat(descriptor).st_mode
@@ -101,7 +173,7 @@ def _drained(descriptor: int, most: int, deadline: float) -> bytes:
     return bytes(content)
 
 
-def _flags(*names: str) -> int:
+def known_flags(*names: str) -> int:
     """The flags of os.open that this system knows; a missing one costs its guard."""
     found = 0
     for name in names:
@@ -150,9 +222,9 @@ def locked(path: Path, *, wait: float = 10.0) -> Iterator[None]:
         os.close(descriptor)
 
 
-def remove_leftovers(path: Path) -> None:
-    """Delete the temporary files of writers of `path` that were killed. Only while holding `locked`."""
-    target = resolved(path)
+def remove_leftovers(path: Path, *, follow: bool = True) -> None:
+    """Delete the temporary files of writers of `path` that were killed. Only while no other writer can be at work."""
+    target = resolved(path) if follow else path
     if fcntl is None:  # nobody is locked out, so one may be in use
         return
     for left in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
