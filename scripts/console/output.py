@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,7 +20,7 @@ from console.rendering import WRITERS, Row, Shape, details, pick
 from console.text import compact
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, LocalError, UsageError
-from leadgenius.files import local_error, resolved
+from leadgenius.files import destination, is_regular, keep_mode, known_flags, local_error, new_mode
 
 _SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
@@ -152,14 +155,10 @@ class Output:
 
 def check_place(path: Path, option: str) -> None:
     """LocalError naming `option` when a file at `path` could not be written."""
-    try:
-        target = resolved(path)
-        is_directory, writable = target.is_dir(), os.access(target.parent, os.W_OK | os.X_OK)
-    except OSError as error:  # a name that is too long, a path through a file
-        raise local_error(path, f"written ({option})", error) from error
-    if is_directory:
-        raise LocalError(f"{option} names a directory.", code="disk", hint="Give a file name, such as leads.jsonl.")
-    if not writable:
+    target, found = destination(path, option)
+    if not is_regular(found):
+        return  # whether a pipe has a reader is seen when it is opened, and only once
+    if not os.access(target.parent, os.W_OK | os.X_OK):
         raise LocalError(
             f"The directory of {option} is not there, or may not be written: {target.parent}.",
             code="permission",
@@ -171,24 +170,42 @@ def check_place(path: Path, option: str) -> None:
 def whole_file(path: Path) -> Iterator[IO[str]]:
     """A text stream beside PATH that becomes PATH at the end: the old file stays until the new one is whole.
 
-    LocalError (disk, permission) when it cannot be written; the part is removed then.
+    A device or pipe is written to as it is. LocalError (disk, permission) when it cannot be written; the part is
+    removed then.
     """
-    target = resolved(path)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    if target.is_dir():
-        raise LocalError("--out names a directory.", code="disk", hint="Give a file name, such as leads.jsonl.")
+    target, found = destination(path)
     try:
-        stream = part.open("w", encoding="utf-8", newline="\n")
+        with _replacing(target, found) if is_regular(found) else _writing_to(path) as stream:
+            yield stream
     except OSError as error:
         raise local_error(path, "written", error) from error
+
+
+@contextmanager
+def _replacing(target: Path, found: os.stat_result | None) -> Iterator[IO[str]]:
+    # A name that nobody can guess and that must be new: in a shared directory a link may lie under any other.
+    part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | known_flags("O_CLOEXEC", "O_BINARY")
+    descriptor = os.open(part, flags, new_mode(found))
     try:
-        with stream:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+            keep_mode(descriptor, found)
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
+            os.fsync(descriptor)
         part.replace(target)
-    except BaseException as error:
+    except BaseException:
         part.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise local_error(path, "written", error) from error
         raise
+
+
+@contextmanager
+def _writing_to(path: Path) -> Iterator[IO[str]]:
+    """/dev/null, a terminal, a pipe. One without a reader is refused, because opening it would wait for one."""
+    descriptor = os.open(path, os.O_WRONLY | known_flags("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+        if stat.S_ISBLK(os.fstat(descriptor).st_mode):
+            raise PermissionError(errno.EPERM, "it is a disk")
+        if hasattr(os, "O_NONBLOCK"):
+            os.set_blocking(descriptor, True)
+        yield stream
