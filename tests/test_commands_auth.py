@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -221,6 +222,34 @@ def test_generate_key_stores_and_shows_only_its_prefix(lgp: Run, served: Sandbox
     assert key not in ran.out + ran.err
     assert lgp("campaigns", "list").code == 0
     assert ran.json()["prefix"] in [row["keyPrefix"] for row in lgp("keys", "list").json()["data"]]
+
+
+@pytest.mark.parametrize("argv", [("generate-key", "--name", "x"), ("keys", "rotate")], ids=["generate", "rotate"])
+@pytest.mark.parametrize("field", ["keyPrefix", "name", "id"])
+def test_a_key_is_not_shown_wherever_the_server_repeats_it(
+    lgp: Run, file: Path, monkeypatch: pytest.MonkeyPatch, field: str, argv: tuple[str, ...]
+) -> None:
+    made = {"success": True, "apiKey": KEY, "data": {"id": "k", "name": "n", field: f"{KEY} and {KEY.upper()}"}}
+    with FaultServer([answer(201, body=made), answer(body={"data": []})]) as found:
+        monkeypatch.setenv("LGP_BASE_URL", found.origin)
+        file.write_text(json.dumps({"origins": {found.origin: {"token": REAL_TOKEN, "api_key": REAL_KEY}}}), "utf-8")
+        file.chmod(0o600)
+        ran = lgp(*argv)
+        assert ran.code == 0, ran.err
+        assert stored(file)["api_key"] == KEY
+    assert KEY[10:].lower() not in (ran.out + ran.err).lower()
+    assert KEY[:10] in ran.out
+    assert ran.json()["prefix"] in (None, KEY[:10])
+
+
+@pytest.mark.parametrize("claims", ["[" * 3000, '{"exp": [1]}', '{"exp": 1e400}', "[]", "\xff"])
+def test_no_token_can_break_a_login(lgp: Run, file: Path, monkeypatch: pytest.MonkeyPatch, claims: str) -> None:
+    payload = base64.urlsafe_b64encode(claims.encode("latin-1")).decode().rstrip("=")
+    with FaultServer([answer(body={"token": f"h.{payload}.s"})]) as found:
+        monkeypatch.setenv("LGP_BASE_URL", found.origin)
+        ran = lgp("auth", "--email", EMAIL, "--password-stdin", stdin=f"{PASSWORD}\n")
+    assert (ran.code, ran.json()["expires_at"]) == (0, None), ran.err
+    assert stored(file)["token"].startswith("h.")
 
 
 def test_a_key_stored_before_is_kept_and_that_is_said(lgp: Run, served: Sandbox, file: Path) -> None:

@@ -125,8 +125,8 @@ def _expiry(body: Any, token: str) -> str | None:
         part = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
         return moment(float(claims["exp"]))
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError, binascii.Error):
-        return None
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError, RecursionError, binascii.Error):
+        return None  # the token is the server's, and works however odd its inside is
 
 
 def _tell_dropped(call: Call, dropped: list[str]) -> None:

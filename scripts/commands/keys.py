@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -28,7 +29,7 @@ def create_key(call: Call) -> int:
     if store and not show:
         session.file.check_writable()
     key, made = _new_key(call, body)
-    told = _told(made, body, key if show else None)
+    told = _told(made, body, key, show=show)
     if store:
         _store(call, key, told)
     session.output.document({**told, "stored": store}, requests=session.client.requests)
@@ -48,10 +49,20 @@ def _new_key(call: Call, body: dict[str, Any]) -> tuple[str, Any]:
     return key, answer.get("data") if isinstance(answer, dict) else None
 
 
-def _told(made: Any, body: dict[str, Any], key: str | None) -> dict[str, Any]:
+def _told(made: Any, body: dict[str, Any], key: str, *, show: bool) -> dict[str, Any]:
     record = made if isinstance(made, dict) else {}
-    told = {"id": record.get("id"), "name": record.get("name") or body["name"], "prefix": record.get("keyPrefix")}
-    return {**told, "key": key} if key else told
+    found = {"id": record.get("id"), "name": record.get("name") or body["name"], "prefix": record.get("keyPrefix")}
+    told = {name: _without(key, value) for name, value in found.items()}
+    if isinstance(told["prefix"], str):
+        told["prefix"] = told["prefix"][: len(shown_prefix(key))]  # a server may call any part of a key its prefix
+    return {**told, "key": key} if show else told
+
+
+def _without(key: str, value: Any) -> Any:
+    """What the server says of a key, without the key itself: only --show prints that."""
+    if value is None or isinstance(value, int):
+        return value
+    return re.sub(re.escape(key), lambda _: shown_prefix(key), str(value), flags=re.IGNORECASE)
 
 
 def _store(call: Call, key: str, told: dict[str, Any]) -> None:
@@ -80,7 +91,7 @@ def rotate(call: Call) -> int:
         return rehearsal.show(session, call.operation, call.operation.path, body=body)
     session.file.check_writable()
     key, made = _new_key(call, body)
-    told = _told(made, body, key if call.typed("show") else None)
+    told = _told(made, body, key, show=bool(call.typed("show")))
     _prove(call, key, told)
     old = session.file.account(session.origin).api_key
     _store(call, key, told)
