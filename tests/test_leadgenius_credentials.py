@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from conftest import COMPILED, SCRIPTS
+from leadgenius import credentials as credentials_module
 from leadgenius import files
 from leadgenius.accounts import OLD_DEFAULT, Account
 from leadgenius.credentials import (
@@ -157,6 +158,25 @@ def test_a_process_substitution_can_supply_a_secret() -> None:
     os.close(writing)
     assert variable({"LGP_API_KEY_FILE": f"/dev/fd/{reading}"}, "LGP_API_KEY") == ("lgp_piped", "LGP_API_KEY_FILE")
     os.close(reading)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_pipe_that_never_ends_is_an_error_and_no_hang(
+    held: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials_module, "_LONGEST_PIPE", 0.1)
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR) if held else os.open(os.devnull, os.O_RDONLY)
+    with pytest.raises(LocalError) as caught:
+        variable({"LGP_API_KEY_FILE": str(pipe)}, "LGP_API_KEY")
+    os.close(writer)
+    assert str(pipe) in caught.value.message
+
+
+def test_a_device_supplies_no_secret() -> None:
+    with pytest.raises(LocalError):
+        variable({"LGP_API_KEY_FILE": "/dev/zero"}, "LGP_API_KEY")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\ncanary\n", b"canary\xff\n", "canary".encode("utf-16")])

@@ -969,6 +969,21 @@ def test_the_journal_of_a_damaged_log_goes_with_it(bench):
     assert {path.name for path in bench.path.parent.iterdir()} == {kept, f"{kept}-journal"}
 
 
+@posix
+def test_a_held_directory_does_not_keep_a_damaged_log_waiting_for_ever(bench):
+    import fcntl
+
+    bench.path.parent.mkdir()
+    bench.path.write_bytes(b"x" * 10_000)
+    holder = os.open(bench.path.parent, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    try:
+        assert refusal(bench.limiter("3/10")).code == "limiter_busy"
+    finally:
+        os.close(holder)
+    assert admitted_now(bench.limiter("3/10")) == 3
+
+
 def test_of_two_that_meet_the_same_damage_only_one_begins_anew(bench):
     limiter, other = bench.limiter("3/10"), bench.limiter("3/10")
     call(limiter)

@@ -48,3 +48,10 @@ def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path / "nobody"), "TMPDIR": str(tmp_path)}
     assert state.directory(environ) == next(tmp_path.glob("leadgenius-*"))
     assert not (tmp_path / "nobody").exists()
+
+
+@pytest.mark.parametrize("name", ["HOME", "XDG_STATE_HOME", "LGP_STATE_DIR", "TMPDIR"])
+def test_a_name_too_long_is_a_place_that_cannot_be_used(name: str, tmp_path: Path) -> None:
+    environ = {"TMPDIR": str(tmp_path), name: str(tmp_path / ("a" * 300))}
+    found = state.directory(environ)
+    assert found == (next(tmp_path.glob("leadgenius-*")) if name in ("HOME", "XDG_STATE_HOME") else None)

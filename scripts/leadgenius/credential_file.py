@@ -38,7 +38,7 @@ class CredentialFile:
     `credential_file` when the file is broken or others may change it, `permission`, `disk` or `locked`.
     """
 
-    def __init__(self, path: Path | None, *, notes: Notes = quiet, lock_wait: float = 10.0) -> None:
+    def __init__(self, path: Path | None, *, notes: Notes = quiet, lock_wait: float = 5.0) -> None:
         self.path = path
         self._notes = notes
         self._told: set[str] = set()

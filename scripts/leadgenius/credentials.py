@@ -15,7 +15,7 @@ from pathlib import Path
 from leadgenius.accounts import Account, origin_of
 from leadgenius.credential_file import CredentialFile
 from leadgenius.errors import CredentialError, LocalError, UsageError
-from leadgenius.files import local_error
+from leadgenius.files import local_error, read_input
 from leadgenius.scopes import PRODUCTION, may_take_environment_key
 
 __all__ = (
@@ -39,6 +39,7 @@ _FIELDS = {"agent": "api_key", "amplify": "amplify_api_key", "jwt": "token"}
 _NOUNS = {"agent": "API key", "amplify": "Amplify key", "jwt": "login"}
 _IN_FILES = frozenset(("LGP_API_KEY", "LEADGENIUS_API_KEY", "LGP_AMPLIFY_API_KEY", "LGP_EMAIL", "LGP_PASSWORD"))
 _FILE_LIMIT = 64 * 1024
+_LONGEST_PIPE = 5.0  # seconds that the pipe of a process substitution may take to its end
 
 
 @dataclass(frozen=True)
@@ -196,11 +197,10 @@ class Credentials:
 def _first_line(path: Path, name: str) -> str:
     """Read errors of a text carry the text, so nothing is raised while one is at hand."""
     try:
-        with path.open("rb") as file:
-            raw = file.readline(_FILE_LIMIT)
+        raw = read_input(path, limit=_FILE_LIMIT, wait=_LONGEST_PIPE)
     except OSError as error:
         raise local_error(path, f"read ({name})", error) from error
-    line = raw.decode("utf-8-sig", errors="replace").rstrip("\r\n")
+    line = raw.partition(b"\n")[0].decode("utf-8-sig", errors="replace").rstrip("\r")
     if not line.strip() or "\ufffd" in line or "\0" in line:
         raise LocalError(f"{path} ({name}) has no text in its first line", hint="one line of UTF-8 text is expected")
     return line

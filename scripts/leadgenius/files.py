@@ -200,7 +200,7 @@ def check_replaceable(path: Path, spare: bytes) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, wait: float = 10.0) -> Iterator[None]:
+def locked(path: Path, *, wait: float = 5.0) -> Iterator[None]:
     """Hold the lock of `path`, a file PATH.lock beside it that stays; released by the system when a process dies.
 
     Waits at most `wait` seconds. Raises LocalError: `locked` when another process keeps it, else `permission` or
@@ -216,7 +216,7 @@ def locked(path: Path, *, wait: float = 10.0) -> Iterator[None]:
     except OSError as error:
         raise local_error(lock, "written", error) from error
     try:
-        _wait_for(descriptor, lock, time.monotonic() + wait)
+        take_lock(descriptor, lock, wait)
         yield
     finally:
         os.close(descriptor)
@@ -303,8 +303,9 @@ def _sync_directory(directory: Path) -> None:
             os.close(descriptor)
 
 
-def _wait_for(descriptor: int, lock: Path, deadline: float) -> None:
+def take_lock(descriptor: int, lock: Path, wait: float) -> None:
     """Ask again and again rather than block: a stopped process could hold the lock for ever."""
+    deadline = time.monotonic() + wait
     while True:
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from leadgenius.errors import RateError
+from leadgenius.errors import LocalError, RateError
+from leadgenius.files import take_lock
 
 try:
     import fcntl
@@ -161,12 +162,14 @@ class RequestLog:
         """Rename the damaged file, and its journal first, which would otherwise be played back into the new one."""
         kept = path.with_name(f"{path.name}.corrupt-{self._clock():.0f}")
         try:
-            with _alone(path.parent):
+            with _alone(path.parent, self._lock_timeout):
                 if self._moved():
                     return  # another process met the same damage and was faster: its new file is good
                 with contextlib.suppress(FileNotFoundError):
                     path.with_name(f"{path.name}-journal").replace(kept.with_name(f"{kept.name}-journal"))
                 path.replace(kept)
+        except LocalError as error:
+            raise self._busy() from error
         except OSError as error:
             self._give_way(f"it is damaged, and cannot be renamed: {error.strerror}")
         else:
@@ -218,14 +221,14 @@ def _ours(found: os.stat_result) -> bool:
 
 
 @contextlib.contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Hold the directory's own lock; the system releases it when the process dies."""
+def _alone(directory: Path, wait: float) -> Iterator[None]:
+    """Hold the directory's own lock; the system releases it when the process dies. LocalError after `wait` seconds."""
     if fcntl is None:
         yield
         return
     descriptor = os.open(directory, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        take_lock(descriptor, directory, wait)
         yield
     finally:
         os.close(descriptor)

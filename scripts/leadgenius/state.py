@@ -37,21 +37,21 @@ def _candidates(environ: Mapping[str, str]) -> list[tuple[Path, Path]]:
 
 
 def _usable(path: Path, above: Path) -> bool:
-    if not above.is_dir():
-        return False
     try:
+        if not above.is_dir():  # an OSError of its own when the name is too long
+            return False
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.access(path, os.W_OK | os.X_OK)
     except OSError:
         return False
-    return os.access(path, os.W_OK | os.X_OK)
 
 
 def _private_temporary(environ: Mapping[str, str]) -> Path | None:
     """`$TMPDIR/leadgenius-UID`, only if it is ours and 0700: anybody may have made it before us."""
     if environ.get("LGP_STATE_DIR", "").strip() or not hasattr(os, "getuid"):
         return None
-    path = Path(environ.get("TMPDIR") or tempfile.gettempdir(), f"leadgenius-{os.getuid()}")
     try:
+        path = Path(environ.get("TMPDIR") or tempfile.gettempdir(), f"leadgenius-{os.getuid()}")
         path.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
     except OSError:
