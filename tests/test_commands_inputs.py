@@ -101,3 +101,24 @@ def test_standard_input_is_utf_8_whatever_the_locale(
     monkeypatch.setattr(sys, "stdin", stream)
     assert program.main(["leads", "delete", "--yes", "--ids-from", "-"]) == 2
     assert "UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lies", ["pipe", "link"])
+def test_the_list_of_jobs_is_written_to_no_pipe_and_through_no_link(
+    lies: str, lgp: Run, sandboxed: Path, tmp_path: Path
+) -> None:
+    """A job has been started by then: its id is told all the same, and a warning says that it is not kept."""
+    path, victim = sandboxed / "jobs.jsonl", tmp_path / "victim"
+    victim.write_text("precious")
+    if lies == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(victim)
+    ran = lgp("leads", "enrich", "--ids", *some_leads(lgp))
+    assert ran.code == 0
+    assert any("jobs.jsonl" in note["message"] for note in ran.notes())
+    assert victim.read_text() == "precious"
+
+
+def some_leads(lgp: Run) -> list[str]:
+    return lgp("leads", "list", "--page-size", "1", "--format", "ids").out.split()

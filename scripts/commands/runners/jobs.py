@@ -15,6 +15,7 @@ from commands.runners.rows import Call
 from console.text import compact, plain_id
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError, UnknownOutcomeError, UsageError
+from leadgenius.files import open_own
 from leadgenius.judgement import moment
 from leadgenius.scopes import segment
 
@@ -46,8 +47,7 @@ def note(call: Call, job_id: str) -> None:
     if session.folder is None:
         return
     try:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        descriptor = os.open(session.folder / "jobs.jsonl", flags, 0o600)
+        descriptor = open_own(session.folder / "jobs.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         with os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.write(compact(line) + "\n")
     except OSError:
