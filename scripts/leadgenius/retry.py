@@ -19,8 +19,6 @@ LONGEST_WAIT = 86_400.0
 LADDER = (5.0, 15.0, 45.0)  # seconds after a 429 that says nothing about time, by attempt
 JITTER = 1.0  # seconds added at most to a wait that the server named, so that waiting processes do not come back as one
 RETRYABLE = frozenset({"GET", "PUT", "DELETE"})
-_TOLD_BY_PROXIES = frozenset({408, 425, 499})  # they gave up, or the client too early; the server may go on
-_DONE_ELSEWHERE = frozenset({301, 302, 303})  # after a POST: "see the result over there", so it may have been made
 
 KINDS = ("connect", "tls", "no_answer", "body", "not_json", "broken_json", "status", "too_large")
 
@@ -107,19 +105,17 @@ def _may_send_again(method: str, failure: Failure, attempt: int) -> bool:
 
 
 def _is_server_fault(status: int | None) -> bool:
-    return status is not None and (500 <= status <= 599 or status in _TOLD_BY_PROXIES)
+    return status is not None and 500 <= status <= 599
 
 
 def _verdict(method: str, status: int) -> int | None:
-    """The exit code of a status that tells the outcome; None where it tells nothing (5xx, proxies, unheard-of ones)."""
+    """The exit code of a status that tells the outcome; None where it tells nothing (5xx and unheard-of ones)."""
     if status in (401, 403):
         return 3
     if status == 429:
         return 5
-    if status in _TOLD_BY_PROXIES:
-        return None
-    if status in _DONE_ELSEWHERE and method == "POST":
-        return 8
+    if status == 303 and method == "POST":
+        return 8  # "see the result over there": the change was probably made
     return 4 if 200 <= status <= 499 else None
 
 
