@@ -263,5 +263,7 @@ def _counted(call: Call, params: dict[str, Any], complete: Completeness) -> dict
     total = answers.total(client.call("GET", operation.path, params=sent, scope=operation.scope).body)
     if total is not None:
         return {"count": total, "complete": complete(), "method": "pagination.totalItems"}
-    found = sum(len(page.items) for page in pages(call, params))
-    return {"count": found, "complete": complete(), "method": "every page was read"}
+    found, short = 0, False
+    for page in pages(call, params):
+        found, short = found + len(page.items), page.short
+    return {"count": found, "complete": not short and complete(), "method": "every page was read"}
