@@ -31,7 +31,7 @@ def world(tmp_path: Path) -> dict[str, str]:
     for name in ("home", "state", "tmp", "cwd"):
         (tmp_path / name).mkdir(exist_ok=True)
     world = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "tmp")} | COMPILED
-    return {**world, "LGP_STATE_DIR": str(tmp_path / "state"), "LGP_API_KEY": KEY, "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**world, "LGP_STATE_DIR": str(tmp_path / "state"), "LGP_API_KEY": KEY}
 
 
 def command(script: str, argv: Sequence[str]) -> list[str]:
