@@ -1,4 +1,4 @@
-"""What newcomers stumbled over, each kept from coming back."""
+"""Slips that are easily made, and odd answers, each kept from doing harm."""
 
 from __future__ import annotations
 

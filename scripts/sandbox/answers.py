@@ -77,5 +77,5 @@ def said(http: int = 200, **fields: Any) -> Answer:
 
 
 def not_found(what: str) -> Refusal:
-    """Also the answer to another company's id: its existence is nobody's business (api: tenancy)."""
+    """Also the answer to another company's id (references/api_reference.md#tenancy): it is nobody's business."""
     return Refusal("NOT_FOUND", f"No {what} has this id")

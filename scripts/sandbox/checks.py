@@ -191,7 +191,10 @@ def query_of(query: Mapping[str, str], checks: Mapping[str, Check]) -> dict[str,
 
 
 def batch(body: Any, name: str, most: int, member: Check = anything) -> list[Any]:
-    """The list `name` of a batch body, 1 to `most` entries. Over it: BATCH_TOO_LARGE (api: batch ceilings)."""
+    """The list `name` of a batch body, 1 to `most` entries.
+
+    Over it: BATCH_TOO_LARGE (references/api_reference.md#batch-ceilings).
+    """
     rows = body.get(name) if isinstance(body, dict) else None
     if isinstance(rows, list) and len(rows) > most:
         problem = f"has {len(rows)} entries; at most {most} are allowed"

@@ -14,7 +14,7 @@ from sandbox.times import iso
 
 
 def refuse_foreign(call: Call, body: Any, under: str = "") -> None:
-    """`owner` and `company_id` come from the key; other values are IMMUTABLE_FIELD (api: tenancy)."""
+    """`owner` and `company_id` come from the key (references/api_reference.md#tenancy); others are IMMUTABLE_FIELD."""
     mine = {"owner": call.caller.user, "company_id": call.company}
     given = body if isinstance(body, dict) else {}
     found = [(under + name, "is set from the key") for name in mine if given.get(name) not in (None, mine[name])]
