@@ -1,8 +1,8 @@
 """The shared helper: key storage, scope routing, retry and rate limits. No argparse, no printing.
 
     from leadgenius import connect
-    client = connect()
-    client.call("GET", "/campaigns").body
+    with connect() as client:
+        client.call("GET", "/campaigns").body
 
 `connect` reads the environment and the credential file as the command line does, and shares its request log, so a
 program of yours and the command line together stay within one key's limits.

@@ -3,9 +3,9 @@
 An agent's author can use it alone:
 
     from leadgenius import Client, connect
-    client = connect()                       # the same credentials, limiter and origin as the command line
-    for page in client.pages("/campaigns"):
-        print(page.items)
+    with connect() as client:                # the same credentials, limiter and origin as the command line
+        for page in client.pages("/campaigns"):
+            print(page.items)
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Limiter(Protocol):
     def acquire(self, credential_id: str, *, max_wait: float, hold: float) -> int: ...
     def settle(self, slot: int, headers: Mapping[str, str]) -> None: ...
     def penalize(self, credential_id: str, seconds: float, *, proxy: bool) -> None: ...
+    def close(self) -> None: ...
 
 
 class Keys(Protocol):
@@ -91,6 +92,17 @@ class Client:
     uniform: Callable[[float, float], float] = random.uniform
     requests: int = 0  # attempts sent so far
     sandbox: bool = False  # an answer has said that it comes from a sandbox
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection and the request log."""
+        self.transport.close()
+        self.limiter.close()
 
     @property
     def origin(self) -> str:

@@ -75,7 +75,8 @@ def clean_origin(text: str) -> str:
         raise UsageError("The base URL cannot be read.", hint=_origin_hint()) from error
     if "@" in parts.netloc:
         raise UsageError("The base URL carries a user name or password.", hint=_origin_hint())
-    if not (_HOST.fullmatch(host) or is_loopback(host)) or parts.query or parts.fragment or port == 0:
+    known = is_loopback(host) or (_HOST.fullmatch(host) and "[" not in parts.netloc)
+    if not known or parts.query or parts.fragment or port == 0:
         raise UsageError("The base URL is not an origin.", hint=_origin_hint())
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise UsageError("The base URL must be https; http is for this machine only.", hint=_origin_hint())
