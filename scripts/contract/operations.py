@@ -1,0 +1,189 @@
+"""references/openapi.json, read once: operations with method, path, fields, limits and effect."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+Schema = dict[str, Any]
+FILE = Path(__file__).resolve().parents[2] / "references" / "openapi.json"
+_PAGING = {"page", "pageSize", "limit", "nextToken", "fields"}  # set by the options every list has
+
+
+class Operation:
+    """One operation of the API. `body`, `answer` and fields are resolved one level; see `expand`."""
+
+    __slots__ = ("id", "method", "path", "spec")
+
+    def __init__(self, name: str, method: str, path: str, spec: Schema) -> None:
+        self.id = name  # leads.create
+        self.method = method  # POST
+        self.path = path  # as on the wire: /api/agent/leads
+        self.spec = spec
+
+    def __repr__(self) -> str:
+        return f"<Operation {self.id}: {self.method} {self.path}>"
+
+    @property
+    def summary(self) -> str:
+        return str(self.spec["summary"])
+
+    @property
+    def description(self) -> str:
+        return str(self.spec["description"])
+
+    @property
+    def scope(self) -> str:
+        """agent, system, admin or root: which credential it takes."""
+        return str(self.spec["x-scope"])
+
+    @property
+    def effect(self) -> str:
+        """reads, writes, contacts-people, spends or deletes."""
+        return str(self.spec["x-effect"])
+
+    @property
+    def paging(self) -> str | None:
+        """page or cursor for a list, None for everything else."""
+        return self.spec.get("x-paging")
+
+    @property
+    def collection(self) -> str:
+        """The last fixed word of the path: some servers put the rows of a list under this name."""
+        words = [
+            word for word in self.path.split("/") if word and word[0] != "{" and word != "list"
+        ]
+        return words[-1]
+
+    @property
+    def changing(self) -> bool:
+        """Whether read-only mode refuses it. A login is a POST that changes nothing."""
+        return self.method != "GET" and self.id != "auth.login"
+
+    def parameters(self, place: str = "query") -> dict[str, Schema]:
+        """name → parameter, of those in `place` (query or path)."""
+        found = [resolve(one) for one in self.spec.get("parameters", ())]
+        return {one["name"]: one for one in found if one["in"] == place}
+
+    def filters(self) -> dict[str, Schema]:
+        """name → query parameter, paging left out."""
+        return {name: one for name, one in self.parameters().items() if name not in _PAGING}
+
+    @property
+    def body(self) -> Schema | None:
+        content = self.spec.get("requestBody", {}).get("content")
+        return resolve(content["application/json"]["schema"]) if content else None
+
+    def body_fields(self) -> dict[str, Schema]:
+        """name → schema of the body's top-level fields."""
+        return {name: resolve(one) for name, one in (self.body or {}).get("properties", {}).items()}
+
+    @property
+    def required(self) -> list[str]:
+        """The fields a body must have."""
+        return list((self.body or {}).get("required", ()))
+
+    @property
+    def answer(self) -> Schema:
+        """The schema of the success answer."""
+        code = next(code for code in self.spec["responses"] if code[0] == "2")
+        return resolve(
+            resolve(self.spec["responses"][code])["content"]["application/json"]["schema"]
+        )
+
+    def record(self) -> Schema:
+        """The schema of one record: an item of a list, else `data`, else the answer itself."""
+        data = resolve(self.answer["properties"].get("data", {}))
+        found = resolve(data["items"]) if "items" in data else data
+        return found if found.get("properties") else self.answer
+
+    def columns(self) -> list[str]:
+        """The fields of one record, in the order of csv columns."""
+        return list(self.record()["properties"])
+
+    def id_field(self) -> str | None:
+        """The body field that is an array of ids, if there is one."""
+        fields = self.body_fields()
+        return next((name for name in ("ids", "leadIds") if name in fields), None)
+
+    def ceiling(self, field: str) -> int:
+        """How many items the body's array `field` takes in one request."""
+        schema = self.body_fields()[field]
+        return int(
+            min(one["maxItems"] for one in (schema, *schema.get("allOf", ())) if "maxItems" in one)
+        )
+
+
+@cache
+def document() -> Schema:
+    """The whole document. ValueError when the file is missing or is not JSON."""
+    try:
+        loaded: Schema = json.loads(FILE.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            "references/openapi.json is missing or broken; install the skill's whole folder again."
+        ) from error
+    return loaded
+
+
+@cache
+def operations() -> dict[str, Operation]:
+    """operationId → Operation, in the order of the document."""
+    return {
+        spec["operationId"]: Operation(spec["operationId"], method.upper(), path, spec)
+        for path, methods in document()["paths"].items()
+        for method, spec in methods.items()
+    }
+
+
+def schemas() -> dict[str, Schema]:
+    """name → shared schema."""
+    found: dict[str, Schema] = document()["components"]["schemas"]
+    return found
+
+
+def resolve(schema: Schema) -> Schema:
+    """What `$ref` points to; keywords beside the reference win."""
+    while "$ref" in schema:
+        target: Any = document()
+        for word in schema["$ref"][2:].split("/"):
+            target = target[word]
+        schema = {**target, **{name: value for name, value in schema.items() if name != "$ref"}}
+    return schema
+
+
+def expand(schema: Any, levels: int = 2) -> Any:
+    """`schema` with references resolved `levels` deep; deeper ones keep only the name they refer to."""
+    if isinstance(schema, list):
+        return [expand(one, levels) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" not in schema:
+        return {name: expand(one, levels) for name, one in schema.items()}
+    if levels <= 0:
+        return {**schema, "$ref": schema["$ref"].rsplit("/", 1)[-1]}
+    return expand(resolve(schema), levels - 1)
+
+
+def at(method: str, path: str) -> Operation | None:
+    """The operation of a method and a path on the wire, or None."""
+    matching = (one for one in operations().values() if one.method == method)
+    return next((one for one in matching if _matches(one.path, path)), None)
+
+
+def _matches(template: str, path: str) -> bool:
+    words, given = template.split("/"), path.rstrip("/").split("/")
+    if len(words) != len(given):
+        return False
+    return all(word == have or word[:1] == "{" for word, have in zip(words, given, strict=True))
+
+
+def near(word: str, known: list[str], least: float = 0.5) -> str:
+    """The names most like `word`, with commas between; empty when none is. `least` 0 gives the one nearest."""
+    from difflib import get_close_matches  # slow to import, and needed for a mistake only
+
+    names = {name.lower(): name for name in known}
+    found = get_close_matches(word.lower(), list(names), n=3 if least else 1, cutoff=least)
+    return ", ".join(names[name] for name in found)
