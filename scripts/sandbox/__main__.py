@@ -1,12 +1,20 @@
-"""`python3 scripts/sandbox`: serve the sandbox on a loopback port and print the lines that point a shell at it."""
+"""Serve a local LeadGenius Pro with demo data on 127.0.0.1: no account, no network, nothing real.
+
+python3 scripts/sandbox              serves until Ctrl-C and prints the lines that point a shell at it
+python3 scripts/sandbox -- COMMAND…  serves, runs COMMAND against it with demo credentials, ends with its exit code
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
 import sqlite3
+import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,81 +22,156 @@ from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)  # Python puts this folder there; the package is above it
 
+from leadgenius import settings  # noqa: E402
 from sandbox import demo  # noqa: E402
-from sandbox.app import Sandbox, default_database  # noqa: E402
+from sandbox.app import Sandbox  # noqa: E402
 from sandbox.server import Server, serve  # noqa: E402
 
 USAGE, LOCAL = 2, 9
+PORT = 8787
+NAMES = ("email", "password", "api_key", "amplify_api_key", "company_id")
+# Variables of the user's account, which a command against the sandbox must not see; every LGP_…_FILE is another.
+PRIVATE = ("LGP_PROFILE", "LGP_SANDBOX", "LGP_USER_ID", "LGP_LIMITER", "LEADGENIUS_API_KEY")
+EPILOG = """faults (--fault, repeatable):
+  METHOD PATH=WHAT*N, as in 'POST /leads/batch=503*2' or 'ANY /campaigns/*=reset'. METHOD may be ANY, a * in
+  PATH is one segment, N is how often (without *N always). WHAT is
+    503, 429:30 …       a status from 400 to 599, with a Retry-After of so many seconds; nothing is done
+    reset close stall   the connection breaks, or no answer comes; nothing is done
+    html                a sign-in page of a proxy, status 200; nothing is done
+    stored-nothing      an answer of success with ids; nothing is kept
+    truncate badjson    the call is carried out, its answer is damaged
+    applied-reset       the call is carried out, the connection breaks before the answer
+    lag:SECONDS         a list does not show records that are younger
+
+exit codes: 2 wrong options, 9 the database or the port cannot be had, else that of COMMAND
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until interrupted. Returns 0, 2 for wrong options, 9 when the database or the port cannot be had."""
+    """Serve until interrupted, or while the command runs. Returns the exit code."""
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
-    args = _parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    end = given.index("--") if "--" in given else len(given)
+    args, command = _parser().parse_args(given[:end]), given[end + 1 :]
     try:
-        server = serve(_sandbox(args), args.port)
+        if "--" in given and not command:
+            raise ValueError("-- must be followed by a command")
+        database = args.db or _default_database()
+        server = serve(_sandbox(args, database), _port(args, command))
     except ValueError as error:
         return _fail(USAGE, str(error))
     except sqlite3.Error as error:
-        return _fail(LOCAL, f"the database {args.db} cannot be used: {error}; --reset makes it anew")
+        return _fail(LOCAL, f"the database cannot be used: {error}; --reset makes it anew")
     except OSError as error:
-        return _fail(LOCAL, f"{error.strerror or error}: {error.filename or f'port {args.port}'}")
+        return _fail(LOCAL, f"{error.strerror or error}: {error.filename or f'port {args.port or PORT}'}")
     except KeyboardInterrupt:
         return 0
     with server:
-        return _run(server, args.db)
+        return _run(server, command, args) if command else _serve(server, database)
 
 
-def _run(server: Server, database: Path) -> int:
+def _default_database() -> Path:
+    state = settings.state_dir(os.environ)
+    if state is None:
+        raise OSError("no state directory can be written; set LGP_STATE_DIR or give --db")
+    return state / "sandbox" / "sandbox.sqlite3"
+
+
+def _port(args: argparse.Namespace, command: Sequence[str]) -> int:
+    """A command is pointed at its port, so any free one will do."""
+    default = 0 if command else PORT
+    return default if args.port is None else int(args.port)
+
+
+def _sandbox(args: argparse.Namespace, database: Path) -> Sandbox:
+    """Raises ValueError, OSError, sqlite3.Error."""
+    options = {name: getattr(args, name) for name in ("limits", "rate_limit", "faults", "allow_duplicates")}
+    if args.reset:
+        demo.make(database, time.time(), args.demo_leads, reset=True)
+        # Beside the default database lie the credentials of those who embed it; the new data does not know their keys.
+        database.with_name("credentials.json").unlink(missing_ok=True)
+    sandbox = Sandbox(database, demo_leads=args.demo_leads, **options)
+    if args.demo_leads is not None and not args.reset and not sandbox.is_new:
+        _note(f"the data in {database} stays as it is; add --reset for new data of {args.demo_leads} leads")
+    return sandbox
+
+
+def _serve(server: Server, database: Path) -> int:
     try:
-        _announce(server.server_port, database)
+        for name, value in _variables(server, "").items():
+            print(f"export {name}={shlex.quote(value)}")
+        print("# a second company:")
+        for name, value in _variables(server, "other_").items():
+            print(f"# export {name}={shlex.quote(value)}")
+        sys.stdout.flush()
+        _note(f"serving {database} on port {server.server_port}; the data is not real. Ctrl-C ends it.")
         server.serve_forever()
     except (KeyboardInterrupt, BrokenPipeError):
-        print("sandbox: ended", file=sys.stderr)
+        _note("ended")
     return 0
 
 
-def _sandbox(args: argparse.Namespace) -> Sandbox:
-    """Raises ValueError, OSError, sqlite3.Error."""
-    if args.reset:
-        demo.make(args.db, time.time(), reset=True)
-        # Beside the default database lie the credentials of those who embed it; the new data does not know their keys.
-        args.db.with_name("credentials.json").unlink(missing_ok=True)
-    return Sandbox(args.db, limits=args.limits, rate_limit=not args.no_rate_limit, faults=args.fault)
+def _variables(server: Server, company: str) -> dict[str, str]:
+    found = {f"LGP_{name.upper()}": demo.CREDENTIALS[company + name] for name in NAMES}
+    return {"LGP_BASE_URL": f"http://127.0.0.1:{server.server_port}", **found}
 
 
-def _announce(port: int, database: Path) -> None:
-    for name, value in _variables(port).items():
-        print(f"export {name}={shlex.quote(value)}")
-    sys.stdout.flush()
-    print(f"sandbox: serving {database} on port {port}; the data is not real. Ctrl-C ends it.", file=sys.stderr)
+def _run(server: Server, command: Sequence[str], args: argparse.Namespace) -> int:
+    """Run the command against the server with credentials and a state of its own; signals are the command's."""
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with tempfile.TemporaryDirectory(prefix="leadgenius-") as folder:
+        environ = {**_without_account(os.environ), **_variables(server, ""), **_limits_of(args)}
+        environ |= {"LGP_STATE_DIR": folder, "LGP_AUTH_FILE": str(Path(folder, "credentials.json"))}
+        try:
+            process = subprocess.Popen(command, env=environ)
+        except OSError as error:
+            return _fail(LOCAL, f"{command[0]}: {error.strerror}")
+        signal.signal(signal.SIGINT, lambda *_: None)  # a terminal's Ctrl-C reaches the command by itself
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        code = process.wait()
+    server.shutdown()
+    return code if code >= 0 else 128 - code
 
 
-def _variables(port: int) -> Mapping[str, str]:
-    names = ("email", "password", "api_key", "amplify_api_key", "company_id")
-    found = {f"LGP_{name.upper()}": demo.CREDENTIALS[name] for name in names}
-    return {"LGP_BASE_URL": f"http://127.0.0.1:{port}", **found}
+def _without_account(environ: Mapping[str, str]) -> dict[str, str]:
+    named = {name for name in environ if name.startswith(("LGP_", "LEADGENIUS_")) and name.endswith("_FILE")}
+    return {name: value for name, value in environ.items() if name not in (*PRIVATE, *named)}
+
+
+def _limits_of(args: argparse.Namespace) -> dict[str, str]:
+    """The limits that the command's own pacing must know."""
+    if not args.rate_limit:
+        return {"LGP_RATE_LIMITS": "1000000/1"}
+    text = args.limits or os.environ.get("LGP_RATE_LIMITS", "")
+    return {"LGP_RATE_LIMITS": text.removeprefix("fixed:")} if text else {}
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sandbox", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--port", type=_port, default=8787, help="port on 127.0.0.1; 0 takes a free one (8787)")
-    where = "SQLite file (default: in the state directory)"
-    parser.add_argument("--db", type=Path, default=default_database(), help=where)
-    parser.add_argument("--no-rate-limit", action="store_true", help="admit every call")
-    parser.add_argument("--limits", help="requests/seconds,… ; fixed: in front rehearses fixed windows")
-    parser.add_argument("--reset", action="store_true", help="throw the data away and start with the demo data")
-    parser.add_argument("--fault", action="append", default=[], metavar="'METHOD PATH=WHAT*N'", help=FAULT_HELP)
+    parser = argparse.ArgumentParser(
+        prog="sandbox",
+        usage="%(prog)s [options] [-- COMMAND…]",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--port", type=_number, help=f"port on 127.0.0.1; 0 takes a free one (default {PORT}; with COMMAND 0)")
+    add("--db", type=Path, metavar="PATH", help="SQLite file (default: sandbox/sandbox.sqlite3 in the state directory)")
+    add("--reset", action="store_true", help="throw the data away and start with the demo data")
+    add("--demo-leads", type=_number, metavar="N", help=f"leads of the main company in new data (default {demo.LEADS})")
+    add("--limits", metavar="LIMITS", help="requests/seconds,… such as 5/10; fixed:5/10 is a window that opens at once")
+    add("--no-rate-limit", action="store_false", dest="rate_limit", help="count no calls, send no X-RateLimit headers")
+    add("--allow-duplicates", action="store_true", help="take the same e-mail twice within a client")
+    fault = "fail on purpose, see below"
+    add("--fault", action="append", default=[], dest="faults", metavar="'METHOD PATH=WHAT*N'", help=fault)
     return parser
 
 
-FAULT_HELP = """fail on purpose, N times: WHAT is a status (503, 503:30 with Retry-After), reset, close, stall,
-    truncate, badjson, html or applied-reset; METHOD may be ANY, * in PATH is one segment. Repeatable"""
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError("must be a number from 0 to 65535")
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 7:
+        raise argparse.ArgumentTypeError("must be a whole number")
     return int(text)
 
 
@@ -96,8 +179,12 @@ def _interrupt(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _fail(code: int, message: str) -> int:
+def _note(message: str) -> None:
     print(f"sandbox: {message}", file=sys.stderr)
+
+
+def _fail(code: int, message: str) -> int:
+    _note(message)
     return code
 
 

@@ -1,86 +1,235 @@
-"""Analytics: the pipeline of a period, its trends, and reports. The counting is in `funnel`."""
+"""Analytics: the stages that leads pass, counted from stored leads and their recorded status changes.
+
+A cohort is a set of leads. A stage counts those that ever reached it or a later one; unqualified stands apart
+(references/api_reference.md#analytics).
+"""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import math
 import sqlite3
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from sandbox import checks, funnel, jobs, records, reports
-from sandbox.answers import Answer, Refusal, ok, said
-from sandbox.routes import Call, route
-from sandbox.times import span
+from leadgenius.settings import iso
+from sandbox import jobs, resources
+from sandbox.answers import Answer, Refusal, reply
+from sandbox.leads import VISIBLE
+from sandbox.routes import Call, check_dates, handles
+from sandbox.store import Record, unpack
 
-MOST_PERIODS = 1000
-GRANULARITY = checks.one_of("day", "week", "month")
-DATES = {"startDate": checks.day, "endDate": checks.day}
-REPORT = {"reportType": checks.one_of(*reports.TYPES), "format": checks.one_of("json", "csv"), **DATES}
+STAGES = ("new", "qualified", "contacted", "converted")
+DEFAULT_DAYS, MOST_PERIODS = 30, 1000
+LAST_MOMENT = "T23:59:59.999Z"
+# One row for each lead: when it was created, its status now, and the days until each stage (null: never reached).
+COHORT = f"""SELECT created_at, leads.status AS status,
+    julianday(min(CASE WHEN c.status IN ('qualified', 'contacted', 'converted') THEN at END)) - julianday(created_at)
+        AS qualified,
+    julianday(min(CASE WHEN c.status IN ('contacted', 'converted') THEN at END)) - julianday(created_at) AS contacted,
+    julianday(min(CASE WHEN c.status = 'converted' THEN at END)) - julianday(created_at) AS converted
+    FROM leads JOIN status_changes c ON c.lead = leads.seq
+    WHERE {VISIBLE} AND {{}} GROUP BY leads.seq"""
+
+Period = tuple[date, date]  # whole UTC days, both included
+Cohort = Sequence[sqlite3.Row]
 
 
-@route("GET", "/api/agent/analytics/pipeline", "analytics.pipeline")
+def _values(call: Call, period: Period = (date.min, date.max), **more: str) -> dict[str, str]:
+    start, end = period[0].isoformat(), period[1].isoformat() + LAST_MOMENT
+    return {"company": call.company, "user": call.caller.user, "start": start, "end": end, **more}
+
+
+def _of_period(call: Call, period: Period) -> Cohort:
+    query = COHORT.format("created_at BETWEEN :start AND :end")
+    return call.db.execute(query, _values(call, period)).fetchall()
+
+
+def counted(cohort: Cohort) -> dict[str, int]:
+    """How many leads reached each stage."""
+    reached = {stage: sum(row[stage] is not None for row in cohort) for stage in STAGES[1:]}
+    return {"new": len(cohort), **reached}
+
+
+def rate(part: int, whole: int) -> float | None:
+    """A share from 0 to 1, null where there is nothing to share."""
+    return round(part / whole, 4) if whole else None
+
+
+def _average_days(cohort: Cohort, stage: str) -> float | None:
+    """Mean days from creation to the stage, over the leads that reached it."""
+    days = [row[stage] for row in cohort if row[stage] is not None]
+    return round(sum(days) / len(days), 2) if days else None
+
+
+# A campaign's metrics
+
+
+@handles("campaigns.metrics")
+def metrics(call: Call) -> Answer:
+    """Counts of all leads of the campaign, not only of those a search would see."""
+    return reply(data=measured(call, resources.find(resources.KINDS["campaigns"], call)))
+
+
+def measured(call: Call, campaign: Record) -> Record:
+    """Counts (ever reached the stage or a later one), rate, and money.
+
+    pipelineValue is the deal value of all qualified leads, roi is (deal value of the converted ones − spend) / spend;
+    null without the campaign's own `spend` and `averageDealValue`, and where a number grows out of range.
+    """
+    query = COHORT.format("campaign_id = :campaign")
+    counts = counted(call.db.execute(query, _values(call, campaign=campaign["id"])).fetchall())
+    spend, deal = campaign.get("spend"), campaign.get("averageDealValue")
+    return {
+        "leads": counts["new"],
+        **{stage: counts[stage] for stage in STAGES[1:]},
+        "conversionRate": rate(counts["converted"], counts["new"]),
+        "spend": spend,
+        "pipelineValue": _money(deal, counts["qualified"]),
+        "roi": _return(spend, _money(deal, counts["converted"])),
+        "asOf": iso(call.now),
+    }
+
+
+def _money(deal: float | None, leads: int) -> float | None:
+    return deal * leads if deal is not None and deal < 1e300 else None
+
+
+def _return(spend: float | None, value: float | None) -> float | None:
+    if not spend or value is None or spend >= 1e300:
+        return None
+    gain = (value - spend) / spend
+    return round(gain, 4) if math.isfinite(gain) else None
+
+
+# The funnel of a period, and its trends
+
+
+@handles("analytics.pipeline")
 def pipeline(call: Call) -> Answer:
     """The funnel of the leads created in the period; without dates, of the last 30 days."""
-    start, end = _period(call, checks.query_of(call.query, DATES), "INVALID_PARAMETER")
-    return ok(reports.pipeline(call, start, end))
+    return reply(data=_funnel(call, _period(call, call.query, "INVALID_PARAMETER")))
 
 
-@route("GET", "/api/agent/analytics/trends", "analytics.trends")
+def _funnel(call: Call, period: Period) -> Record:
+    """period, stages with the rate from the stage before, velocity in days, totals."""
+    cohort = _of_period(call, period)
+    counts = counted(cohort)
+    before = [None, *list(counts.values())[:-1]]
+    stages = [
+        {"stage": stage, "count": count, "conversionRate": None if above is None else rate(count, above)}
+        for (stage, count), above in zip(counts.items(), before, strict=True)
+    ]
+    return {
+        "period": _dates(period),
+        "stages": stages,
+        "velocity": {
+            "averageDaysToQualify": _average_days(cohort, "qualified"),
+            "averageDaysToContact": _average_days(cohort, "contacted"),
+            "averageDaysToConvert": _average_days(cohort, "converted"),
+        },
+        "totals": {
+            "leads": counts["new"],
+            "converted": counts["converted"],
+            "unqualified": sum(row["status"] == "unqualified" for row in cohort),
+            "conversionRate": rate(counts["converted"], counts["new"]),
+        },
+    }
+
+
+def _dates(period: Period) -> dict[str, str]:
+    return {"startDate": period[0].isoformat(), "endDate": period[1].isoformat()}
+
+
+def _period(call: Call, given: Mapping[str, Any], code: str) -> Period:
+    """The whole UTC days asked for: 30 of them when one end or both are missing."""
+    check_dates(given, code)
+    start, end = (date.fromisoformat(given[name]) if name in given else None for name in ("startDate", "endDate"))
+    reach = timedelta(days=DEFAULT_DAYS - 1)
+    if start is None:
+        end = end or datetime.fromtimestamp(call.now, timezone.utc).date()
+        return (end - reach if end - date.min > reach else date.min), end
+    return start, end or (start + reach if date.max - start > reach else date.max)
+
+
+@handles("analytics.trends")
 def trends(call: Call) -> Answer:
     """One entry for each day, ISO week or month of the period, also the empty ones; a lead counts where it began."""
-    query = checks.query_of(call.query, {"granularity": GRANULARITY, **DATES})
-    granularity = query.get("granularity", "day")
-    start, end = _period(call, query, "INVALID_PARAMETER")
-    periods: dict[str, list[sqlite3.Row]] = {day.isoformat(): [] for day in _periods(start, end, granularity)}
-    for row in funnel.of_period(call, start, end):
-        periods[_first(date.fromisoformat(row["created_at"][:10]), granularity).isoformat()].append(row)
-    series = [_entry(day, rows) for day, rows in periods.items()]
-    return ok({"granularity": granularity, "period": reports.period(start, end), "series": series})
+    granularity = call.query.get("granularity", "day")
+    period = _period(call, call.query, "INVALID_PARAMETER")
+    found: dict[str, list[sqlite3.Row]] = {day.isoformat(): [] for day in _starts(period, granularity)}
+    for row in _of_period(call, period):
+        found[_first(date.fromisoformat(row["created_at"][:10]), granularity).isoformat()].append(row)
+    series = [_point(day, rows) for day, rows in found.items()]
+    return reply(data={"granularity": granularity, "period": _dates(period), "series": series})
 
 
-def _entry(day: str, rows: Sequence[sqlite3.Row]) -> dict[str, Any]:
-    counts = funnel.counted(rows)
-    return {"periodStart": day, **counts, "conversionRate": funnel.rate(counts["converted"], counts["new"])}
+def _point(day: str, rows: Cohort) -> Record:
+    counts = counted(rows)
+    return {"periodStart": day, **counts, "conversionRate": rate(counts["converted"], counts["new"])}
 
 
 def _first(day: date, granularity: str) -> date:
-    """The first day of the period that holds the day."""
+    """The first day of the day's own week or month."""
     if granularity == "month":
         return day.replace(day=1)
     return day - timedelta(days=min(day.weekday(), day.toordinal() - 1)) if granularity == "week" else day
 
 
-def _periods(start: date, end: date, granularity: str) -> list[date]:
-    found = [_first(start, granularity)]
-    try:
-        while len(found) <= MOST_PERIODS and (after := _after(found[-1], granularity)) <= end:
-            found.append(after)
-    except OverflowError:
-        pass  # the last day of the calendar has none after it
-    if len(found) > MOST_PERIODS:
-        problem = f"gives more than {MOST_PERIODS} periods; take a coarser one or a shorter span"
-        raise Refusal("INVALID_PARAMETER", "The span is too long for this granularity", [("granularity", problem)])
+def _starts(period: Period, granularity: str) -> list[date]:
+    # 32 days after a first of the month lies in the next month, whatever the month.
+    step = timedelta(days={"day": 1, "week": 7, "month": 32}[granularity])
+    found = [_first(period[0], granularity)]
+    while date.max - found[-1] >= step and (after := _first(found[-1] + step, granularity)) <= period[1]:
+        found.append(after)
+        if len(found) > MOST_PERIODS:
+            problem = f"gives more than {MOST_PERIODS} points; take a coarser one or a shorter span"
+            raise Refusal("INVALID_PARAMETER", "The span is too long for this granularity", [("granularity", problem)])
     return found
 
 
-def _after(day: date, granularity: str) -> date:
-    # 32 days after a first of the month lies in the next month, whatever the month.
-    return _first(day + timedelta(days={"day": 1, "week": 7, "month": 32}[granularity]), granularity)
+# Reports
 
 
-@route("POST", "/api/agent/analytics/reports", "analytics.report")
+@handles("analytics.report")
 def report(call: Call) -> Answer:
-    """202 with jobId; the report is the job's `result` {format, rows, content} once it is completed."""
-    body = records.checked(call, checks.record(REPORT, ["reportType", "format"]))
-    period = _period(call, body, "VALIDATION_ERROR") if {"startDate", "endDate"} & body.keys() else None
-    outcome = reports.written(call, body["reportType"], body["format"], period)
-    job = jobs.start(call, "report", [], outcome=outcome)
-    return said(202, jobId=job["jobId"], data=job)
+    """202 with jobId; the job's `result` is {format, rows, content} once it is completed.
+
+    Without a period: every lead and campaign, or the pipeline of the last 30 days.
+    """
+    dated = {"startDate", "endDate"} & call.body.keys()
+    period = _period(call, call.body, "VALIDATION_ERROR") if dated else None
+    rows = _rows(call, call.body["reportType"], period)
+    form = call.body["format"]
+    content = _csv(rows) if form == "csv" else rows
+    job = jobs.start(call, "report", [], result={"format": form, "rows": len(rows), "content": content})
+    return reply(202, jobId=job["jobId"], data=job)
 
 
-def _period(call: Call, given: dict[str, str], code: str) -> tuple[date, date]:
-    ends = [date.fromisoformat(given[name]) if name in given else None for name in DATES]
-    start, end = span(ends[0], ends[1], call.now)
-    if start > end:
-        raise Refusal(code, "The dates are the wrong way round", [("endDate", "is before startDate")])
-    return start, end
+def _rows(call: Call, kind: str, period: Period | None) -> list[Record]:
+    if kind == "pipeline":
+        return list(_funnel(call, period or _period(call, {}, ""))["stages"])
+    values = _values(call, period) if period else _values(call)
+    source = f"leads WHERE {VISIBLE}"
+    if kind == "campaigns":
+        source = "records WHERE kind = 'campaign' AND company_id = :company"
+    query = f"SELECT doc FROM {source} AND created_at BETWEEN :start AND :end ORDER BY created_at DESC, seq DESC"
+    rows = unpack(call.db.execute(query, values))
+    if kind == "campaigns":
+        rows = [{"id": one["id"], "name": one["name"], **measured(call, one)} for one in rows]
+    return rows
+
+
+def _csv(rows: Sequence[Record]) -> str:
+    """Columns in the order in which the rows bring them up; lists and objects as JSON."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    for row in rows:
+        cells = [row.get(name) for name in columns]
+        writer.writerow([json.dumps(cell) if isinstance(cell, (list, dict)) else cell for cell in cells])
+    return out.getvalue()

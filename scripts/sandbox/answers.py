@@ -1,12 +1,11 @@
-"""What the service says: answers, refusals, and the envelopes both come in."""
+"""What the service answers: answers, refusals, pages, and the envelopes they come in."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 STATUS_OF_CODE = {
     "UNAUTHORIZED": 401,
@@ -21,44 +20,45 @@ STATUS_OF_CODE = {
     "RATE_LIMITED": 429,
     "INTERNAL": 500,
 }  # every other code is a 400
+DEFAULT_SIZE, LARGEST_SIZE = 20, 100
+LARGEST_PAGE = 10**15  # beyond it SQLite could not hold the offset; the page is empty anyway
+JSON = "application/json; charset=utf-8"
+
+Headers = Sequence[tuple[str, str]]
 
 
-@dataclass
-class Answer:
+class Answer(NamedTuple):
     """One HTTP answer. `drop` names a way to break the connection instead of (or while) sending it; see faults."""
 
     status: int
     body: bytes
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    content_type: str = "application/json; charset=utf-8"
+    headers: Headers = ()
+    content_type: str = JSON
     drop: str = ""
 
 
 class Refusal(Exception):
-    """A request that is refused: `code` of the closed list, a sentence, the offending fields, extra headers."""
+    """A refused request: `code` of the closed list, a sentence, (field, problem) pairs, extra headers."""
 
     def __init__(
         self,
         code: str,
         sentence: str,
-        found: Sequence[tuple[str, str]] = (),
-        headers: Sequence[tuple[str, str]] = (),
+        details: Iterable[tuple[str, str]] = (),
+        headers: Headers = (),
         status: int = 0,
     ) -> None:
         super().__init__(sentence)
         self.code = code
-        self.sentence = sentence
-        self.found = found
+        self.details = [{"field": name, "problem": problem} for name, problem in details]
         self.headers = headers
         self.status = status or STATUS_OF_CODE.get(code, 400)
 
     def answer(self) -> Answer:
         """The error envelope: success, error, code, details (one entry for each bad field), requestId."""
-        envelope: dict[str, Any] = {"success": False, "error": self.sentence, "code": self.code}
-        if self.found:
-            envelope["details"] = [{"field": name, "problem": problem} for name, problem in self.found]
-        envelope["requestId"] = f"req-{secrets.token_hex(8)}"
-        return Answer(self.status, encode(envelope), list(self.headers))
+        details = {"details": self.details} if self.details else {}
+        envelope = {"success": False, "error": str(self), "code": self.code, **details}
+        return Answer(self.status, encode({**envelope, "requestId": f"req-{secrets.token_hex(8)}"}), self.headers)
 
 
 def encode(value: Any) -> bytes:
@@ -66,16 +66,36 @@ def encode(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def ok(data: Any, http: int = 200, **beside: Any) -> Answer:
-    """`{"success": true, …beside, "data": data}`; `beside` are the fields clients read at the top level."""
-    return Answer(http, encode({"success": True, **beside, "data": data}))
-
-
-def said(http: int = 200, **fields: Any) -> Answer:
-    """`{"success": true, …fields}`, for the answers whose fields all stand at the top level."""
-    return Answer(http, encode({"success": True, **fields}))
+def reply(status: int = 200, **fields: Any) -> Answer:
+    """`{"success": true, …fields}`; a record stands under `data`, its id beside it, because clients read it there."""
+    return Answer(status, encode({"success": True, **fields}))
 
 
 def not_found(what: str) -> Refusal:
-    """Also the answer to another company's id (references/api_reference.md#tenancy): it is nobody's business."""
+    """Also the answer to another company's id (references/api_reference.md#tenancy)."""
     return Refusal("NOT_FOUND", f"No {what} has this id")
+
+
+class Page(NamedTuple):
+    """A numbered page; sizes over 100 are reduced silently (references/api_reference.md#paging)."""
+
+    number: int
+    size: int
+
+    @classmethod
+    def of(cls, query: Mapping[str, Any]) -> Page:
+        size = min(query.get("pageSize", DEFAULT_SIZE), LARGEST_SIZE)
+        return cls(min(query.get("page", 1), LARGEST_PAGE), size)
+
+    @property
+    def start(self) -> int:
+        return (self.number - 1) * self.size
+
+    def cut(self, rows: Sequence[Any]) -> Sequence[Any]:
+        return rows[self.start : self.start + self.size]
+
+    def answer(self, rows: Sequence[Any], total: int) -> Answer:
+        """success, data, pagination {page, pageSize, totalItems, totalPages}; `rows` are those of this page."""
+        pages = -(-total // self.size)
+        facts = {"page": self.number, "pageSize": self.size, "totalItems": total, "totalPages": pages}
+        return reply(data=rows, pagination=facts)

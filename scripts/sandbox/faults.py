@@ -1,4 +1,4 @@
-"""The fault lever: failures on demand, so that a client can be seen to meet them.
+"""Failures on demand, so that a client can be seen to meet them.
 
 `METHOD PATH=WHAT*N`, as in `POST /leads/batch=503*2` or `ANY /campaigns/*=reset`. PATH with or without `/api` and
 `/agent`; `*` stands for one segment; N is how often, absent is always. WHAT:
@@ -6,8 +6,10 @@
 - a status 400–599, as `503` or `503:30` (with that Retry-After): nothing is done
 - `reset`, `close`, `stall`: nothing is done, and no answer comes
 - `html`: nothing is done, and a proxy's page comes with status 200
+- `stored-nothing`: the answer is that of a call carried out, ids included, and nothing is kept
 - `truncate`, `badjson`: the call is carried out, its answer is damaged
 - `applied-reset`: the call is carried out and the connection reset before the answer
+- `lag:SECONDS`: a list shows no record that is younger
 """
 
 from __future__ import annotations
@@ -15,16 +17,18 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from sandbox.answers import STATUS_OF_CODE, Answer, Refusal
 
-LEVER = re.compile(r"([A-Za-z]+)\s+(\S+)=([a-z-]+|[0-9]{3}(?::[0-9]{1,6})?)(?:\*([0-9]{1,9}))?")
+GRAMMAR = re.compile(r"([A-Za-z]+)\s+(\S+)=([a-z-]+|[45][0-9]{2}(?::[0-9]{1,6})?|lag:[0-9]{1,6})(?:\*([0-9]{1,9}))?")
 BEFORE = ("reset", "close", "stall")
-AFTER = ("truncate", "badjson", "applied-reset")
+WORDS = (*BEFORE, "html", "stored-nothing", "truncate", "badjson", "applied-reset")
 CODE_OF_STATUS = {status: code for code, status in reversed(STATUS_OF_CODE.items())}
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
 PAGE = b"<!doctype html><title>Sign in</title><h1>This network asks you to sign in</h1>"
+
+Perform = Callable[[bool, float], Answer]  # whether to keep what is written; seconds that lists lag
 
 
 def segments_of(path: str) -> tuple[str, ...]:
@@ -35,64 +39,53 @@ def segments_of(path: str) -> tuple[str, ...]:
     return tuple(parts[1:] if parts[:1] == ["agent"] else parts)
 
 
-@dataclass
 class Fault:
-    method: str
-    path: tuple[str, ...]
-    what: str
-    left: int | None  # None is always
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    """One fault of the grammar above; raises ValueError with a sentence that shows it."""
 
-    @classmethod
-    def parse(cls, lever: str) -> Fault:
-        """Raises ValueError with a sentence that shows the grammar."""
-        found = LEVER.fullmatch(lever.strip())
+    def __init__(self, text: str) -> None:
+        found = GRAMMAR.fullmatch(text.strip())
         if found is None:
-            raise ValueError(f"a fault must look like 'POST /leads/batch=503*2', not {lever!r}")
-        method, path, what, times = found.groups()
-        words = (*BEFORE, *AFTER, "html")
-        if what not in words and not 400 <= int(what[:3] if what[:3].isdigit() else 0) <= 599:
-            raise ValueError(f"a fault is a status from 400 to 599 or one of {', '.join(words)}, not {what!r}")
-        return cls(method.upper(), segments_of(path), what, int(times) if times else None)
+            raise ValueError(f"a fault must look like 'POST /leads/batch=503*2', not {text!r}")
+        self.method, self.what = found[1].upper(), found[3]
+        self.path = segments_of(found[2])
+        self.left = int(found[4]) if found[4] else None  # None is always
+        self._lock = threading.Lock()
+        if self.what[0].isalpha() and self.what not in WORDS and not self.what.startswith("lag:"):
+            known = ", ".join((*WORDS, "lag:SECONDS"))
+            raise ValueError(f"a fault is a status from 400 to 599 or one of {known}, not {self.what!r}")
 
-    def take(self, method: str, path: tuple[str, ...]) -> bool:
-        """Whether this request is hit; counts atomically across threads."""
+    def take(self, method: str, path: Sequence[str]) -> bool:
+        """Whether this request fails; counts atomically across threads."""
         if self.method not in ("ANY", method) or len(self.path) != len(path):
             return False
-        if any(mine not in ("*", given) for mine, given in zip(self.path, path, strict=True)):
+        if any(word not in ("*", given) for word, given in zip(self.path, path, strict=True)):
             return False
-        with self.lock:
-            if self.left is None:
-                return True
-            self.left -= 1
-            return self.left >= 0
+        with self._lock:
+            if self.left is not None:
+                self.left -= 1
+            return self.left is None or self.left >= 0
 
-    def strike(self, perform: Callable[[], Answer]) -> Answer:
+    def answer(self, perform: Perform) -> Answer:
         """The damaged answer; `perform` carries the call out."""
         if self.what in BEFORE:
             return Answer(503, b"", drop=self.what)
         if self.what == "html":
             return Answer(200, PAGE, content_type="text/html; charset=utf-8")
-        if self.what in AFTER:
-            return self._damage(perform())
-        return self._status()
-
-    def _damage(self, answer: Answer) -> Answer:
+        if self.what[0].isdigit():
+            return self._status()
+        lag = float(self.what[4:]) if self.what.startswith("lag:") else 0.0
+        answer = perform(self.what != "stored-nothing", lag)
         if self.what == "badjson":
-            answer.body = answer.body[:-1] + b",]"
-        else:
-            answer.drop = "reset" if self.what == "applied-reset" else self.what
-        return answer
+            return answer._replace(body=answer.body[:-1] + b",]")
+        drops = {"applied-reset": "reset", "truncate": "truncate"}
+        return answer._replace(drop=drops.get(self.what, ""))
 
     def _status(self) -> Answer:
         status, _, seconds = self.what.partition(":")
         wait = seconds or ("1" if status in ("429", "503") else "")
-        known = {found.value: found.phrase for found in HTTPStatus}
-        sentence = "Rate limit exceeded (minute window)" if status == "429" else known.get(int(status), "Failed")
+        sentence = PHRASES.get(int(status), "Failed")
+        if status == "429":
+            sentence = "Rate limit exceeded (minute window)"
         code = CODE_OF_STATUS.get(int(status), "BAD_REQUEST" if int(status) < 500 else "INTERNAL")
         headers = [("Retry-After", wait)] if wait else []
         return Refusal(code, sentence, headers=headers, status=int(status)).answer()
-
-
-def parse_all(levers: Sequence[str]) -> list[Fault]:
-    return [Fault.parse(lever) for lever in levers]

@@ -1,33 +1,68 @@
-"""Jobs: work that is accepted now and done by the clock. Nothing runs in the background.
+"""Jobs and enrichment: work that is accepted now and done by the clock. Nothing runs in the background.
 
 A job is queued for half a second and then runs a second and a hundredth for each task. Its state is computed when
-it is read; its effects are applied once, by the first request of anybody's after its end.
+it is read; its effects are applied once, by the first request after its end, whoever sends it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sandbox import leadstore, technographics
-from sandbox.routes import Call
-from sandbox.store import pack, transaction
-from sandbox.times import iso
+from leadgenius.settings import iso
+from sandbox import leads
+from sandbox.answers import Answer, not_found, reply
+from sandbox.routes import Call, handles
+from sandbox.store import Record, pack, transaction
 
 QUEUED_SECONDS, BASE_SECONDS, TASK_SECONDS = 0.5, 1.0, 0.01
-HIDDEN = ("started", "leadIds", "user", "company_id", "outcome")  # the job's own notes, never shown
+SERVICES = [
+    {"key": "technographic", "name": "Technology stack", "kind": "third_party", "available": True},
+    {"key": "firmographic", "name": "Company size and industry", "kind": "third_party", "available": True},
+    {"key": "contact", "name": "Contact verification", "kind": "third_party", "available": True},
+    {"key": "ai-summary", "name": "Account summary", "kind": "ai", "available": True},
+    {"key": "ai-scoring", "name": "Lead scoring", "kind": "ai", "available": False},
+]
+TECHNOLOGIES = ("PostgreSQL", "Kubernetes", "Snowflake", "React", "Terraform", "Kafka", "Django", "Redis", "dbt", "Go")
+INDUSTRIES = ("Software", "Logistics", "Manufacturing", "Healthcare", "Energy", "Retail", "Finance", "Education")
+EMAIL_STATUSES = ("valid", "valid", "valid", "risky", "unknown")
+SIZES = (12, 35, 80, 140, 260, 420, 900, 1800, 5200)
+TYPES = ("technographic", "firmographic", "contact")
 
-Job = dict[str, Any]
+
+@handles("enrichment.services")
+def services(call: Call) -> Answer:
+    return call.page.answer(call.page.cut(SERVICES), len(SERVICES))
 
 
-def start(call: Call, kind: str, leads: list[str], **notes: Any) -> Job:
-    """Accept a job: one task for each lead, or a single one without leads.
+@handles("enrichment.trigger")
+def trigger(call: Call) -> Answer:
+    """202 with jobId. An id given twice is one task; an unknown one becomes a failed task, not a refusal."""
+    kind, priority = call.body.get("enrichmentType", TYPES[0]), call.body.get("priority", "normal")
+    job = start(call, kind, list(dict.fromkeys(call.body["leadIds"])), priority=priority)
+    return reply(202, jobId=job["jobId"], data=job)
 
-    `notes` become fields of the job; `outcome` among them is kept back and shown as `result` when the job is done.
-    """
-    tasks = len(leads) or 1
+
+@handles("enrichment.status")
+def status(call: Call) -> Answer:
+    """The job in `data`; jobId and status are repeated at the top level. Reports are followed here too."""
+    query = "SELECT * FROM jobs WHERE id = ? AND company_id = ?"
+    row = call.db.execute(query, (call.id, call.company)).fetchone()
+    if row is None:
+        raise not_found("job")
+    job = json.loads(row["doc"])
+    if row["due"] is not None:
+        job |= _progress(call, job, json.loads(row["work"]), row["due"])
+    return reply(jobId=job["jobId"], status=job["status"], data=job)
+
+
+def start(call: Call, kind: str, lead_ids: Sequence[str], result: Any = None, **fields: str) -> Record:
+    """Accept a job: one task for each lead, or a single one without leads. `result` shows when the job is done."""
+    tasks = len(lead_ids) or 1
     job = {
         "jobId": str(uuid.uuid4()),
         "type": kind,
@@ -39,81 +74,69 @@ def start(call: Call, kind: str, leads: list[str], **notes: Any) -> Job:
         "createdAt": iso(call.now),
         "updatedAt": iso(call.now),
         "finishedAt": None,
-        **notes,
-        "started": call.now,
-        "leadIds": leads,
-        "user": call.caller.user,
-        "company_id": call.company,
+        **fields,
     }
-    query = "INSERT INTO jobs(id, company_id, due, doc) VALUES (?, ?, ?, ?)"
-    call.db.execute(query, (job["jobId"], call.company, _end(job), pack(job)))
-    return shown(job)
+    work = {"leads": lead_ids, "company": call.company, "user": call.caller.user, "result": result}
+    due = call.now + QUEUED_SECONDS + BASE_SECONDS + TASK_SECONDS * tasks
+    query = "INSERT INTO jobs(id, company_id, due, doc, work) VALUES (?, ?, ?, ?, ?)"
+    call.db.execute(query, (job["jobId"], call.company, due, pack(job), pack(work)))
+    return job
 
 
-def shown(job: Job) -> Job:
-    return {name: value for name, value in job.items() if name not in HIDDEN}
-
-
-def get(call: Call, job_id: str) -> Job | None:
-    """The job as it stands now, or None: also when it is another company's."""
-    query = "SELECT doc, due FROM jobs WHERE id = ? AND company_id = ?"
-    row = call.db.execute(query, (job_id, call.company)).fetchone()
-    if row is None:
-        return None
-    job: Job = json.loads(row["doc"])
-    return shown(job if row["due"] is None else {**job, **_progress(call, job)})
-
-
-def _end(job: Job) -> float:
-    return float(job["started"]) + QUEUED_SECONDS + BASE_SECONDS + TASK_SECONDS * int(job["totalTasks"])
-
-
-def _progress(call: Call, job: Job) -> Job:
-    began = job["started"] + QUEUED_SECONDS
+def _progress(call: Call, job: Record, work: Record, due: float) -> Record:
+    tasks = job["totalTasks"]
+    began = due - BASE_SECONDS - TASK_SECONDS * tasks
     if call.now < began:
-        return {"status": "queued"}
+        return {}
     # Until it is settled the last task is still at work.
-    share = min(1.0, (call.now - began) / (_end(job) - began))
-    done = min(int(job["totalTasks"] * share), job["totalTasks"] - 1)
-    errors = _failures(call.db, job, job["leadIds"][:done])
+    done = min(int(tasks * (call.now - began) / (due - began)), tasks - 1)
+    errors = _errors(call.db, work, work["leads"][:done])
     counts = {"completedTasks": done - len(errors), "failedTasks": len(errors), "errors": errors}
     return {"status": "running", "updatedAt": iso(call.now), **counts}
 
 
-def _failures(db: sqlite3.Connection, job: Job, leads: list[str]) -> list[dict[str, str]]:
-    unknown = [lead for lead in leads if leadstore.get(db, job["company_id"], job["user"], lead) is None]
+def _errors(db: sqlite3.Connection, work: Record, lead_ids: Sequence[str]) -> list[dict[str, str]]:
+    unknown = [lead for lead in lead_ids if leads.get(db, work["company"], work["user"], lead) is None]
     return [{"leadId": lead, "reason": "no such lead"} for lead in unknown]
 
 
 def settle(db: sqlite3.Connection, now: float) -> None:
     """Finish every job whose time has come. Looks first without a lock: mostly there is nothing to do."""
-    query = "SELECT doc FROM jobs WHERE due <= ?"
+    query = "SELECT * FROM jobs WHERE due <= ?"
     if db.execute(query, (now,)).fetchone() is None:
         return
     with transaction(db):
         for row in db.execute(query, (now,)).fetchall():
-            _finish(db, json.loads(row["doc"]))
+            _finish(db, json.loads(row["doc"]), json.loads(row["work"]), iso(row["due"]))
 
 
-def _finish(db: sqlite3.Connection, job: Job) -> None:
-    errors = _failures(db, job, job["leadIds"])
-    end = iso(_end(job))
-    _enrich(db, job, end)
+def _finish(db: sqlite3.Connection, job: Record, work: Record, at: str) -> None:
+    errors = _errors(db, work, work["leads"])
+    for lead_id in work["leads"]:
+        if found := leads.get(db, work["company"], work["user"], lead_id):
+            leads.save(db, {**found[1], **enriched(job["type"], found[1]), "updatedAt": at})
     job |= {
         "status": "failed" if len(errors) == job["totalTasks"] else "completed",
         "completedTasks": job["totalTasks"] - len(errors),
         "failedTasks": len(errors),
         "errors": errors,
-        "updatedAt": end,
-        "finishedAt": end,
+        "updatedAt": at,
+        "finishedAt": at,
     }
-    if "outcome" in job:
-        job["result"] = job.pop("outcome")
-    db.execute("UPDATE jobs SET due = NULL, doc = ? WHERE id = ?", (pack(job), job["jobId"]))
+    if work["result"] is not None:
+        job["result"] = work["result"]
+    db.execute("UPDATE jobs SET due = NULL, doc = ?, work = '' WHERE id = ?", (pack(job), job["jobId"]))
 
 
-def _enrich(db: sqlite3.Connection, job: Job, at: str) -> None:
-    for lead_id in job["leadIds"]:
-        found = leadstore.get(db, job["company_id"], job["user"], lead_id)
-        if found is not None:
-            leadstore.save(db, {**found[1], **technographics.found(job["type"], found[1]), "updatedAt": at})
+def enriched(kind: str, lead: Mapping[str, Any]) -> Record:
+    """The fields that an enrichment of this kind sets: invented, and the same for the same lead each time."""
+    number = _number(str(lead.get("companyName") or lead["id"]))
+    if kind == "technographic":
+        return {"technologies": [TECHNOLOGIES[(number + 3 * step) % 10] for step in range(2 + number % 4)]}
+    if kind == "firmographic":
+        return {"employeeCount": SIZES[number % len(SIZES)], "industry": INDUSTRIES[number % len(INDUSTRIES)]}
+    return {"emailStatus": EMAIL_STATUSES[_number(lead["email"]) % len(EMAIL_STATUSES)]}
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

@@ -1,118 +1,256 @@
-"""Leads: search, create, batches, status."""
+"""Leads: search and its depth, creation, batches, status, bulk extraction of leads and source leads."""
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+import sqlite3
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sandbox import checks, leadstore, records
-from sandbox.answers import Answer, Refusal, not_found, ok, said
-from sandbox.checks import Bad
-from sandbox.pages import Page
-from sandbox.routes import Call, route
-from sandbox.store import get_record
-from sandbox.times import iso
+from contract.operations import Schema, operations, resolve
+from contract.validate import problems
+from leadgenius.settings import iso
+from sandbox.answers import Answer, Refusal, not_found, reply
+from sandbox.routes import Call, handles, known
+from sandbox.store import Record, get_record, pack, unpack
 
-LARGEST_BATCH = 100
-STATUSES = ("new", "qualified", "contacted", "converted", "unqualified")
-STATUS = checks.one_of(*STATUSES, fold=True)
-TEXTS = ("fullName", "contactName", "companyName", "companyDomain", "title", "phoneNumber", "linkedinUrl", "notes")
-REQUIRED = ("firstName", "lastName", "email")
-FIELDS = {
-    "firstName": checks.text,
-    "lastName": checks.text,
-    "email": checks.email,
-    **dict.fromkeys(TEXTS, checks.text),
-    "campaignId": checks.text,
-    "client_id": checks.text,
-    "status": STATUS,
+INDEX_DEPTH = 1000  # what a search reads from each index: references/api_reference.md#search-depth
+# Who may see a lead: its company, and its owner when no company is recorded.
+VISIBLE = "(company_id = :company OR (company_id IS NULL AND owner = :user))"
+COLUMN_OF_FILTER = {
+    "status": "status",
+    "campaignId": "campaign_id",
+    "client_id": "client_id",
+    "email": "email",
+    "companyName": "company_name",
 }
-FILTERS = {
-    "status": checks.one_of(*STATUSES),
-    **dict.fromkeys(("campaignId", "email", "companyName", "client_id"), checks.text),
-}
+DEFAULT_LIMIT, LARGEST_LIMIT = 1000, 5000
+EVERY_CLIENT = (None, "ALL", "DEFAULT")
 DUPLICATE = "duplicate: this e-mail is already stored for this client"
 
-
-@route("GET", "/api/agent/leads", "leads.list")
-def list_leads(call: Call) -> Answer:
-    """What LeadService finds: the newest 1,000 of each of two indexes, merged, then filtered, newest first."""
-    page = Page.of(call.query)
-    source, values = leadstore.search(checks.query_of(call.query, FILTERS))
-    values = {"company": call.company, "user": call.caller.user, **values}
-    return page.select(call.db, source, "created_at DESC, seq DESC", values)
+Changes = Sequence[tuple[str, str]]  # (status, time)
 
 
-@route("POST", "/api/agent/leads", "leads.create")
+# Storing
+
+
+def folded(value: str | None) -> str | None:
+    """How e-mails and company names are compared."""
+    return None if value is None else value.casefold()
+
+
+def add(db: sqlite3.Connection, leads: Iterable[tuple[Record, Changes]]) -> None:
+    """Store leads, each with its status changes, the first one at its creation."""
+    (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'leads'").fetchone()
+    rows, changes = [], []
+    for seq, (lead, passed) in enumerate(leads, last + 1):
+        rows.append((*_columns(lead), seq, lead["company_id"], lead["owner"], lead["createdAt"], lead["id"]))
+        changes += [(seq, status, at) for status, at in passed]
+    query = """INSERT INTO leads(client_id, campaign_id, status, email, company_name, doc,
+        seq, company_id, owner, created_at, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    db.executemany(query, rows)
+    db.executemany("INSERT INTO status_changes(lead, status, at) VALUES (?, ?, ?)", changes)
+
+
+def save(db: sqlite3.Connection, lead: Record) -> None:
+    """Store a lead again that has changed."""
+    query = """UPDATE leads SET client_id = ?, campaign_id = ?, status = ?, email = ?, company_name = ?, doc = ?
+        WHERE id = ?"""
+    db.execute(query, (*_columns(lead), lead["id"]))
+
+
+def _columns(lead: Record) -> tuple[Any, ...]:
+    names = folded(lead["email"]), folded(lead.get("companyName"))
+    return (lead.get("client_id"), lead.get("campaignId"), lead["status"], *names, pack(lead))
+
+
+def get(db: sqlite3.Connection, company: str, user: str, lead: str) -> tuple[int, Record] | None:
+    """The lead's row number and record, or None: also when it is another company's."""
+    query = f"SELECT seq, doc FROM leads WHERE id = :lead AND {VISIBLE}"
+    row = db.execute(query, {"lead": lead, "company": company, "user": user}).fetchone()
+    return (row["seq"], json.loads(row["doc"])) if row else None
+
+
+# The agent's calls
+
+
+@handles("leads.list")
+def search(call: Call) -> Answer:
+    """What LeadService finds: the newest 1,000 of each of two indexes, merged, then filtered, newest first.
+
+    So a filter misses older leads. A lead of another company is never shown, whoever owns it.
+    """
+    columns = {name: column for name, column in COLUMN_OF_FILTER.items() if name in call.query}
+    found = {row["seq"]: row for row in _newest(call, ["seq", "created_at", "company_id", *columns.values()])}
+    rows = [row for row in found.values() if row["company_id"] in (None, call.company)]
+    for name, column in columns.items():
+        folds = name in ("email", "companyName")
+        wanted = call.query[name].casefold() if folds or name == "status" else call.query[name]
+        rows = [row for row in rows if row[column] == wanted]
+    rows.sort(key=lambda row: (row["created_at"], row["seq"]), reverse=True)
+    query = "SELECT doc FROM leads WHERE seq = ?"
+    page = [call.db.execute(query, (row["seq"],)).fetchone() for row in call.page.cut(rows)]
+    return call.page.answer(unpack(page), len(rows))
+
+
+def _newest(call: Call, columns: Sequence[str]) -> list[sqlite3.Row]:
+    """The newest rows of the company's index and of the owner's; many are in both."""
+    rows: list[sqlite3.Row] = []
+    for index, value in (("company_id", call.company), ("owner", call.caller.user)):
+        query = f"""SELECT {", ".join(columns)} FROM leads WHERE {index} = ? AND created_at <= ?
+            ORDER BY created_at DESC, seq DESC LIMIT {INDEX_DEPTH}"""
+        rows += call.db.execute(query, (value, call.newest))
+    return rows
+
+
+@handles("leads.create")
 def create(call: Call) -> Answer:
     """201; 409 when the e-mail is already stored within the client."""
-    fields = records.checked(call, _lead_of(call))
-    if leadstore.is_stored(call, fields["email"], fields.get("client_id")):
-        sentence = "This e-mail is already stored for this client"
-        raise Refusal("DUPLICATE_DETECTED", sentence, [("email", "is a duplicate")])
-    return records.created(_store(call, fields))
+    if found := _campaign_problems(call, call.body):
+        raise Refusal("VALIDATION_ERROR", "The body has fields that are missing or wrong", found)
+    if is_duplicate(call, call.body):
+        raise Refusal("DUPLICATE_DETECTED", "This e-mail is already stored for this client", [("email", DUPLICATE)])
+    lead = _store(call, call.body)
+    return reply(201, id=lead["id"], data=lead)
 
 
-@route("POST", "/api/agent/leads/batch", "leads.create-batch")
+@handles("leads.create-batch")
 def create_batch(call: Call) -> Answer:
-    """201 with created, createdIds and skipped [{index, email, reason}]: bad rows do not hold up good ones."""
-    rows = checks.batch(call.body, "leads", LARGEST_BATCH)
-    for index, row in enumerate(rows):
-        records.refuse_foreign(call, row, f"leads[{index}].")
-    ids, skipped, check = [], [], _lead_of(call)
-    for index, row in enumerate(rows):
-        try:
-            ids.append(_batch_row(call, check(row)))
-        except Bad as bad:
-            given = row.get("email") if isinstance(row, dict) else None
-            skipped.append({"index": index, "email": given, "reason": bad.sentence()})
-    return said(201, created=len(ids), createdIds=ids, skipped=skipped)
+    """201 with created, createdIds and skipped [{index, email, reason}]: bad rows do not stop good ones."""
+    schema = operations()["leads.create-batch"].body_fields()["leads"]["items"]
+    ids, skipped = [], []
+    for index, row in enumerate(call.body["leads"]):
+        if reason := _refused_row(call, row, schema):
+            email = row.get("email") if isinstance(row, dict) else None
+            skipped.append({"index": index, "email": email, "reason": reason})
+        else:
+            ids.append(_store(call, known(row, resolve(schema)))["id"])
+    return reply(201, created=len(ids), createdIds=ids, skipped=skipped)
 
 
-def _batch_row(call: Call, fields: dict[str, Any]) -> str:
-    if leadstore.is_stored(call, fields["email"], fields.get("client_id")):
-        raise Bad(DUPLICATE)
-    return str(_store(call, fields)["id"])
+def _refused_row(call: Call, row: Any, schema: Schema) -> str:
+    """Why a row of a batch is skipped, or nothing."""
+    found = [(one.path, one.problem) for one in problems(row, schema)] or _campaign_problems(call, row)
+    if found:
+        return "; ".join(f"{name} {problem}".strip() for name, problem in found)
+    return DUPLICATE if is_duplicate(call, row) else ""
 
 
-def _lead_of(call: Call) -> checks.Check:
-    """The check of one lead, whose campaign must be one of the company's."""
-
-    def campaign(value: Any) -> str:
-        if get_record(call.db, "campaign", call.company, checks.text(value)) is None:
-            raise Bad("names no campaign of this company")
-        return str(value)
-
-    return checks.record({**FIELDS, "campaignId": campaign}, REQUIRED)
+def _campaign_problems(call: Call, fields: Record) -> list[tuple[str, str]]:
+    campaign = fields.get("campaignId")
+    if campaign is None or get_record(call.db, "campaign", call.company, campaign):
+        return []
+    return [("campaignId", "names no campaign of this company")]
 
 
-def _store(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
+def is_duplicate(call: Call, fields: Record) -> bool:
+    """Whether the company has this e-mail within the client."""
+    query = "SELECT 1 FROM leads WHERE company_id = ? AND email = ? AND client_id IS ?"
+    values = (call.company, folded(fields["email"]), fields.get("client_id"))
+    return not call.allow_duplicates and call.db.execute(query, values).fetchone() is not None
+
+
+def _store(call: Call, fields: Record) -> Record:
     name = f"{fields['firstName']} {fields['lastName']}"
-    # Without these two the vendor's web interface shows blank rows.
-    lead = records.stamped(call, fields, fullName=name, contactName=name, status="new")
-    lead["lead_id"] = lead["id"]
-    leadstore.add(call.db, [(lead, [(lead["status"], lead["createdAt"])])])
+    identity, at = str(uuid.uuid4()), iso(call.now)
+    lead = {
+        "id": identity,
+        "lead_id": identity,
+        "fullName": name,  # without these two the vendor's web application shows blank rows
+        "contactName": name,
+        **fields,
+        "status": fields.get("status", "new").lower(),
+        "company_id": call.company,
+        "owner": call.caller.user,
+        "createdAt": at,
+        "updatedAt": at,
+    }
+    add(call.db, [(lead, [(lead["status"], at)])])
     return lead
 
 
-@route("DELETE", "/api/agent/leads/batch", "leads.delete-batch", takes_body=True)
+@handles("leads.delete-batch")
 def delete_batch(call: Call) -> Answer:
     """200 with deleted and notFound; another company's ids are among the latter."""
-    ids = dict.fromkeys(checks.batch(call.body, "ids", LARGEST_BATCH, checks.text))
-    missing = [lead for lead in ids if not leadstore.remove(call, lead)]
-    return said(deleted=len(ids) - len(missing), notFound=missing)
+    ids = dict.fromkeys(call.body["ids"])
+    query = f"DELETE FROM leads WHERE id = :lead AND {VISIBLE}"
+    values = {"company": call.company, "user": call.caller.user}
+    missing = [lead for lead in ids if not call.db.execute(query, {**values, "lead": lead}).rowcount]
+    return reply(deleted=len(ids) - len(missing), notFound=missing)
 
 
-@route("PUT", "/api/agent/leads/{id}/status", "leads.status")
+@handles("leads.status")
 def set_status(call: Call) -> Answer:
     """Any order is allowed. A change is recorded with its time; the status it already has records nothing."""
-    found = leadstore.get(call.db, call.company, call.caller.user, call.path["id"])
+    found = get(call.db, call.company, call.caller.user, call.id)
     if found is None:
         raise not_found("lead")
     seq, lead = found
-    status = records.checked(call, checks.record({"status": STATUS}, ["status"]))["status"]
+    status = call.body["status"].lower()
     if status != lead["status"]:
-        lead = {**lead, "status": status, "updatedAt": iso(call.now)}
-        leadstore.save(call.db, lead)
+        lead |= {"status": status, "updatedAt": iso(call.now)}
+        save(call.db, lead)
         query = "INSERT INTO status_changes(lead, status, at) VALUES (?, ?, ?)"
         call.db.execute(query, (seq, status, iso(call.now)))
-    return ok(lead, id=lead["id"])
+    return reply(id=lead["id"], data=lead)
+
+
+# Bulk extraction: one index walked straight through by an opaque cursor, without a depth limit
+
+
+@handles("enrich-leads.list")
+def enriched(call: Call) -> Answer:
+    return _walk(call, "leads")
+
+
+@handles("source-leads.list")
+def source(call: Call) -> Answer:
+    return _walk(call, "source_leads")
+
+
+def _walk(call: Call, table: str) -> Answer:
+    """One page in storing order: data, nextToken (null on the last page), meta. companyId must be the key's own."""
+    if call.query["companyId"] != call.company:
+        raise Refusal("FORBIDDEN", "This key is not of that company", [("companyId", "is not the company of the key")])
+    given = call.query.get("clientId")
+    client = None if given in EVERY_CLIENT else given
+    limit = min(call.query.get("limit", DEFAULT_LIMIT), LARGEST_LIMIT)
+    after = _read_cursor(call.query["nextToken"], table, client) if "nextToken" in call.query else 0
+    of_client = "" if client is None else " AND client_id = :client"
+    query = f"""SELECT seq, doc FROM {table} WHERE company_id = :company{of_client} AND seq > :after
+        AND created_at <= :newest ORDER BY seq LIMIT :limit"""
+    values = {"company": call.company, "client": client, "after": after, "newest": call.newest, "limit": limit + 1}
+    rows = call.db.execute(query, values).fetchall()
+    last = rows[limit - 1]["seq"] if len(rows) > limit else None
+    return _bulk_page(call, unpack(rows[:limit]), client, last and _cursor(table, client, last))
+
+
+def _bulk_page(call: Call, rows: list[Record], client: str | None, cursor: str | None) -> Answer:
+    """The rows with the asked-for fields: id is always among them, unknown names are ignored."""
+    summary = Counter(row.get("client_id") or "unassigned" for row in rows)
+    index = "company_id-GSI" if client is None else "client_id-GSI"
+    meta = {"totalReturned": len(rows), "queryMethod": index, "clientSummary": dict(summary)}
+    if "fields" in call.query:
+        wanted = {"id", *(name.strip() for name in call.query["fields"].split(","))}
+        rows = [{name: value for name, value in row.items() if name in wanted} for row in rows]
+    return reply(data=rows, nextToken=cursor, meta=meta)
+
+
+def _cursor(table: str, client: str | None, seq: int) -> str:
+    """Bound to its query, so that it cannot continue another one by mistake."""
+    return base64.urlsafe_b64encode(json.dumps([table, client, seq]).encode()).decode().rstrip("=")
+
+
+def _read_cursor(token: str, table: str, client: str | None) -> int:
+    try:
+        if re.fullmatch("[A-Za-z0-9_-]{1,4096}", token):
+            found = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+            if _cursor(*found) == token and found[:2] == [table, client] and 0 < found[2] < 2**62:
+                return int(found[2])
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise Refusal("INVALID_PARAMETER", "This nextToken is not of this query", [("nextToken", "is not of this query")])

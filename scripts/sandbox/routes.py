@@ -1,101 +1,117 @@
-"""The table of operations. A handler registers itself with `@route`; tests enumerate `ROUTES`."""
+"""The table of operations: openapi.json says what each takes, `@handles` says what is done.
+
+A body and a query are accepted exactly when their schemas accept them, before any handler runs.
+"""
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
-from sandbox.answers import Answer, Refusal
-from sandbox.keys import MASTER_ADMIN, Caller
+from contract.operations import Operation, Schema, operations, resolve
+from contract.validate import problems
+from sandbox.answers import Answer, Page, Refusal, encode
 from sandbox.limits import Allowance
 
-NOBODY = Caller("", "", "")
+MASTER_ADMIN = "master_admin"
 CREDENTIALS = {
     "agent": "an agent key (lgp_…) as X-API-Key",
     "admin": "the agent key of a Master Admin as X-API-Key",
     "system": "an Amplify key as x-api-key",
-    "jwt": "a token of /api/epsimo-auth as Authorization: Bearer",
+    "root": "a token of /api/epsimo-auth as Authorization: Bearer",
 }
+CLAMPED = ("page", "pageSize", "limit")  # too large is reduced, not refused
+ROW_BY_ROW = {"leads.create-batch": "leads"}  # a bad row of these is skipped and does not refuse the others
 
 
-@dataclass(frozen=True)
-class Call:
-    """What a handler works on. `db` is inside a transaction (a writing one unless the method is GET)."""
+class Caller(NamedTuple):
+    """`kind` is the scope that its credential opens; `credential` is what calls are counted under."""
+
+    kind: str = ""
+    credential: str = ""
+    company: str = ""
+    user: str = ""  # a system key has none
+    role: str = ""
+
+
+class Call(NamedTuple):
+    """What a handler works on. `db` is inside a transaction (a writing one unless the method is GET).
+
+    `query` and `body` are accepted ones without fields that their schemas do not know.
+    """
 
     db: sqlite3.Connection
     now: float  # epoch seconds
     caller: Caller
-    path: dict[str, str]
-    query: dict[str, str]
-    body: Any
+    id: str  # of the record that the path names
+    query: dict[str, Any]
+    body: dict[str, Any]
+    newest: str = "9"  # lists show records created up to this time; see the fault `lag`
+    allow_duplicates: bool = False  # of an e-mail within a client
 
     @property
     def company(self) -> str:
         return self.caller.company
 
+    @property
+    def page(self) -> Page:
+        return Page.of(self.query)
+
 
 Handler = Callable[[Call], Answer]
-Register = Callable[[Handler], Handler]
+HANDLERS: dict[str, Handler] = {}
 
 
-@dataclass(frozen=True)
-class Route:
-    """One operation: `path` is a template such as `/api/agent/campaigns/{id}`; `needs` is the kind of caller."""
-
-    method: str
-    path: str
-    operation: str
-    handler: Handler
-    needs: str  # agent, admin, system, jwt, or nothing
-    takes_body: bool
-    segments: tuple[str, ...] = field(default=())
-
-    def match(self, segments: Sequence[str]) -> dict[str, str] | None:
-        """The values of the template's names, or None. Segments are compared one by one, already decoded."""
-        if len(segments) != len(self.segments):
-            return None
-        found = {}
-        for mine, given in zip(self.segments, segments, strict=True):
-            if mine.startswith("{"):
-                found[mine[1:-1]] = given
-            elif mine != given:
-                return None
-        # An empty id would make /campaigns/ an operation on a campaign without a name.
-        return found if all(found.values()) else None
-
-
-ROUTES: list[Route] = []
-
-
-def route(method: str, path: str, operation: str, needs: str = "agent", takes_body: bool | None = None) -> Register:
-    """Register the decorated handler. POST and PUT take a body unless told otherwise."""
+def handles(operation: str) -> Callable[[Handler], Handler]:
+    """Make the decorated function the handler of an operation of openapi.json."""
 
     def register(handler: Handler) -> Handler:
-        body = method in ("POST", "PUT") if takes_body is None else takes_body
-        segments = tuple(path.strip("/").split("/"))
-        ROUTES.append(Route(method, path, operation, handler, needs, body, segments))
+        HANDLERS[operation] = handler
         return handler
 
     return register
 
 
-def find(method: str, segments: Sequence[str]) -> tuple[Route, dict[str, str]]:
-    """The route and its path values. Literal paths win over `{id}`. Raises Refusal NOT_FOUND, METHOD_NOT_ALLOWED."""
-    matches = [(one, found) for one in ROUTES if (found := one.match(segments)) is not None]
+@cache
+def _templates() -> list[tuple[tuple[str, ...], Operation]]:
+    """Every operation with its path's segments; literal paths before those with an id."""
+    found = [(tuple(one.path.strip("/").split("/")), one) for one in operations().values()]
+    return sorted(found, key=lambda pair: "{" in pair[1].path)
+
+
+def find(method: str, segments: Sequence[str]) -> tuple[Operation, str]:
+    """The operation and the id in its path. Raises Refusal NOT_FOUND, METHOD_NOT_ALLOWED."""
+    matches = [(one, record) for words, one in _templates() if (record := _match(words, segments)) is not None]
     if not matches:
         raise Refusal("NOT_FOUND", "There is no such path")
-    fewest = min(len(found) for _, found in matches)
-    matches = [(one, found) for one, found in matches if len(found) == fewest]
-    for one, found in matches:
+    matches = [(one, record) for one, record in matches if one.path == matches[0][0].path]
+    for one, record in matches:
         if one.method == method:
-            return one, found
-    allowed = ", ".join(sorted({one.method for one, _ in matches}))
+            return one, record
+    allowed = ", ".join(sorted(one.method for one, _ in matches))
     raise Refusal("METHOD_NOT_ALLOWED", f"This path takes {allowed}", headers=[("Allow", allowed)])
 
 
-def admit(route: Route, caller: Caller, allowance: Allowance) -> None:
+def _match(template: Sequence[str], segments: Sequence[str]) -> str | None:
+    """The id at the template's name (empty where it has none), or None where the path is another.
+
+    Segments are compared one by one, already decoded. An empty id matches nothing.
+    """
+    if len(template) != len(segments):
+        return None
+    record = ""
+    for word, given in zip(template, segments, strict=True):
+        if word.startswith("{") and given:
+            record = given
+        elif word != given:
+            return None
+    return record
+
+
+def admit(operation: Operation, caller: Caller, allowance: Allowance) -> None:
     """Let the caller in, or raise Refusal: RATE_LIMITED, UNAUTHORIZED, ADMIN_REQUIRED.
 
     Limiters stand in front of everything that a credential opens, so a refused call has done nothing.
@@ -103,8 +119,100 @@ def admit(route: Route, caller: Caller, allowance: Allowance) -> None:
     if allowance.blocked_by:
         wait = [("Retry-After", str(allowance.retry_after))]
         raise Refusal("RATE_LIMITED", f"Rate limit exceeded ({allowance.blocked_by} window)", headers=wait)
-    kind = {"admin": "agent", "nothing": ""}.get(route.needs, route.needs)
-    if caller.kind != kind:
-        raise Refusal("UNAUTHORIZED", f"This path takes {CREDENTIALS[route.needs]}")
-    if route.needs == "admin" and caller.role != MASTER_ADMIN:
+    if needs_no_credential(operation):
+        return
+    if caller.kind != operation.scope.replace("admin", "agent"):
+        raise Refusal("UNAUTHORIZED", f"This path takes {CREDENTIALS[operation.scope]}")
+    if operation.scope == "admin" and caller.role != MASTER_ADMIN:
         raise Refusal("ADMIN_REQUIRED", "This path is for Master Admins")
+
+
+def needs_no_credential(operation: Operation) -> bool:
+    return operation.id == "auth.login"
+
+
+def clean_query(operation: Operation, given: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters that the operation knows, numbers as int. Refusal INVALID_PARAMETER names every bad one."""
+    found, clean = [], {}
+    for name, parameter in operation.parameters().items():
+        schema = resolve(parameter["schema"])
+        if name in CLAMPED:
+            schema = {**schema, "maximum": float("inf")}
+        if name in given:
+            clean[name] = _typed(given[name], schema)
+            found += [(one.path, one.problem) for one in problems(clean[name], schema, name)]
+        elif parameter.get("required"):
+            found.append((name, "is required"))
+    if found:
+        raise Refusal("INVALID_PARAMETER", "Parameters of the query are missing or wrong", found)
+    return clean
+
+
+def _typed(text: str, schema: Schema) -> Any:
+    whole = schema.get("type") == "integer" and re.fullmatch("-?[0-9]{1,4000}", text)
+    return int(text) if whole else text
+
+
+def clean_body(operation: Operation, caller: Caller, body: Any) -> dict[str, Any]:
+    """The body without unknown fields.
+
+    Refusal: BATCH_TOO_LARGE for a list over its ceiling, IMMUTABLE_FIELD, VALIDATION_ERROR naming every bad field.
+    """
+    schema, rows = resolve(operation.body or {}), ROW_BY_ROW.get(operation.id)
+    given = body if isinstance(body, dict) else {}
+    for name, field in operation.body_fields().items():
+        most, value = field.get("maxItems"), given.get(name)
+        if most and isinstance(value, list) and len(value) > most:
+            details = [(name, f"has {len(value)} entries; at most {most} are allowed")]
+            raise Refusal("BATCH_TOO_LARGE", f"A batch takes at most {most} entries", details)
+    if rows:
+        _refuse_owner(caller, given.get(rows), rows)
+        field = {**operation.body_fields()[rows], "items": {}}
+        schema = {**schema, "properties": {**schema["properties"], rows: field}}
+    if operation.scope == "agent":
+        _refuse_owner(caller, [body], "")
+    if found := problems(body, schema):
+        details = [(one.path or "body", one.problem) for one in found]
+        raise Refusal("VALIDATION_ERROR", "The body has fields that are missing or wrong", details)
+    return dict(known(body, schema))
+
+
+def _refuse_owner(caller: Caller, records: Any, under: str) -> None:
+    """`owner` and `company_id` are set from the key (references/api_reference.md#tenancy)."""
+    own = {"owner": caller.user, "company_id": caller.company}
+    found = [
+        (f"{under}[{place}].{name}" if under else name, "is set from the key")
+        for place, record in enumerate(records if isinstance(records, list) else [])
+        for name in own
+        if isinstance(record, dict) and record.get(name) not in (None, own[name])
+    ]
+    if found:
+        raise Refusal("IMMUTABLE_FIELD", "owner and company_id cannot be chosen", found)
+
+
+def known(value: Any, schema: Schema) -> Any:
+    """An accepted value without the fields that its schema does not name, at any depth."""
+    schema = resolve(schema)
+    if isinstance(value, list):
+        return [known(one, schema.get("items", {})) for one in value]
+    if isinstance(value, dict) and "properties" in schema:
+        fields = schema["properties"]
+        return {name: known(value[name], fields[name]) for name in fields if name in value}
+    return value
+
+
+def check_dates(record: Mapping[str, Any], code: str = "VALIDATION_ERROR") -> None:
+    """Refuse an endDate before the startDate: no schema can."""
+    if record.get("startDate", "") > record.get("endDate", "9999"):
+        raise Refusal(code, "The dates are the wrong way round", [("endDate", "is before startDate")])
+
+
+def check_encodable(body: Any, depth: int = 64) -> None:
+    """ValueError for what Python reads and JSON cannot carry (1e999, lone surrogates), and for deeper nesting."""
+    inner = body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()
+    if not depth:
+        raise ValueError("nested too deep")
+    for one in inner:
+        check_encodable(one, depth - 1)
+    if depth == 64:
+        encode(body)

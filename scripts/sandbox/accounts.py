@@ -1,0 +1,156 @@
+"""Credentials: who is calling, login, agent keys, and the administration's lists of users and companies.
+
+Keys, tokens and passwords are stored as SHA-256 digests: they are random or belong to the demo data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import secrets
+import sqlite3
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from leadgenius.settings import iso
+from sandbox.answers import Answer, Refusal, reply
+from sandbox.routes import Call, Caller, handles
+
+TOKEN_SECONDS = 3600
+FAILURES_ALLOWED = 5
+FAILURE_SECONDS = 15 * 60
+
+
+def digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def identify(db: sqlite3.Connection, environ: Mapping[str, Any], now: float) -> Caller:
+    """The caller behind `X-API-Key` and `Authorization`. Raises Refusal UNAUTHORIZED.
+
+    Both together are accepted when they are the same key, because the vendor's own scripts send both.
+    """
+    key, bearer = environ.get("HTTP_X_API_KEY", "").strip(), _bearer(environ.get("HTTP_AUTHORIZATION", "").strip())
+    if key and bearer and digest(key) != digest(bearer):
+        raise Refusal("UNAUTHORIZED", "Two different credentials were sent; send exactly one")
+    if not key and not bearer:
+        raise Refusal("UNAUTHORIZED", "No credential was sent")
+    if (key or bearer).startswith("lgp_"):
+        return _agent(db, digest(key or bearer))
+    return _system(db, digest(key)) if key else _user(db, digest(bearer), now)
+
+
+def _bearer(value: str) -> str:
+    kind, _, token = value.partition(" ")
+    if value and (kind.lower() != "bearer" or not token.strip()):
+        raise Refusal("UNAUTHORIZED", "The Authorization header must be: Bearer, a space, and the credential")
+    return token.strip()
+
+
+def _agent(db: sqlite3.Connection, key: str) -> Caller:
+    query = "SELECT users.* FROM agent_keys JOIN users ON users.id = user_id WHERE digest = ?"
+    row = db.execute(query, (key,)).fetchone()
+    if row is None:
+        raise Refusal("UNAUTHORIZED", "This agent key is not known")
+    return Caller("agent", "key:" + key, row["company_id"], row["id"], row["role"])
+
+
+def _system(db: sqlite3.Connection, key: str) -> Caller:
+    row = db.execute("SELECT company_id FROM amplify_keys WHERE digest = ?", (key,)).fetchone()
+    if row is None:
+        raise Refusal("UNAUTHORIZED", "This API key is not known")
+    return Caller("system", "amplify:" + key, row["company_id"])
+
+
+def _user(db: sqlite3.Connection, token: str, now: float) -> Caller:
+    query = "SELECT users.*, expires FROM tokens JOIN users ON users.id = user_id WHERE digest = ?"
+    row = db.execute(query, (token,)).fetchone()
+    if row is None:
+        raise Refusal("UNAUTHORIZED", "This token is not valid")
+    if row["expires"] <= now:
+        raise Refusal("UNAUTHORIZED", "This token has expired; log in again")
+    return Caller("root", "user:" + row["id"], row["company_id"], row["id"], row["role"])
+
+
+def new_token(db: sqlite3.Connection, user: str, now: float, seconds: float = TOKEN_SECONDS) -> str:
+    """A random token that opens the user's keys until it expires; expired ones are cleared away."""
+    token = secrets.token_urlsafe(48)
+    db.execute("DELETE FROM tokens WHERE expires <= ?", (now,))
+    db.execute("INSERT INTO tokens(digest, user_id, expires) VALUES (?, ?, ?)", (digest(token), user, now + seconds))
+    return token
+
+
+@handles("auth.login")
+def login(call: Call) -> Answer:
+    """200 with `jwt_token` and `expires_in`; 401; 429 after more than 5 failures for one e-mail in 15 minutes."""
+    email = call.body["email"].casefold()
+    if (wait := _locked_for(call, email)) == 0:
+        row = call.db.execute("SELECT id, password FROM users WHERE email = ?", (email,)).fetchone()
+        if row and hmac.compare_digest(digest(call.body["password"]), row["password"] or ""):
+            call.db.execute("DELETE FROM failed_logins WHERE email = ?", (email,))
+            return reply(jwt_token=new_token(call.db, row["id"], call.now), expires_in=TOKEN_SECONDS)
+        call.db.execute("INSERT INTO failed_logins(email, at) VALUES (?, ?)", (email, call.now))
+        wait = _locked_for(call, email)
+    # Answered, not raised: a refusal that leaves the handler takes back what it wrote, and the count must stay.
+    if wait:
+        headers = [("Retry-After", str(wait))]
+        return Refusal("RATE_LIMITED", "Too many failed logins for this e-mail; wait", headers=headers).answer()
+    return Refusal("UNAUTHORIZED", "E-mail or password is wrong").answer()
+
+
+def _locked_for(call: Call, email: str) -> int:
+    """Seconds until this e-mail may log in; 0 is now."""
+    call.db.execute("DELETE FROM failed_logins WHERE at <= ?", (call.now - FAILURE_SECONDS,))
+    query = "SELECT at FROM failed_logins WHERE email = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
+    row = call.db.execute(query, (email, FAILURES_ALLOWED)).fetchone()
+    return max(1, math.ceil(row["at"] + FAILURE_SECONDS - call.now)) if row else 0
+
+
+@handles("keys.create")
+def create_key(call: Call) -> Answer:
+    """200 (clients accept nothing else) with `apiKey`, the only time it is shown, and `data`."""
+    key = "lgp_" + secrets.token_hex(32)
+    given = {"name": call.body["name"], "description": call.body.get("description")}
+    shown = {"id": str(uuid.uuid4()), **given, "keyPrefix": key[:10], "createdAt": iso(call.now)}
+    store_key(call.db, key, call.caller.user, shown)
+    return reply(apiKey=key, data=shown)
+
+
+def store_key(db: sqlite3.Connection, key: str, user: str, shown: Mapping[str, str | None]) -> None:
+    """Store an agent key's digest, with what lists show: id, name, description, keyPrefix, createdAt."""
+    query = """INSERT INTO agent_keys(id, name, description, prefix, created_at, digest, user_id)
+        VALUES (:id, :name, :description, :keyPrefix, :createdAt, :digest, :user)"""
+    db.execute(query, {**shown, "digest": digest(key), "user": user})
+
+
+KEYS = """SELECT id, name, description, prefix AS keyPrefix, created_at AS createdAt FROM agent_keys
+    WHERE user_id = ? ORDER BY created_at DESC, rowid DESC"""
+COMPANIES = """SELECT id, name, owner,
+    (SELECT count(*) FROM users WHERE users.company_id = companies.id) AS memberCount,
+    (SELECT count(*) FROM leads WHERE leads.company_id = companies.id) AS leadCount,
+    created_at AS createdAt FROM companies ORDER BY created_at DESC, id"""
+USERS = """SELECT id, email, role, company_id, status, created_at AS createdAt FROM users
+    ORDER BY created_at DESC, id"""
+
+
+def _listed(call: Call, query: str, *values: str) -> Answer:
+    rows = [dict(row) for row in call.db.execute(query, values)]
+    return call.page.answer(call.page.cut(rows), len(rows))
+
+
+@handles("keys.list")
+def list_keys(call: Call) -> Answer:
+    """The user's keys, newest first, without the keys themselves."""
+    return _listed(call, KEYS, call.caller.user)
+
+
+@handles("admin.companies")
+def companies(call: Call) -> Answer:
+    return _listed(call, COMPANIES)
+
+
+@handles("admin.users")
+def users(call: Call) -> Answer:
+    return _listed(call, USERS)

@@ -1,0 +1,153 @@
+"""The plain resources: a row each. How they are listed, made and changed follows from openapi.json.
+
+A new plain endpoint is an entry there, and a row of KINDS here unless its resource has one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from contract.operations import operations
+from leadgenius.settings import iso
+from sandbox import leads
+from sandbox.answers import Answer, not_found, reply
+from sandbox.routes import HANDLERS, Call, check_dates, handles
+from sandbox.store import Record, add_records, get_record, set_record, unpack
+
+
+class Kind(NamedTuple):
+    """`name` is that of the records in the store; `defaults` are the fields of a new one that gives none."""
+
+    name: str
+    defaults: Mapping[str, Any] = {}
+    answers_as: str = ""  # the field that holds a new record, where it is not `data` with `id` beside it
+    secret: str = ""  # a field that is generated, shown when the record is made, and never again
+    write_only: str = ""  # a field that is accepted and not stored, since nothing here would use it
+
+
+REPORTED = {"userEmail": None, "status": "open"}
+KINDS = {
+    "campaigns": Kind("campaign", {"status": "draft"}),
+    "target-accounts": Kind("target account"),
+    "sequences": Kind("sequence", {"channel": "email", "status": "draft", "steps": []}),
+    "workflows": Kind("workflow", {"status": "draft", "steps": [], "handoffs": []}),
+    "integrations": Kind("integration", {"status": "connected", "lastSyncAt": None}, write_only="config"),
+    "webhooks": Kind("webhook", {"active": True}, secret="secret"),  # noqa: S106 (the name of a field)
+    "maintenance.bugs": Kind("bug", REPORTED, answers_as="bug"),
+    "maintenance.enhancements": Kind("enhancement", REPORTED, answers_as="enhancement"),
+}
+
+
+def stamped(call: Call, fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> Record:
+    """A new record: id, the fields over the defaults, tenancy and times."""
+    tenancy = {"company_id": call.company, "owner": call.caller.user}
+    times = {"createdAt": iso(call.now), "updatedAt": iso(call.now)}
+    return {"id": str(uuid.uuid4()), **defaults, **fields, **tenancy, **times}
+
+
+def list_records(kind: Kind, call: Call) -> Answer:
+    """Newest first; the operation's own parameters are exact values of fields."""
+    filters = {name: value for name, value in call.query.items() if name not in ("page", "pageSize")}
+    source = "FROM records WHERE kind = :kind AND company_id = :company AND created_at <= :newest"
+    source += "".join(f" AND json_extract(doc, '$.{name}') = :{name}" for name in filters)
+    cut = {"size": call.page.size, "start": call.page.start}
+    values = {"kind": kind.name, "company": call.company, "newest": call.newest, **filters, **cut}
+    (total,) = call.db.execute(f"SELECT count(*) {source}", values).fetchone()
+    query = f"SELECT doc {source} ORDER BY created_at DESC, seq DESC LIMIT :size OFFSET :start"
+    rows = unpack(call.db.execute(query, values))
+    return call.page.answer([_shown(call, kind, row) for row in rows], total)
+
+
+def _shown(call: Call, kind: Kind, record: Record) -> Record:
+    shown = {name: value for name, value in record.items() if name != kind.secret}
+    if kind.name == "sequence":
+        query = "SELECT count(*) FROM enrolments WHERE sequence_id = ?"
+        (shown["enrolledCount"],) = call.db.execute(query, (record["id"],)).fetchone()
+    return shown
+
+
+def create(kind: Kind, call: Call) -> Answer:
+    """201; the id stands at the top level too, because clients read it there."""
+    check_dates(call.body)
+    fields = {name: value for name, value in call.body.items() if name != kind.write_only}
+    record = stamped(call, fields, kind.defaults)
+    generated = {kind.secret: "whsec_" + secrets.token_hex(16)} if kind.secret else {}
+    add_records(call.db, kind.name, [{**record, **generated}])
+    shown = {**_shown(call, kind, record), **generated}
+    return reply(201, **{kind.answers_as: shown}) if kind.answers_as else reply(201, id=record["id"], data=shown)
+
+
+def find(kind: Kind, call: Call) -> Record:
+    """The record that the path names. Refusal NOT_FOUND, also for another company's."""
+    record = get_record(call.db, kind.name, call.company, call.id)
+    if record is None:
+        raise not_found(kind.name)
+    return record
+
+
+def get(kind: Kind, call: Call) -> Answer:
+    return reply(data=find(kind, call))
+
+
+def update(kind: Kind, call: Call) -> Answer:
+    """Fields that are absent stay."""
+    record = {**find(kind, call), **call.body}
+    check_dates(record)
+    return _saved(kind, call, record)
+
+
+def archive(kind: Kind, call: Call) -> Answer:
+    """Keeps the record and sets its status."""
+    return _saved(kind, call, {**find(kind, call), "status": "archived"})
+
+
+def _saved(kind: Kind, call: Call, record: Record) -> Answer:
+    record["updatedAt"] = iso(call.now)
+    set_record(call.db, kind.name, record)
+    return reply(id=record["id"], data=record)
+
+
+VERBS: dict[str, Callable[[Kind, Call], Answer]] = {
+    "list": list_records,
+    "create": create,
+    "report": create,
+    "request": create,
+    "get": get,
+    "update": update,
+    "score": update,
+    "archive": archive,
+}
+
+
+def register() -> None:
+    """Give every operation of a plain resource its handler."""
+    for name in operations():
+        resource, _, verb = name.rpartition(".")
+        if resource in KINDS and verb in VERBS:
+            HANDLERS[name] = partial(VERBS[verb], KINDS[resource])
+
+
+register()
+
+
+@handles("sequences.enroll")
+def enroll(call: Call) -> Answer:
+    """200 with enrolled and skipped [{leadId, reason}]: unknown leads and those that are enrolled already."""
+    sequence = find(KINDS["sequences"], call)["id"]
+    reasons = [(lead, _enrol(call, sequence, lead)) for lead in call.body["leadIds"]]
+    skipped = [{"leadId": lead, "reason": reason} for lead, reason in reasons if reason]
+    return reply(enrolled=len(reasons) - len(skipped), skipped=skipped)
+
+
+def _enrol(call: Call, sequence: str, lead: str) -> str:
+    """Enrol one lead; the reason why not, or nothing."""
+    found = leads.get(call.db, call.company, call.caller.user, lead)
+    if found is None:
+        return "no such lead"
+    query = "INSERT OR IGNORE INTO enrolments(sequence_id, lead, at) VALUES (?, ?, ?)"
+    is_new = call.db.execute(query, (sequence, found[0], iso(call.now))).rowcount
+    return "" if is_new else "already enrolled"
