@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["requests"]
+# dependencies = ["requests>=2.32", "urllib3>=2.6", "rich"]
 # ///
-"""LeadGenius from the command line: leads, campaigns, accounts, outreach, automation, analytics, administration."""
+"""LeadGenius from the command line: leads, campaigns, accounts, outreach, analytics, administration."""
 
-import sys
+import gc
 
-from console import guard
+gc.disable()  # nothing of a start is garbage; collecting would cost a tenth of it
 
-guard.check()
+from cli import start  # noqa: E402
 
-from commands import program  # noqa: E402  (only after the guard: it needs what the guard looks for)
+start.check_python()
+
+from cli import main  # noqa: E402
 
 if __name__ == "__main__":
-    sys.exit(program.main())
+    raise SystemExit(start.run(main.lgp))

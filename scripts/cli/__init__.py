@@ -1,0 +1,1 @@
+"""What a user of the scripts sees: commands, options, input, output, errors."""

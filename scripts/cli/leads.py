@@ -1,0 +1,102 @@
+"""Leads: the search with its depth, creating one or many, and whose company the bulk lists are about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cli import batches, inputs, lists, request
+from cli.context import Context
+from cli.lists import Listing
+from contract import validate
+from contract.operations import operations
+from leadgenius import answers
+from leadgenius.errors import CredentialError
+
+SEARCH_DEPTH = 1000  # records of each of two indexes; references/api_reference.md#search-depth
+EXACT = "exact: enrich-leads list --where … --count"
+
+
+def search(context: Context) -> int:
+    """`leads list`: only the newest of each index are searched, and nothing in an answer shows a cut."""
+    params = inputs.filters(context)
+    return show_search(context, Listing(context.operation.path, params, "page", context.operation.collection))
+
+
+def show_search(context: Context, listing: Listing) -> int:
+    """The list, with the truth about its depth: a note where it is filtered, a request that decides where it counts."""
+    options = context.options
+    decides = options.all or options.count or options.count_by or options.where
+    found_by_key = {"email", "client_id"} <= listing.params.keys()
+    if listing.params and not decides and not options.dry_run and not found_by_key:
+        context.notes("note", f"Only the newest {SEARCH_DEPTH:,} leads of each index are searched{_exact(context)}.")
+    return lists.show(context, listing._replace(is_whole=lambda: _is_whole(context) if decides else True))
+
+
+def _is_whole(context: Context) -> bool:
+    """One more request, without filter, for one row: under the depth no index was cut."""
+    body = context.client.call("GET", context.operation.path, params={"page": 1, "pageSize": 1}).body
+    total = answers.total(body)
+    if total is not None and total < SEARCH_DEPTH:
+        return True
+    words = f"The search sees only the newest {SEARCH_DEPTH:,} leads of each index, and there may be more"
+    context.notes("warning", f"{words}{_exact(context)}.")
+    return False
+
+
+def _exact(context: Context) -> str:
+    """The exact way, with what it needs where that is missing."""
+    try:
+        context.client.keys.find("amplify")
+    except CredentialError:
+        return f"; {EXACT} (needs the Amplify key: LGP_AMPLIFY_API_KEY)"
+    return f"; {EXACT}"
+
+
+def bulk(context: Context) -> int:
+    """A bulk list. The company: the option, the variable, the stored one, or found through one lead."""
+    operation = context.operation
+    company = context.typed("company_id")
+    if not company:
+        company = "COMPANY_ID" if context.options.dry_run else context.client.company_id()
+    params = {"companyId": company, **inputs.filters(context)}
+    return lists.show(context, Listing(operation.path, params, "cursor", operation.collection, operation.scope))
+
+
+def create(context: Context) -> int:
+    """One lead from flags or a JSON object; a JSON list goes in batches of 100."""
+    given = inputs.data(context)
+    if isinstance(given, list):
+        return _create_many(context, given)
+    if given is not None and not isinstance(given, dict):
+        raise inputs.invalid("--data must be a JSON object or a list of them.", context.command.example)
+    body = {**(given or {}), **inputs.flags(context)}
+    inputs.check_body(context, body)
+    note_without_client(context, [body])
+    return request.send(context, context.operation.path, body=body)
+
+
+def _create_many(context: Context, rows: list[Any]) -> int:
+    if not rows:
+        raise inputs.invalid("--data holds an empty list.", context.command.example)
+    flags = inputs.flags(context)
+    rows = [{**row, **flags} if isinstance(row, dict) else row for row in rows]
+    if not context.options.no_check:
+        schema = context.operation.body or {}
+        found = [one for number, row in enumerate(rows, 1) for one in row_problems(row, schema, f"row {number}: ")]
+        inputs.refuse(context, found)
+    note_without_client(context, rows)
+    return batches.create_leads(context, rows, operations()["leads.create-batch"])
+
+
+def row_problems(row: Any, schema: dict[str, Any], prefix: str) -> list[validate.Problem]:
+    """Everything wrong with one lead, each problem's path behind `prefix`."""
+    found = [*validate.problems(row, schema), *validate.unknown_fields(row, schema)]
+    return [one._replace(path=prefix + one.path) for one in found]
+
+
+def note_without_client(context: Context, rows: list[Any]) -> None:
+    """Leads without a client are stored, but the web application may not show them."""
+    without = sum(isinstance(row, dict) and not row.get("client_id") for row in rows)
+    if without:
+        words = "The web application may hide leads without a client: give --client-id (client_id)."
+        context.notes("warning", words)

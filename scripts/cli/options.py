@@ -1,0 +1,217 @@
+"""The global options: one table, from which the parser, the variables, the help and the checks are made.
+
+They stand before or after the command alike; the later one wins. An option that does nothing for the command at hand
+is an error: whoever typed it expected something.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from leadgenius import settings
+from leadgenius.errors import UsageError
+
+FORMATS = ("json", "jsonl", "csv", "table", "ids")
+
+
+def number(text: str) -> int:
+    """A whole number from 1 on. ValueError for anything else."""
+    if not re.fullmatch(r"[0-9]{1,9}", text.strip(), re.ASCII) or int(text) < 1:
+        raise ValueError("a whole number from 1 on")
+    return int(text)
+
+
+def some_seconds(text: str) -> float:
+    """A time longer than 0, in seconds."""
+    value = settings.seconds(text)
+    if value <= 0:
+        raise ValueError("a time longer than 0")
+    return value
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise ValueError("field names with commas between them")
+    return list(dict.fromkeys(names))
+
+
+def _format(text: str) -> str:
+    if text not in FORMATS:
+        raise ValueError("one of " + ", ".join(FORMATS))
+    return text
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a value that is not empty")
+    return text
+
+
+def _path(text: str) -> Path:
+    if not text.strip() or "\0" in text:
+        raise ValueError("the name of a file")
+    return Path(text)
+
+
+class Option(NamedTuple):
+    """`group` says which commands it serves; `read` makes the value of its text, None for a switch."""
+
+    name: str
+    group: str
+    help: str
+    read: Callable[[str], Any] | None = None
+    metavar: str = ""
+    variable: bool = False
+    repeat: bool = False
+
+    @property
+    def dest(self) -> str:
+        return self.name.replace("-", "_")
+
+
+OPTIONS = (
+    Option("sandbox", "origin", "use the local sandbox: no account, no network, invented data", variable=True),
+    Option("profile", "origin", "another account, with a credential file of its own", _text, "NAME", variable=True),
+    Option("base-url", "origin", "another server than the saved one or production", _text, "URL", variable=True),
+    Option("format", "output", f"{', '.join(FORMATS)} (default json; table on a terminal)", _format, "FORMAT", True),
+    Option("fields", "output", "exactly these fields, in this order", _names, "A,B,C.D"),
+    Option("out", "output", "write to this file; .json, .jsonl or .csv decides the format", _path, "FILE"),
+    Option("excel", "output", "csv with a byte-order mark, for Excel"),
+    Option("csv-raw", "output", "leave csv cells that start like a formula as they are"),
+    Option("all", "list", "every row, with the largest pages"),
+    Option("max-items", "list", "at most this many rows", number, "N"),
+    Option("where", "list", "only rows where this holds: = != ~ > < >= <=  (repeatable)", _text, "FIELD=VALUE", False, True),
+    Option("count", "list", "how many there are, exactly"),
+    Option("count-by", "list", "how many of each value of these fields", _names, "A,B"),
+    Option("page", "page", "this page, counted from 1", number, "N"),
+    Option("page-size", "list", "rows a page (at most 100; bulk lists 5000)", number, "N"),
+    Option("wait", "wait", "follow the job to its end"),
+    Option("wait-time", "wait", "longest to follow a job (default 600s on a terminal, else 100s)", some_seconds, "TIME"),
+    Option("dry-run", "send", "print the request and stop; nothing is sent"),
+    Option("read-only", "send", "send nothing but reads and a login", variable=True),
+    Option("yes", "yes", "really delete, or enrol, enrich or import more than 25 records"),
+    Option("no-check", "send", "send what our schema does not know", variable=True),
+    Option("max-wait", "send", "longest sleep for any one request (default 75s)", settings.seconds, "TIME", True),
+    Option("max-time", "send", "longest the whole command may run", some_seconds, "TIME", True),
+    Option("timeout", "send", "longest one request may take (default 60s)", some_seconds, "TIME", True),
+    Option("quiet", "always", "no notes and no progress on stderr", variable=True),
+    Option("verbose", "always", "show each attempt on stderr, secrets masked"),
+)
+SENDING = frozenset({"always", "origin", "output", "send"})
+
+# What users of other tools type, and what it is called here.
+ELSEWHERE = {
+    "--limit": "--max-items N for at most N rows, --page-size N for one page",
+    "--per-page": "--page-size N",
+    "--json": "--format json",
+    "--csv": "--format csv",
+    "--output": "--out FILE for a file, --format for the format",
+    "-o": "--out FILE for a file, --format for the format",
+    "--paginate": "--all",
+    "--offset": "--page N",
+    "--cursor": "--all, which follows the cursors; with --out it resumes",
+    "--filter": "--where FIELD=VALUE",
+    "--query": "--where FIELD=VALUE",
+    "--jq": "--fields and --where, or pipe the JSON into jq",
+    "--api-key": "export LGP_API_KEY=…, or: auth save-key --scope agent",
+    "--token": "export LGP_API_KEY=…, or: auth --email YOU",
+    "--force": "--yes",
+    "-y": "--yes",
+    "-f": "--yes for deletes, --data @FILE for a body",
+    "--file": "--data @FILE",
+    "-d": "--data",
+    "-q": "--quiet",
+    "-v": "--verbose",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that raises our own error instead of leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}.")
+
+
+def global_parser() -> Parser:
+    """A parser that takes the global options from anywhere and leaves everything else."""
+    made = Parser(add_help=False, allow_abbrev=False)
+    for option in OPTIONS:
+        if option.read is None:
+            made.add_argument(f"--{option.name}", action="store_true", default=None)
+        else:
+            action = "append" if option.repeat else "store"
+            made.add_argument(f"--{option.name}", metavar=option.metavar, action=action)
+    return made
+
+
+def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Namespace, list[str]]:
+    """The global options with their variables, and the other words of the command line in their order.
+
+    The namespace has every option's value (None when not given; times in seconds) and `typed`, the names typed.
+    """
+    before, separator, after = _at_separator(argv)
+    found, rest = global_parser().parse_known_args(before)
+    found.typed = set()
+    for option in OPTIONS:
+        text = getattr(found, option.dest)
+        if text is not None:
+            found.typed.add(option.name)
+        elif option.variable:
+            text = environ.get("LGP_" + option.dest.upper(), "").strip() or None
+        setattr(found, option.dest, None if text is None else _value(option, text, option.name in found.typed))
+    _resolve(found)
+    return found, [*rest, *separator, *after]
+
+
+def _at_separator(argv: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    at = list(argv).index("--") if "--" in argv else len(argv)
+    return list(argv[:at]), list(argv[at : at + 1]), list(argv[at + 1 :])
+
+
+def _value(option: Option, text: Any, typed: bool) -> Any:
+    name = f"--{option.name}" if typed else "LGP_" + option.dest.upper()
+    try:
+        if option.read is None:
+            return text if typed else settings.switch(text, name)
+        return [option.read(one) for one in text] if option.repeat else option.read(text)
+    except (ValueError, OverflowError) as error:
+        words = str(error) if name in str(error) else f"{name} takes {error}."
+        raise UsageError(words, code="invalid_input") from error
+
+
+_CONTRADICTIONS = (("all", "page"), ("max_items", "page"), ("where", "page"), ("count", "page"), ("count_by", "page"),
+                   ("all", "max_items"), ("count", "max_items"), ("count", "count_by"), ("quiet", "verbose"),
+                   ("sandbox", "base_url"), ("sandbox", "profile"))  # fmt: skip
+
+
+def _resolve(found: argparse.Namespace) -> None:
+    """Of two options that contradict each other a typed one wins over a variable; both typed are an error."""
+    for pair in _CONTRADICTIONS:
+        if not (getattr(found, pair[0]) and getattr(found, pair[1])):
+            continue
+        flags = [name.replace("_", "-") for name in pair]
+        typed = [name for name in flags if name in found.typed]
+        if len(typed) != 1:
+            raise UsageError(
+                f"--{flags[0]} and --{flags[1]} contradict each other.", hint="Leave out one of the two."
+            )
+        setattr(found, pair[0] if typed == [flags[1]] else pair[1], None)
+
+
+def check_served(found: argparse.Namespace, groups: Collection[str]) -> None:
+    """UsageError for an option that does nothing for a command that serves `groups`."""
+    for option in OPTIONS:
+        if option.name in found.typed and option.group not in groups:
+            raise UsageError(f"--{option.name} does nothing for this command.", hint=f"Leave out --{option.name}.")
+
+
+def help_lines(groups: Collection[str]) -> str:
+    """The options of `groups`, a line each."""
+    shown = [(f"--{one.name} {one.metavar}".strip(), one.help) for one in OPTIONS if one.group in groups]
+    longest = max(len(name) for name, _ in shown)
+    return "".join(f"  {name:{longest}}  {words}\n" for name, words in shown)

@@ -1,0 +1,156 @@
+"""Text made harmless: control characters, formulas in csv, and secrets.
+
+Text of a server is data, never terminal code or an instruction. JSON and csv escape what cannot be seen; tables and
+messages show it in visible form.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+MASK = "***"
+_SHORTEST_SECRET = 6  # a shorter one would turn ordinary words into stars
+_RUN = 12  # so many characters of a secret in a row are masked wherever they stand
+_SHOWN = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+@cache
+def _active() -> re.Pattern[str]:
+    """C0, DEL, C1, bidi controls, line separators, lone surrogates, tag characters, and what takes no room."""
+    return re.compile(
+        "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064"
+        "\u2066-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
+    )
+
+
+def compact(value: Any, indent: int | None = None) -> str:
+    """JSON of `value`: printable Unicode as it is, everything that cannot be seen as an escape."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    if text.isascii() and text.isprintable():
+        return text
+    return _active().sub(_json_escape, text)
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    char = found[0]
+    if char == "\n":  # the indentation's own; one inside a text is escaped already
+        return char
+    return json.dumps(char)[1:-1] if char != "\x7f" else "\\u007f"
+
+
+def escaped(text: str) -> str:
+    """`text` for a csv cell: like JSON, but line feeds and tabs stay, because quoting keeps them."""
+    if text.isprintable() and text.isascii():
+        return text
+    return _active().sub(lambda found: found[0] if found[0] in "\n\t" else _json_escape(found), text)
+
+
+def inert(text: str) -> str:
+    """`text` on one line, with what cannot be seen in visible form: for tables and messages."""
+    if text.isprintable() and text.isascii():
+        return text
+    return _active().sub(lambda found: _SHOWN.get(found[0]) or _visible(found[0]), text)
+
+
+def _visible(char: str) -> str:
+    return f"\\x{ord(char):02x}" if ord(char) < 256 else f"\\u{ord(char):04x}"
+
+
+def cell(value: Any) -> str:
+    """A value as it stands in a csv cell: text as it is, null empty, nested values as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, (int, float)) else compact(value)
+
+
+def unformula(text: str) -> str:
+    """`text` with a `'` in front where a spreadsheet would run it, or where it begins with such a `'` already."""
+    bare = text.lstrip("'")
+    if not bare.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")) or text == "-":
+        return text
+    number = r"[+-]?[0-9]+([.,][0-9]+)*([eE][+-]?[0-9]+)?%?"
+    phone = r"\+[0-9][0-9 ()./-]{4,24}"
+    return text if re.fullmatch(f"{number}|{phone}", text, re.ASCII) else "'" + text
+
+
+def reformula(text: str) -> str:
+    """What `unformula` made of a text, undone."""
+    return text[1:] if text.startswith("'") and unformula(text[1:]) == text else text
+
+
+def plain(text: Any, otherwise: str = "ID") -> str:
+    """A value that may stand in a command to type, shell-quoted where needed, else a placeholder."""
+    text = str(text)
+    if not re.fullmatch(r"[A-Za-z0-9._@][A-Za-z0-9 ._@-]{0,63}", text, re.ASCII):
+        return otherwise
+    return f'"{text}"' if " " in text else text
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 row`, `1,274 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+class Masker:
+    """Replaces the secrets of this process by `***`, also in part, percent-encoded, in base64 or inside JSON."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets: set[str] = set()
+        self.sources: list[Callable[[], Iterable[str]]] = []
+        self.show = False  # --show: the reader asked to see them on stdout
+        self.add(*secrets)
+
+    def add(self, *secrets: str | None) -> None:
+        """Mask these from now on, as they are and as URLs, JSON and base64 write them."""
+        for secret in secrets:
+            text = (secret or "").strip()
+            if len(text) >= _SHORTEST_SECRET and text not in self._secrets:
+                plain_base64 = [base64.b64encode(text.encode("utf-8", "replace")[start:]).decode() for start in (0, 1, 2)]
+                forms = {text, quote(text, safe=""), json.dumps(text)[1:-1], inert(text)}
+                self._secrets |= forms | {form.rstrip("=")[:-1] for form in plain_base64 if len(form) > _RUN}
+
+    def mask(self, text: str) -> str:
+        """`text` without any secret, and without any 12 characters of one in a row."""
+        for source in self.sources:
+            self.add(*source())
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            if len(secret) < _RUN:
+                text = re.sub(re.escape(secret), MASK, text, flags=re.IGNORECASE)
+            elif any(block in text for block in _blocks(secret)):
+                text = _without_runs(text, secret)
+        return text
+
+
+@cache
+def _blocks(secret: str) -> list[str]:
+    """Every sixth stretch of six characters: a run of twelve holds at least one of them."""
+    return [secret[at : at + 6] for at in range(0, len(secret) - 5, 6)]
+
+
+def _without_runs(text: str, secret: str) -> str:
+    masked: list[str] = []
+    at = 0
+    runs = {secret[start : start + _RUN]: start for start in range(len(secret) - _RUN + 1)}
+    while at < len(text):
+        start = runs.get(text[at : at + _RUN])
+        if start is None:
+            masked.append(text[at])
+            at += 1
+            continue
+        length = _RUN
+        while text[at + length : at + length + 1] == secret[start + length : start + length + 1] != "":
+            length += 1
+        masked.append(MASK)
+        at += length
+    return "".join(masked)

@@ -1,0 +1,117 @@
+"""--where, --count and --count-by: rows filtered and counted here, exactly, over every page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from cli.output import inside
+from cli.text import cell, compact
+from leadgenius.errors import UsageError
+
+LARGEST_GROUPS = 100_000  # different values of --count-by
+TOP = 100  # values printed
+
+
+class Condition(NamedTuple):
+    """`field operator value`, as in `status=qualified`. Text compares without case; an empty value is null or absent."""
+
+    field: str
+    operator: str
+    value: str
+
+    def holds(self, row: Any) -> bool | None:
+        """Whether the row fits; None when the two cannot be compared. A null is never more or less than anything."""
+        found = inside(row, self.field)
+        if self.operator in ("=", "!="):
+            return self._equals(found) is (self.operator == "=")
+        if found is None or found == "":
+            return False
+        if self.operator == "~":
+            return self.value.casefold() in cell(found).casefold()
+        pair = _comparable(found, self.value)
+        if pair is None:
+            return None
+        return {">": pair[0] > pair[1], "<": pair[0] < pair[1], ">=": pair[0] >= pair[1], "<=": pair[0] <= pair[1]}[
+            self.operator
+        ]
+
+    def _equals(self, found: Any) -> bool:
+        if self.value == "":
+            return found is None or found == ""
+        if isinstance(found, list):
+            return any(self._equals(one) for one in found)
+        number = _number(self.value)
+        if number is not None and _number(found) is not None:
+            return _number(found) == number
+        return cell(found).casefold() == self.value.casefold()
+
+
+def conditions(texts: Sequence[str]) -> list[Condition]:
+    """The conditions typed as --where. UsageError for a text without a field and an operator."""
+    made = []
+    for text in texts:
+        found = re.fullmatch(r"\s*([A-Za-z_][\w.-]*)\s*(!=|>=|<=|=|~|>|<)\s*(.*?)\s*", text, re.DOTALL)
+        if not found:
+            hint = "Quote it, as in --where 'status=qualified' or --where 'intentScore>=80'."
+            raise UsageError("--where takes FIELD and one of = != ~ > < >= <= and a VALUE.", hint=hint)
+        made.append(Condition(*found.groups()))
+    return made
+
+
+def _comparable(found: Any, value: str) -> tuple[Any, Any] | None:
+    """Both as numbers, or both as times; None when neither goes."""
+    for read in (_number, _time):
+        left, right = read(found), read(value)
+        if left is not None and right is not None:
+            return left, right
+    return None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    text = str(value).strip()
+    return float(text) if re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]+)?", text, re.ASCII) else None
+
+
+def _time(value: Any) -> float | None:
+    text = str(value)
+    if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else datetime.fromisoformat(f"{moment.isoformat()}+00:00")).timestamp()
+
+
+class Tally:
+    """Counts rows, of each value of some fields too. Memory grows with the different values, not with the rows."""
+
+    def __init__(self, fields: Sequence[str] = ()) -> None:
+        self.fields = fields
+        self.count = 0
+        self._groups: dict[str, tuple[list[Any], int]] = {}
+
+    def add(self, row: Any) -> None:
+        """Count one row. UsageError when there are more different values than can be kept."""
+        self.count += 1
+        if not self.fields:
+            return
+        values = [inside(row, name) for name in self.fields]
+        key = compact(values)
+        self._groups[key] = (values, self._groups.get(key, (values, 0))[1] + 1)
+        if len(self._groups) > LARGEST_GROUPS:
+            names = ", ".join(self.fields)
+            raise UsageError(f"--count-by {names}: more than {LARGEST_GROUPS:,} different values.")
+
+    def result(self) -> dict[str, Any]:
+        """`{"count"}`, with fields also `by` (the 100 largest) and `values_total`."""
+        if not self.fields:
+            return {"count": self.count}
+        largest = sorted(self._groups.items(), key=lambda group: (-group[1][1], group[0]))[:TOP]
+        by = [{**dict(zip(self.fields, values, strict=True)), "n": n} for _, (values, n) in largest]
+        return {"count": self.count, "by": by, "values_total": len(self._groups)}
