@@ -1,54 +1,111 @@
-"""What every test gets: a home of its own, no variables of the user's, no socket beyond loopback."""
+"""What every test gets: a home of its own, no variables of whoever runs the tests, no socket beyond loopback."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import ipaddress
+import json
 import os
+import shutil
+import signal
 import socket
+import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from sandbox import demo, server
+from sandbox.app import Sandbox
+from sandbox.demo import CREDENTIALS
+
 settings.register_profile("project", max_examples=40, deadline=None, database=None)
 settings.load_profile("project")
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = ROOT / "scripts"
+SMALL = 60  # leads of the small demo database: enough for everything but the search depth
 # The processes that tests start share their compiled modules, and leave none in the tree.
 COMPILED = {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), f"leadgenius-tests-{os.getuid()}"))}
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_OTHERS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "NETRC", "CI", "NO_COLOR")
+
+
+class Reply:
+    """What one run left: exit code, stdout, stderr; and both of them parsed."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    def __repr__(self) -> str:
+        return f"Reply({self.code}, out={self.out[:2000]!r}, err={self.err[:2000]!r})"
+
+    @property
+    def json(self) -> Any:
+        """stdout as JSON."""
+        return json.loads(self.out)
+
+    @property
+    def rows(self) -> list[Any]:
+        """The rows of a list, from `data` or from jsonl."""
+        return self.json["data"] if self.out.startswith('{"data"') else [json.loads(one) for one in self.out.splitlines()]
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The JSON lines of stderr."""
+        return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error object, the last line of stderr."""
+        found: dict[str, Any] = self.lines[-1]["error"]
+        return found
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes and warnings, without the one that says that the data is not real."""
+        messages = [line["message"] for line in self.lines if "message" in line]
+        return [one for one in messages if "sandbox" not in one]
 
 
 @pytest.fixture(autouse=True)
-def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """HOME in a temporary folder; no LGP_ variable, proxy or certificate variable of whoever runs the tests."""
-    home = tmp_path / "home"
-    home.mkdir()
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """HOME in a temporary folder, which is the current directory too."""
+    made = tmp_path / "home"
+    made.mkdir()
     for name in list(os.environ):
-        if name.startswith(("LGP_", "LEADGENIUS_", "XDG_")) or name.lower() in _PROXIES:
+        if name.startswith(("LGP_", "LEADGENIUS_", "XDG_")) or name.lower() in _PROXIES or name in _OTHERS:
             monkeypatch.delenv(name)
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "NETRC"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("HOME", str(made))
+    monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", COMPILED["PYTHONPYCACHEPREFIX"])
-    return home
+    monkeypatch.chdir(made)
+    return made
 
 
 @pytest.fixture(scope="session", autouse=True)
 def real_home_untouched() -> Iterator[None]:
     """Fail the run when a test has written into the real home."""
-    home = Path(os.environ.get("HOME", "/nonexistent"))
-    watched = [home / ".leadgenius_auth.json", home / ".local" / "state" / "leadgenius"]
+    real = Path(os.environ.get("HOME", "/nonexistent"))
+    watched = [real / ".leadgenius_auth.json", real / ".local" / "state" / "leadgenius"]
     before = [path.exists() for path in watched]
     yield
     assert [path.exists() for path in watched] == before, "a test wrote into the real home directory"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_works() -> Iterator[None]:
+    """A suite in the background is started with SIGINT ignored, and so would be everything it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
@@ -58,173 +115,138 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def guarded(self: socket.socket, address: Any) -> None:
         host = address[0] if isinstance(address, tuple) else ""
-        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(str(host)):
-            raise AssertionError(f"a test tried to reach {host}")
+        with contextlib.suppress(ValueError):
+            if host not in ("", "localhost") and not ipaddress.ip_address(host).is_loopback:
+                raise AssertionError(f"a test tried to reach {host}")
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+@pytest.fixture(scope="session")
+def small_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo database with SMALL leads, made once a session; copy it, never write to it."""
+    import time
 
-
-@dataclass
-class Ran:
-    """One run of a script in this process: exit code, stdout, stderr."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        import json
-
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> dict[str, Any]:
-        """The error object: the last line of stderr."""
-        import json
-
-        found: dict[str, Any] = json.loads(self.err.strip().splitlines()[-1])["error"]
-        return found
-
-    def notes(self) -> list[dict[str, Any]]:
-        import json
-
-        return [json.loads(line) for line in self.err.splitlines() if line.startswith('{"level"')]
-
-
-Run = Callable[..., Ran]
+    path = tmp_path_factory.mktemp("demo") / "sandbox.sqlite3"
+    demo.make(path, time.time(), SMALL)
+    return path
 
 
 @pytest.fixture
-def lgp(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`lgp("leads", "list", stdin="…")` runs lgp.py in this process."""
-    from commands import program
+def state(home: Path) -> Path:
+    """The state directory of this test's home."""
+    return home / ".local" / "state" / "leadgenius"
 
-    return _runner(program.main, "lgp.py", capsys, monkeypatch)
+
+class Stream(io.StringIO):
+    """A text stream with the bytes below it, and a terminal or not."""
+
+    def __init__(self, text: str = "", terminal: bool = False) -> None:
+        super().__init__(text)
+        self.buffer = io.BytesIO(text.encode())
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+Lgp = Callable[..., Reply]
 
 
 @pytest.fixture
-def api_call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`api_call("GET", "/leads")` runs api_call.py in this process."""
-    from commands import raw
+def lgp(monkeypatch: pytest.MonkeyPatch, state: Path, small_database: Path) -> Lgp:
+    """`lgp("leads", "list")` runs lgp.py in this process with --sandbox over the small demo database.
 
-    return _runner(raw.main, "api_call.py", capsys, monkeypatch)
+    `sandbox=False`: without --sandbox (a served one through LGP_BASE_URL, say). `script="api_call"` or "auth" runs
+    another script. `stdin`, `environ` (set for this run), `terminal=True` (stdout and stderr are terminals).
+    """
+    from cli import main
 
+    target = state / "sandbox" / "sandbox.sqlite3"
+    target.parent.mkdir(parents=True, mode=0o700)
+    shutil.copy(small_database, target)
 
-def _runner(
-    main: Callable[[list[str]], int], name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Run:
-    import io
-
-    def run(*argv: str, stdin: str = "") -> Ran:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", [f"scripts/{name}", *argv])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        code = main(list(argv))
-        captured = capsys.readouterr()
-        return Ran(code, captured.out, captured.err)
+    def run(
+        *words: str,
+        script: str = "lgp",
+        sandbox: bool = True,
+        stdin: str = "",
+        environ: dict[str, str] | None = None,
+        terminal: bool = False,
+    ) -> Reply:
+        argv = [*words, "--sandbox"] if sandbox and "--" not in words else list(words)
+        with monkeypatch.context() as patch:
+            for name, value in (environ or {}).items():
+                patch.setenv(name, value)
+            out, err = Stream(terminal=terminal), Stream(terminal=terminal)
+            patch.setattr(sys, "argv", [f"scripts/{script}.py", *argv])
+            patch.setattr(sys, "stdin", Stream(stdin, terminal and not stdin))
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            code = getattr(main, script)()
+        return Reply(code, out.getvalue(), err.getvalue())
 
     return run
 
 
-@pytest.fixture(scope="session")
-def demo_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state directory with the sandbox's demo data and its account, made once; never written to by a test."""
-    from console import embedding
-    from leadgenius.credentials import CredentialFile
-    from leadgenius.scopes import EMBEDDED
-    from leadgenius.transport import Transport
+class Served:
+    """A served sandbox: its origin, what it answers by, and every request it got as (method, path)."""
 
-    folder = tmp_path_factory.mktemp("demo") / "sandbox"
-    transport = Transport(EMBEDDED, environ={})
-    transport.mount(embedding.Embedded(embedding.service({}, folder)))
-    embedding.provide_credentials(CredentialFile(folder / "credentials.json"), transport)
-    transport.close()
-    return folder.parent
+    def __init__(self, app: Sandbox, listening: server.Server) -> None:
+        self.app, self.listening = app, listening
+        self.origin = f"http://127.0.0.1:{listening.server_address[1]}"
 
-
-@pytest.fixture
-def sandboxed(demo_state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every command goes to the embedded sandbox, over a copy of the demo data, as fast as it can.
-
-    Gives the sandbox's folder: sandbox.sqlite3, credentials.json, requests.sqlite3, jobs.jsonl.
-    """
-    import shutil
-
-    shutil.copytree(demo_state, tmp_path / "state")
-    monkeypatch.setenv("LGP_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("LGP_SANDBOX", "1")
-    monkeypatch.setenv("LGP_RATE_LIMITS", "100000/60")
-    return tmp_path / "state" / "sandbox"
-
-
-@dataclass
-class Clock:
-    """Real time and the time that was slept away; `slept` lists every sleep in seconds."""
-
-    slept: list[float]
-
-    def __call__(self) -> float:
-        import time
-
-        return time.time() + sum(self.slept)
-
-    def monotonic(self) -> float:
-        import time
-
-        return time.monotonic() + sum(self.slept)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables with which a run talks to it."""
+        return {
+            "LGP_BASE_URL": self.origin,
+            "LGP_API_KEY": CREDENTIALS["api_key"],
+            "LGP_AMPLIFY_API_KEY": CREDENTIALS["amplify_api_key"],
+            "LGP_COMPANY_ID": CREDENTIALS["company_id"],
+        }
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Following a job moves this clock, the embedded sandbox's included, and takes no time."""
-    from functools import partial
-    from types import SimpleNamespace
+def serve(tmp_path: Path, small_database: Path) -> Iterator[Callable[..., Served]]:
+    """`serve(faults=[…], limits=…, …)` serves a sandbox in a thread; options as for sandbox.app.Sandbox."""
+    running: list[Served] = []
 
-    from console import embedding
-    from sandbox.app import Sandbox
+    def start(**options: Any) -> Served:
+        database = tmp_path / f"served{len(running)}" / "sandbox.sqlite3"
+        database.parent.mkdir(mode=0o700)
+        if "demo_leads" not in options:
+            shutil.copy(small_database, database)
+        app = Sandbox(database, **options)
+        made = Served(app, server.serve(app, 0))
+        threading.Thread(target=made.listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        running.append(made)
+        return made
 
-    made = Clock([])
-    fake = SimpleNamespace(time=made, monotonic=made.monotonic, sleep=made.sleep)
-    monkeypatch.setattr("commands.runners.jobs.time", fake)
-    monkeypatch.setattr(embedding, "Sandbox", partial(Sandbox, clock=made))
-    return made
-
-
-@dataclass(frozen=True)
-class Sent:
-    """One request that reached the embedded sandbox."""
-
-    method: str
-    target: str
-    headers: dict[str, str]
-    body: Any
+    yield start
+    for one in running:
+        one.listening.shutdown()
+        one.listening.server_close()
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[Sent]:
-    """Every request to the embedded sandbox, as it goes out."""
-    import json
+def process() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """`process("lgp.py", "leads", "list")` starts a real script, in text mode with pipes; it is ended after the test."""
+    started: list[subprocess.Popen[str]] = []
 
-    from console.embedding import Embedded
+    def start(script: str, *words: str, environ: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        command = [sys.executable, str(SCRIPTS / script), *words]
+        made = subprocess.Popen(command, env={**os.environ, **(environ or {})}, **{**pipes, **options})
+        started.append(made)
+        return made
 
-    found: list[Sent] = []
-    send = Embedded.send
-
-    def noted(self: Any, request: Any, *args: Any, **more: Any) -> Any:
-        body = json.loads(request.body) if request.body else None
-        found.append(Sent(request.method, request.path_url, dict(request.headers), body))
-        return send(self, request, *args, **more)
-
-    monkeypatch.setattr(Embedded, "send", noted)
-    return found
+    yield start
+    for one in started:
+        if one.poll() is None:
+            one.kill()
+        one.wait()
+        for stream in (one.stdin, one.stdout, one.stderr):
+            if stream:
+                stream.close()

@@ -1,1 +1,0 @@
-"""Long work that survives being killed: exports with a checkpoint."""

@@ -1,1 +1,0 @@
-"""How rows are read and run: parsing, inputs, single calls, lists, many records, jobs."""

@@ -1,1 +1,0 @@
-"""What the three scripts share towards the user: options, notes, rendering, errors, the embedded sandbox."""
