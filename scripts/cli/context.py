@@ -1,4 +1,5 @@
-"""What a command works with: its options and arguments, the client, the output; and the questions it may ask."""
+"""What a command works with: its options and arguments, the client, the output; and the questions
+it may ask."""
 
 from __future__ import annotations
 
@@ -90,19 +91,26 @@ class Context:
     @property
     def end(self) -> float | None:
         """When --max-time is over, as a time of time.monotonic()."""
-        return None if self.options.max_time is None else self.started + float(self.options.max_time)
+        return (
+            None if self.options.max_time is None else self.started + float(self.options.max_time)
+        )
 
     def confirm(self, count: int, verb: str, ids: Sequence[str], target: str = "") -> None:
-        """Go on only with --yes, or a `y` typed at a terminal; else UsageError naming count, target and first ids."""
+        """Go on only with --yes, or a `y` typed at a terminal; else UsageError naming count, target
+        and first ids."""
         if self.options.yes or self.options.dry_run:
             return
         what = f"{verb} {plural(count, 'record')}{target}"
         if self._can_ask():
             from cli.terminal import ask
 
-            if ask(self.notes.write, f"This would {what}. Go on? [y/N] ", self.stdin, ASKING_SECONDS):
+            if ask(
+                self.notes.write, f"This would {what}. Go on? [y/N] ", self.stdin, ASKING_SECONDS
+            ):
                 return
-            raise UsageError("Not confirmed; nothing was sent.", code="needs_yes", outcome="not_sent")
+            raise UsageError(
+                "Not confirmed; nothing was sent.", code="needs_yes", outcome="not_sent"
+            )
         first = " ".join(plain(one) for one in ids[:5]) + (" …" if len(ids) > 5 else "")
         raise UsageError(
             f"This would {what} ({first}). Nothing was sent.",
@@ -112,7 +120,9 @@ class Context:
         )
 
     def _can_ask(self) -> bool:
-        unattended = self.environ.get("CI") or self.environ.get("LGP_AGENT_NAME") or self.options.quiet
+        unattended = (
+            self.environ.get("CI") or self.environ.get("LGP_AGENT_NAME") or self.options.quiet
+        )
         return self.stdin.isatty() and self.notes.terminal and not unattended
 
     def preview(
@@ -125,17 +135,21 @@ class Context:
         scope: str = "auto",
         **more: Any,
     ) -> int:
-        """--dry-run: print the request as it would go out, with its effect; `more` is what many rows add."""
+        """--dry-run: print the request as it would go out, with its effect; `more` is what many
+        rows add."""
         plan = self.client.plan(method, endpoint, params=params, body=body, scope=scope)
         effect = self.known_operation.effect if self.known_operation else "unknown"
         needs_yes = {"yes": "the real run needs --yes"} if more.pop("needs_yes", False) else {}
-        self.options.out = self.options.fields = self.output.fields = None  # these are about an answer
+        self.options.out = self.options.fields = self.output.fields = (
+            None  # these are about an answer
+        )
         self.output.format = "json"
         self.output.document({"dry_run": True, **plan, "effect": effect, **more, **needs_yes})
         return 0
 
     def record_change(self, path: str, ids: Sequence[str], **counts: Any) -> None:
-        """Add a line to changes.jsonl in the state directory: what an owner reads after an unattended day."""
+        """Add a line to changes.jsonl in the state directory: what an owner reads after an
+        unattended day."""
         folder = self.client.state
         if folder is None:
             return
@@ -153,7 +167,9 @@ class Context:
     def append(self, path: Path, line: dict[str, Any]) -> None:
         """Add a line of JSON to a private file; a warning when that cannot be done."""
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            descriptor = os.open(
+                path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600
+            )
             with open(descriptor, "a", encoding="utf-8") as file:
                 file.write(self.masker.mask(compact(line)) + "\n")
         except OSError as error:

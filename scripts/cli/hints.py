@@ -1,4 +1,5 @@
-"""Hints: one command to type next, with the program named as it was called and pointed where this run pointed."""
+"""Hints: one command to type next, with the program named as it was called and pointed where this
+run pointed."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ HINTS: dict[str, str] = {}
 
 
 def spelled(text: str) -> str:
-    """`text`, or the hint of that key, with `{lgp}` and `{api_call}` replaced by how one types them here.
+    """`text`, or the hint of that key, with `{lgp}` and `{api_call}` replaced by how one types them
+    here.
 
     What is filled in is not looked at again: no text of a server can become a command.
     """
@@ -31,7 +33,8 @@ def _typed(name: str) -> str:
 
 
 def _where(text: str) -> str:
-    """The options of this run that say which service is meant: a hint without them would go elsewhere."""
+    """The options of this run that say which service is meant: a hint without them would go
+    elsewhere."""
     words = sys.argv[1:]
     if "--sandbox" in words:
         return " --sandbox"

@@ -1,4 +1,5 @@
-"""Leads: the search with its depth, creating one or many, and whose company the bulk lists are about."""
+"""Leads: the search with its depth, creating one or many, and whose company the bulk lists are
+about."""
 
 from __future__ import annotations
 
@@ -17,28 +18,39 @@ EXACT = "exact: enrich-leads list --where … --count"
 
 
 def search(context: Context) -> int:
-    """`leads list`: only the newest of each index are searched, and nothing in an answer shows a cut."""
+    """`leads list`: only the newest of each index are searched, and nothing in an answer shows a
+    cut."""
     params = inputs.filters(context)
-    return show_search(context, Listing(context.operation.path, params, "page", context.operation.collection))
+    return show_search(
+        context, Listing(context.operation.path, params, "page", context.operation.collection)
+    )
 
 
 def show_search(context: Context, listing: Listing) -> int:
-    """The list, with the truth about its depth: a note where it is filtered, a request that decides where it counts."""
+    """The list, with the truth about its depth: a note where it is filtered, a request that decides
+    where it counts."""
     options = context.options
     decides = options.all or options.count or options.count_by or options.where
     found_by_key = {"email", "client_id"} <= listing.params.keys()
     if listing.params and not decides and not options.dry_run and not found_by_key:
-        context.notes("note", f"Only the newest {SEARCH_DEPTH:,} leads of each index are searched{_exact(context)}.")
-    return lists.show(context, listing._replace(is_whole=lambda: _is_whole(context) if decides else True))
+        context.notes(
+            "note",
+            f"Only the newest {SEARCH_DEPTH:,} leads of each index are searched{_exact(context)}.",
+        )
+    return lists.show(
+        context, listing._replace(is_whole=lambda: _is_whole(context) if decides else True)
+    )
 
 
 def _is_whole(context: Context) -> bool:
     """One more request, without filter, for one row: under the depth no index was cut."""
-    body = context.client.call("GET", context.operation.path, params={"page": 1, "pageSize": 1}).body
+    body = context.client.call(
+        "GET", context.operation.path, params={"page": 1, "pageSize": 1}
+    ).body
     total = answers.total(body)
     if total is not None and total < SEARCH_DEPTH:
         return True
-    words = f"The search sees only the newest {SEARCH_DEPTH:,} leads of each index, and there may be more"
+    words = f"Only the newest {SEARCH_DEPTH:,} leads of each index are seen, and there may be more"
     context.notes("warning", f"{words}{_exact(context)}.")
     return False
 
@@ -53,13 +65,16 @@ def _exact(context: Context) -> str:
 
 
 def bulk(context: Context) -> int:
-    """A bulk list. The company: the option, the variable, the stored one, or found through one lead."""
+    """A bulk list. The company: the option, the variable, the stored one, or found through one
+    lead."""
     operation = context.operation
     company = context.typed("company_id")
     if not company:
         company = "COMPANY_ID" if context.options.dry_run else context.client.company_id()
     params = {"companyId": company, **inputs.filters(context)}
-    return lists.show(context, Listing(operation.path, params, "cursor", operation.collection, operation.scope))
+    return lists.show(
+        context, Listing(operation.path, params, "cursor", operation.collection, operation.scope)
+    )
 
 
 def create(context: Context) -> int:
@@ -68,7 +83,9 @@ def create(context: Context) -> int:
     if isinstance(given, list):
         return _create_many(context, given)
     if given is not None and not isinstance(given, dict):
-        raise inputs.invalid("--data must be a JSON object or a list of them.", context.command.example)
+        raise inputs.invalid(
+            "--data must be a JSON object or a list of them.", context.command.example
+        )
     body = {**(given or {}), **inputs.flags(context)}
     inputs.check_body(context, body)
     note_without_client(context, [body])
@@ -82,7 +99,11 @@ def _create_many(context: Context, rows: list[Any]) -> int:
     rows = [{**row, **flags} if isinstance(row, dict) else row for row in rows]
     if not context.options.no_check:
         schema = context.operation.body or {}
-        found = [one for number, row in enumerate(rows, 1) for one in row_problems(row, schema, f"row {number}: ")]
+        found = [
+            one
+            for number, row in enumerate(rows, 1)
+            for one in row_problems(row, schema, f"row {number}: ")
+        ]
         inputs.refuse(context, found)
     note_without_client(context, rows)
     return batches.create_leads(context, rows, operations()["leads.create-batch"])

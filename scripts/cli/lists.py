@@ -1,4 +1,5 @@
-"""Lists: a loop over pages that owns its counts: keep, count, write. What is left out is always said."""
+"""Lists: a loop over pages that owns its counts: keep, count, write. What is left out is always
+said."""
 
 from __future__ import annotations
 
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 
 FIRST_ROWS = 20  # printed when nothing says how many
 LARGEST = {"page": 100, "cursor": 5000}  # rows a page
-# Filters of the server that compare as --where does: their values are listed, or compare without case.
+# Filters of the server that compare as --where does: their values are listed, or compare without
+# case.
 _SAME_FILTERS = ("email", "companyName")
 
 
 class Listing(NamedTuple):
-    """A list to read: where, with which parameters, and how its pages go on. `is_whole` is asked after the last page."""
+    """A list to read: where, with which parameters, and how its pages go on. `is_whole` is asked
+    after the last page."""
 
     path: str
     params: dict[str, Any]
@@ -37,8 +40,16 @@ class Listing(NamedTuple):
 def run(context: Context) -> int:
     """The list of the command's operation."""
     operation = context.operation
-    return show(context, Listing(operation.path, inputs.filters(context), operation.paging or "page",
-                                 operation.collection, operation.scope))  # fmt: skip
+    return show(
+        context,
+        Listing(
+            operation.path,
+            inputs.filters(context),
+            operation.paging or "page",
+            operation.collection,
+            operation.scope,
+        ),
+    )
 
 
 def show(context: Context, listing: Listing) -> int:
@@ -48,11 +59,19 @@ def show(context: Context, listing: Listing) -> int:
     inputs.check_fields(context, options.fields or (), "--fields")
     inputs.check_fields(context, [one.field for one in kept], "--where")
     inputs.check_fields(context, options.count_by or (), "--count-by")
-    listing = listing._replace(params={**_same_filters(context, kept), **listing.params, **_fields(context, listing, kept)})
+    listing = listing._replace(
+        params={**_same_filters(context, kept), **listing.params, **_fields(context, listing, kept)}
+    )
     counting = options.count or options.count_by
     if options.dry_run:
         return _preview(context, listing)
-    if options.all and options.out and listing.paging == "cursor" and not counting and context.output.format != "table":
+    if (
+        options.all
+        and options.out
+        and listing.paging == "cursor"
+        and not counting
+        and context.output.format != "table"
+    ):
         from cli import export
 
         return export.run(context, listing, kept)
@@ -69,7 +88,11 @@ def page_params(context: Context, listing: Listing) -> dict[str, Any]:
     """The paging parameters of the first request."""
     options = context.options
     walks = options.all or options.max_items or options.where or options.count or options.count_by
-    size = options.page_size or (min(options.max_items or LARGEST[listing.paging], LARGEST[listing.paging]) if walks else None)
+    size = options.page_size or (
+        min(options.max_items or LARGEST[listing.paging], LARGEST[listing.paging])
+        if walks
+        else None
+    )
     if listing.paging == "cursor":
         return {"limit": size or FIRST_ROWS}
     if options.count and not options.where:
@@ -89,14 +112,19 @@ def _same_filters(context: Context, kept: list[Condition]) -> dict[str, Any]:
     known = context.known_operation.filters()
     made = {}
     for one in kept:
-        listed = one.field in known and one.value.lower() in resolve(known[one.field]["schema"]).get("enum", ())
-        if one.operator == "=" and (listed or (one.field in _SAME_FILTERS and one.field in known and one.value)):
+        listed = one.field in known and one.value.lower() in resolve(
+            known[one.field]["schema"]
+        ).get("enum", ())
+        if one.operator == "=" and (
+            listed or (one.field in _SAME_FILTERS and one.field in known and one.value)
+        ):
             made[one.field] = one.value.lower() if listed else one.value
     return made
 
 
 def _fields(context: Context, listing: Listing, kept: list[Condition]) -> dict[str, Any]:
-    """`fields` of the bulk lists: the server leaves the others out. What is filtered on is fetched though not printed."""
+    """`fields` of the bulk lists: the server leaves the others out. What is filtered on is fetched
+    though not printed."""
     options = context.options
     wanted = options.count_by or (["id"] if options.count else options.fields)
     if listing.paging != "cursor" or not wanted:
@@ -108,12 +136,22 @@ def _fields(context: Context, listing: Listing, kept: list[Condition]) -> dict[s
 def pages(context: Context, listing: Listing, cursor: str | None = None) -> Iterator[Page]:
     """The pages of a list, of the size asked for or the largest; a bulk list from `cursor` on."""
     client = context.client
-    size = {**page_params(context, listing)}.get("limit" if listing.paging == "cursor" else "pageSize")
+    size = {**page_params(context, listing)}.get(
+        "limit" if listing.paging == "cursor" else "pageSize"
+    )
     if listing.paging == "cursor":
-        return client.bulk(listing.path, listing.params, limit=size or LARGEST["cursor"], cursor=cursor,
-                           collection=listing.collection, scope=listing.scope)  # fmt: skip
+        return client.bulk(
+            listing.path,
+            listing.params,
+            limit=size or LARGEST["cursor"],
+            cursor=cursor,
+            collection=listing.collection,
+            scope=listing.scope,
+        )
     size = context.options.page_size or size or LARGEST["page"]
-    return client.pages(listing.path, listing.params, size=size, collection=listing.collection, scope=listing.scope)
+    return client.pages(
+        listing.path, listing.params, size=size, collection=listing.collection, scope=listing.scope
+    )
 
 
 class Walk:
@@ -135,11 +173,15 @@ class Walk:
             rows = self.keep(fresh)
             self.matched += len(rows)
             self.context.notes.progress(
-                f"{plural(self.read, 'row')}, {plural(self.context.client.requests, 'request')}", self.read, self._total
+                f"{plural(self.read, 'row')}, {plural(self.context.client.requests, 'request')}",
+                self.read,
+                self._total,
             )
             yield rows
         if self.short:
-            self.context.notes("warning", "The list ended before the number of rows that the server had announced.")
+            self.context.notes(
+                "warning", "The list ended before the number of rows that the server had announced."
+            )
 
     def keep(self, rows: list[Any]) -> list[Any]:
         """Those of `rows` that fit every condition."""
@@ -155,12 +197,15 @@ class Walk:
         return made
 
     def _fresh(self, page: Page) -> list[Any]:
-        """Numbered pages shift when rows are added on the way: a row met twice is dropped, and the shift is noted."""
+        """Numbered pages shift when rows are added on the way: a row met twice is dropped, and the
+        shift is noted."""
         if self.listing.paging == "cursor":
             return page.items
         total = answers.total(page.body)
         if None not in (total, self._total) and total != self._total:
-            self.context.notes("warning", "The list changed while it was read: rows may be missing. Run it again.")
+            self.context.notes(
+                "warning", "The list changed while it was read: rows may be missing. Run it again."
+            )
         self._total = total if total is not None else self._total
         fresh = []
         for row in page.items:
@@ -172,7 +217,10 @@ class Walk:
 
     def summary(self, complete: bool) -> dict[str, Any]:
         """What is said of the list as a whole."""
-        facts: dict[str, Any] = {"requests": self.context.client.requests, "complete": complete and not self.not_comparable}
+        facts: dict[str, Any] = {
+            "requests": self.context.client.requests,
+            "complete": complete and not self.not_comparable,
+        }
         if self.kept:
             facts = {"matched": self.matched, "rows_read": self.read, **facts}
         if self.not_comparable:
@@ -186,7 +234,9 @@ def _one_page(context: Context, listing: Listing) -> int:
     body = client.call("GET", listing.path, params=params, scope=listing.scope).body
     if not answers.has_rows(body, listing.collection):
         hint = f"Run it again later; to see the answer as it is: {{api_call}} GET {listing.path}"
-        raise ServerError("The server answered without any rows.", hint=hint, method="GET", path=listing.path)
+        raise ServerError(
+            "The server answered without any rows.", hint=hint, method="GET", path=listing.path
+        )
     rows = answers.items(body, listing.collection)
     pages, number = answers.total_pages(body), options.page or 1
     more = bool(answers.cursor(body)) or (pages is not None and number < pages)
@@ -222,22 +272,35 @@ def _walk(context: Context, listing: Listing, kept: list[Condition]) -> int:
             cut = cut or len(rows) > room
             writer.rows(rows[:room])
             written += len(rows[:room])
-            if options.max_items and written >= options.max_items and not (cut := cut or _more(context, walk)):
+            if (
+                options.max_items
+                and written >= options.max_items
+                and not (cut := cut or _more(context, walk))
+            ):
                 break
             if options.max_items and cut:
                 break
         complete = not (options.max_items and cut) and not walk.short and listing.is_whole()
         summary = walk.summary(complete)
         writer.end(summary if kept else {"rows": written, **summary})
-    output.receipt(written, context.client.requests, summary["complete"] and not cut, **_mark(context))
+    output.receipt(
+        written, context.client.requests, summary["complete"] and not cut, **_mark(context)
+    )
     if kept and not options.max_items:
         shown = f"; the first {written} are shown, --all for every row" if cut else ""
         requests = plural(context.client.requests, "request")
-        context.notes("note", f"{walk.matched:,} of {plural(walk.read, 'row')} match ({requests}){shown}.")
+        context.notes(
+            "note", f"{walk.matched:,} of {plural(walk.read, 'row')} match ({requests}){shown}."
+        )
     elif cut:
-        context.notes("note", f"Stopped after {plural(written, 'row')}, as --max-items says; there are more.")
+        context.notes(
+            "note", f"Stopped after {plural(written, 'row')}, as --max-items says; there are more."
+        )
     if walk.not_comparable:
-        context.notes("warning", f"{plural(walk.not_comparable, 'row')} could not be compared: see not_comparable.")
+        context.notes(
+            "warning",
+            f"{plural(walk.not_comparable, 'row')} could not be compared: see not_comparable.",
+        )
     return 0
 
 
@@ -248,12 +311,18 @@ def _more(context: Context, walk: Walk) -> bool:
 
 def _server_count(context: Context, listing: Listing) -> int:
     """What the server says it has, in one request; where it says nothing, every page is read."""
-    body = context.client.call("GET", listing.path, params={**listing.params, "page": 1, "pageSize": 1},
-                               scope=listing.scope).body  # fmt: skip
+    body = context.client.call(
+        "GET",
+        listing.path,
+        params={**listing.params, "page": 1, "pageSize": 1},
+        scope=listing.scope,
+    ).body
     total = answers.total(body)
     if total is None:
         return _count(context, listing, [])
-    return _print_count(context, {"count": total, "complete": listing.is_whole(), "method": "server_total"})
+    return _print_count(
+        context, {"count": total, "complete": listing.is_whole(), "method": "server_total"}
+    )
 
 
 def _count(context: Context, listing: Listing, kept: list[Condition]) -> int:
@@ -261,7 +330,11 @@ def _count(context: Context, listing: Listing, kept: list[Condition]) -> int:
     for rows in walk.pages():
         for row in rows:
             tally.add(row)
-    result = tally.result() | walk.summary(not walk.short and listing.is_whole()) | {"method": "all_pages"}
+    result = (
+        tally.result()
+        | walk.summary(not walk.short and listing.is_whole())
+        | {"method": "all_pages"}
+    )
     result.pop("matched", None)
     return _print_count(context, result)
 
@@ -269,7 +342,9 @@ def _count(context: Context, listing: Listing, kept: list[Condition]) -> int:
 def _print_count(context: Context, result: dict[str, Any]) -> int:
     if context.output.format in ("csv", "jsonl", "table") and "by" in result:
         with context.output.open() as writer:
-            context.output.columns = context.output.preferred = list(result["by"][0]) if result["by"] else []
+            context.output.columns = context.output.preferred = (
+                list(result["by"][0]) if result["by"] else []
+            )
             writer.rows(result["by"])
             writer.end({})
         return 0

@@ -1,4 +1,5 @@
-"""From argv to exit code, for all three scripts: the one place that turns an error into words and a number."""
+"""From argv to exit code, for all three scripts: the one place that turns an error into words and a
+number."""
 
 from __future__ import annotations
 
@@ -70,7 +71,8 @@ def run(work: Work, argv: Sequence[str], environ: Mapping[str, str] | None = Non
     notes = Notes(
         sys.stderr,
         Masker([environ[name] for name in _SECRETS if environ.get(name)]),
-        quiet="--quiet" in argv or environ.get("LGP_QUIET", "").strip().lower() in ("1", "true", "yes", "on"),
+        quiet="--quiet" in argv
+        or environ.get("LGP_QUIET", "").strip().lower() in ("1", "true", "yes", "on"),
         verbose="--verbose" in argv,
     )
     gc.freeze()  # what was imported stays; collecting starts with the work
@@ -124,14 +126,21 @@ def _command(argv: Sequence[str], environ: Mapping[str, str], notes: Notes) -> i
         raise
 
 
-def dispatch(command: Any, options: Any, arguments: Any, environ: Mapping[str, str], notes: Notes, **more: Any) -> int:
+def dispatch(
+    command: Any,
+    options: Any,
+    arguments: Any,
+    environ: Mapping[str, str],
+    notes: Notes,
+    **more: Any,
+) -> int:
     """Run one command: its row names the module and the function."""
     from cli.context import Context
 
     module, function = command.run.split(".")
     context = Context(
-        command, options, arguments, environ=environ, stdin=sys.stdin, stdout=sys.stdout, notes=notes,
-        masker=notes.masker, **more,
+        command, options, arguments, environ=environ, stdin=sys.stdin, stdout=sys.stdout,
+        notes=notes, masker=notes.masker, **more,
     )  # fmt: skip
     with contextlib.closing(context):
         context.output.check()
@@ -148,11 +157,12 @@ def dispatch(command: Any, options: Any, arguments: Any, environ: Mapping[str, s
 
 
 def _open_missing_streams() -> None:
-    """A stream closed by whoever started us is None, and its descriptor would go to the next file opened."""
+    """A stream closed by whoever started us is None, and its descriptor would go to the next file
+    opened."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  (open as long as the process)
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
         elif mode == "w" and hasattr(stream, "reconfigure"):
             with contextlib.suppress(OSError, ValueError):  # data is UTF-8 whatever the locale
                 stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
@@ -187,12 +197,18 @@ def _stopped(notes: Notes, code: str, exit_code: int) -> int:
     outcomes = {
         "applied": " The change in flight was applied.",
         "rejected": " The change in flight was refused.",
-        "unknown": " The change in flight may or may not have been applied: check before you send it again.",
+        "unknown": " The change in flight may or may not have been applied: check before sending it again.",
     }
     outcome = notes.last_outcome
     message = f"Stopped ({code}).{outcomes.get(outcome or '', '')}"
     _flush(notes)
-    error = {"code": code, "message": message, "hint": notes.go_on, "exit_code": exit_code, "outcome": outcome}
+    error = {
+        "code": code,
+        "message": message,
+        "hint": notes.go_on,
+        "exit_code": exit_code,
+        "outcome": outcome,
+    }
     notes.error({name: value for name, value in error.items() if value not in (None, "")})
     return exit_code
 
@@ -203,7 +219,9 @@ def _output_failed(error: OSError, notes: Notes) -> int:
         return PIPE_CLOSED
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
         _discard_stdout()
-        return _failed(LocalError(f"The output could not be written: {error.strerror}.", code="disk"), notes)
+        return _failed(
+            LocalError(f"The output could not be written: {error.strerror}.", code="disk"), notes
+        )
     return _bug(error, notes)
 
 
@@ -220,7 +238,8 @@ def _flush(notes: Notes) -> None:
 
 
 def _discard_stdout() -> None:
-    """Point stdout to nowhere, or the interpreter would complain once more when it flushes at exit."""
+    """Point stdout to nowhere, or the interpreter would complain once more when it flushes at
+    exit."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -230,4 +249,6 @@ def _bug(error: Exception, notes: Notes) -> int:
 
     notes.write("".join(traceback.format_exception(type(error), error, error.__traceback__)))
     hint = "Please report the traceback above; it holds no secrets."
-    return _failed(LeadGeniusError(f"A bug in this program: {type(error).__name__}.", hint=hint), notes)
+    return _failed(
+        LeadGeniusError(f"A bug in this program: {type(error).__name__}.", hint=hint), notes
+    )

@@ -1,6 +1,8 @@
-"""The global options: one table, from which the parser, the variables, the help and the checks are made.
+"""The global options: one table, from which the parser, the variables, the help and the checks are
+made.
 
-They stand before or after the command alike; the later one wins. An option that does nothing for the command at hand
+They stand before or after the command alike; the later one wins. An option that does nothing for
+the command at hand
 is an error: whoever typed it expected something.
 """
 
@@ -59,7 +61,8 @@ def _path(text: str) -> Path:
 
 
 class Option(NamedTuple):
-    """`group` says which commands it serves; `read` makes the value of its text, None for a switch."""
+    """`group` says which commands it serves; `read` makes the value of its text, None for a
+    switch."""
 
     name: str
     group: str
@@ -75,30 +78,85 @@ class Option(NamedTuple):
 
 
 OPTIONS = (
-    Option("sandbox", "origin", "use the local sandbox: no account, no network, invented data", variable=True),
-    Option("profile", "origin", "another account, with a credential file of its own", _text, "NAME", variable=True),
-    Option("base-url", "origin", "another server than the saved one or production", _text, "URL", variable=True),
-    Option("format", "output", f"{', '.join(FORMATS)} (default json; table on a terminal)", _format, "FORMAT", True),
+    Option(
+        "sandbox",
+        "origin",
+        "use the local sandbox: no account, no network, invented data",
+        variable=True,
+    ),
+    Option(
+        "profile",
+        "origin",
+        "another account, with a credential file of its own",
+        _text,
+        "NAME",
+        variable=True,
+    ),
+    Option(
+        "base-url",
+        "origin",
+        "another server than the saved one or production",
+        _text,
+        "URL",
+        variable=True,
+    ),
+    Option(
+        "format",
+        "output",
+        f"{', '.join(FORMATS)} (default json; table on a terminal)",
+        _format,
+        "FORMAT",
+        True,
+    ),
     Option("fields", "output", "exactly these fields, in this order", _names, "A,B,C.D"),
-    Option("out", "output", "write to this file; .json, .jsonl or .csv decides the format", _path, "FILE"),
+    Option(
+        "out",
+        "output",
+        "write to this file; .json, .jsonl or .csv decides the format",
+        _path,
+        "FILE",
+    ),
     Option("excel", "output", "csv with a byte-order mark, for Excel"),
     Option("csv-raw", "output", "leave csv cells that start like a formula as they are"),
     Option("all", "list", "every row, with the largest pages"),
     Option("max-items", "list", "at most this many rows", number, "N"),
-    Option("where", "list", "only rows where this holds: = != ~ > < >= <=  (repeatable)", _text, "FIELD=VALUE", False, True),
+    Option(
+        "where",
+        "list",
+        "only rows where this holds: = != ~ > < >= <=  (repeatable)",
+        _text,
+        "FIELD=VALUE",
+        False,
+        True,
+    ),
     Option("count", "list", "how many there are, exactly"),
     Option("count-by", "list", "how many of each value of these fields", _names, "A,B"),
     Option("page", "page", "this page, counted from 1", number, "N"),
     Option("page-size", "list", "rows a page (at most 100; bulk lists 5000)", number, "N"),
     Option("wait", "wait", "follow the job to its end"),
-    Option("wait-time", "wait", "longest to follow a job (default 600s on a terminal, else 100s)", some_seconds, "TIME"),
+    Option(
+        "wait-time",
+        "wait",
+        "longest to follow a job (default 600s on a terminal, else 100s)",
+        some_seconds,
+        "TIME",
+    ),
     Option("dry-run", "send", "print the request and stop; nothing is sent"),
     Option("read-only", "send", "send nothing but reads and a login", variable=True),
     Option("yes", "yes", "really delete, or enrol, enrich or import more than 25 records"),
     Option("no-check", "send", "send what our schema does not know", variable=True),
-    Option("max-wait", "send", "longest sleep for any one request (default 75s)", settings.seconds, "TIME", True),
+    Option(
+        "max-wait",
+        "send",
+        "longest sleep for any one request (default 75s)",
+        settings.seconds,
+        "TIME",
+        True,
+    ),
     Option("max-time", "send", "longest the whole command may run", some_seconds, "TIME", True),
-    Option("timeout", "send", "longest one request may take (default 60s)", some_seconds, "TIME", True),
+    Option(
+        "timeout", "send", "longest one request may take (default 60s)", some_seconds, "TIME", True
+    ),
     Option("quiet", "always", "no notes and no progress on stderr", variable=True),
     Option("verbose", "always", "show each attempt on stderr, secrets masked"),
 )
@@ -150,9 +208,11 @@ def global_parser() -> Parser:
 
 
 def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Namespace, list[str]]:
-    """The global options with their variables, and the other words of the command line in their order.
+    """The global options with their variables, and the other words of the command line in their
+    order.
 
-    The namespace has every option's value (None when not given; times in seconds) and `typed`, the names typed.
+    The namespace has every option's value (None when not given; times in seconds) and `typed`, the
+    names typed.
     """
     before, separator, after = _at_separator(argv)
     found, rest = global_parser().parse_known_args(before)
@@ -163,7 +223,11 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
             found.typed.add(option.name)
         elif option.variable:
             text = environ.get("LGP_" + option.dest.upper(), "").strip() or None
-        setattr(found, option.dest, None if text is None else _value(option, text, option.name in found.typed))
+        setattr(
+            found,
+            option.dest,
+            None if text is None else _value(option, text, option.name in found.typed),
+        )
     _resolve(found)
     return found, [*rest, *separator, *after]
 
@@ -184,13 +248,24 @@ def _value(option: Option, text: Any, typed: bool) -> Any:
         raise UsageError(words, code="invalid_input") from error
 
 
-_CONTRADICTIONS = (("all", "page"), ("max_items", "page"), ("where", "page"), ("count", "page"), ("count_by", "page"),
-                   ("all", "max_items"), ("count", "max_items"), ("count", "count_by"), ("quiet", "verbose"),
-                   ("sandbox", "base_url"), ("sandbox", "profile"))  # fmt: skip
+_CONTRADICTIONS = (
+    ("all", "page"),
+    ("max_items", "page"),
+    ("where", "page"),
+    ("count", "page"),
+    ("count_by", "page"),
+    ("all", "max_items"),
+    ("count", "max_items"),
+    ("count", "count_by"),
+    ("quiet", "verbose"),
+    ("sandbox", "base_url"),
+    ("sandbox", "profile"),
+)
 
 
 def _resolve(found: argparse.Namespace) -> None:
-    """Of two options that contradict each other a typed one wins over a variable; both typed are an error."""
+    """Of two options that contradict each other a typed one wins over a variable; both typed are an
+    error."""
     for pair in _CONTRADICTIONS:
         if not (getattr(found, pair[0]) and getattr(found, pair[1])):
             continue
@@ -198,7 +273,8 @@ def _resolve(found: argparse.Namespace) -> None:
         typed = [name for name in flags if name in found.typed]
         if len(typed) != 1:
             raise UsageError(
-                f"--{flags[0]} and --{flags[1]} contradict each other.", hint="Leave out one of the two."
+                f"--{flags[0]} and --{flags[1]} contradict each other.",
+                hint="Leave out one of the two.",
             )
         setattr(found, pair[0] if typed == [flags[1]] else pair[1], None)
 
@@ -207,11 +283,16 @@ def check_served(found: argparse.Namespace, groups: Collection[str]) -> None:
     """UsageError for an option that does nothing for a command that serves `groups`."""
     for option in OPTIONS:
         if option.name in found.typed and option.group not in groups:
-            raise UsageError(f"--{option.name} does nothing for this command.", hint=f"Leave out --{option.name}.")
+            raise UsageError(
+                f"--{option.name} does nothing for this command.",
+                hint=f"Leave out --{option.name}.",
+            )
 
 
 def help_lines(groups: Collection[str]) -> str:
     """The options of `groups`, a line each."""
-    shown = [(f"--{one.name} {one.metavar}".strip(), one.help) for one in OPTIONS if one.group in groups]
+    shown = [
+        (f"--{one.name} {one.metavar}".strip(), one.help) for one in OPTIONS if one.group in groups
+    ]
     longest = max(len(name) for name, _ in shown)
     return "".join(f"  {name:{longest}}  {words}\n" for name, words in shown)

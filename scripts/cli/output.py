@@ -1,4 +1,5 @@
-"""stdout and --out: json, jsonl, csv, ids, and tables through cli.terminal. Whole items only, and no half file."""
+"""stdout and --out: json, jsonl, csv, ids, and tables through cli.terminal. Whole items only, and
+no half file."""
 
 from __future__ import annotations
 
@@ -17,19 +18,25 @@ from leadgenius.files import check_place, replace_whole
 
 Row = dict[str, Any]
 _SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
-_TWINS = {"lead_id": "id", "contactName": "fullName"}  # columns that repeat another one: left out of csv by default
+_TWINS = {
+    "lead_id": "id",
+    "contactName": "fullName",
+}  # columns that repeat another one: left out of csv by default
 
 
 def row_id(row: Any) -> str | None:
     """The id of a row of ours or of the API's."""
     if not isinstance(row, dict):
         return str(row) if isinstance(row, (str, int)) else None
-    found = next((row[name] for name in ("id", "leadId", "lead_id", "jobId", "key") if row.get(name)), None)
+    found = next(
+        (row[name] for name in ("id", "leadId", "lead_id", "jobId", "key") if row.get(name)), None
+    )
     return None if found is None else str(found)
 
 
 def pick(row: Any, fields: Sequence[str] | None) -> Any:
-    """`row` with `fields` alone, in their order; `a.b` reads inside. Null where there is nothing."""
+    """`row` with `fields` alone, in their order; `a.b` reads inside. Null where there is
+    nothing."""
     if fields is None or not isinstance(row, dict):
         return row
     return {name: inside(row, name) for name in fields}
@@ -58,18 +65,28 @@ class JsonRows:
     """`{"data": [...], …}`, written as the rows come."""
 
     def __init__(self, write: Callable[[str], Any], output: Output, started: bool = False) -> None:
-        self._write, self._fields, self._indent, self._started = write, output.fields, output.indent, started
+        self._write, self._fields, self._indent, self._started = (
+            write,
+            output.fields,
+            output.indent,
+            started,
+        )
 
     def rows(self, rows: Sequence[Any]) -> None:
         for row in rows:
             text = compact(pick(row, self._fields), self._indent)
             start = "," if self._started else '{"data":['
-            self._write(f"{start}\n  " + text.replace("\n", "\n  ") if self._indent else start + text)
+            self._write(
+                f"{start}\n  " + text.replace("\n", "\n  ") if self._indent else start + text
+            )
             self._started = True
 
     def end(self, summary: Row) -> None:
         line = "\n" if self._indent else ""
-        rest = "".join(f",{line}{compact(name)}:{compact(value, self._indent)}" for name, value in summary.items())
+        rest = "".join(
+            f",{line}{compact(name)}:{compact(value, self._indent)}"
+            for name, value in summary.items()
+        )
         self._write(("]" if self._started else '{"data":[]') + rest + line + "}\n")
 
 
@@ -100,7 +117,8 @@ class Ids:
 
 
 class Csv:
-    """RFC 4180 with a line feed. Columns: --fields, else the schema's in order; others are counted in a note."""
+    """RFC 4180 with a line feed. Columns: --fields, else the schema's in order; others are counted
+    in a note."""
 
     def __init__(self, write: Callable[[str], Any], output: Output, started: bool = False) -> None:
         self._write, self._output, self._started = write, output, started
@@ -122,9 +140,12 @@ class Csv:
         self._lines()
         notes = self._output.notes
         if self._left_out:
-            notes("note", f"{plural(len(self._left_out), 'field')} the schema does not know are left out: see jsonl.")
+            notes(
+                "note",
+                f"{plural(len(self._left_out), 'field')} unknown to the schema left out: see jsonl.",
+            )
         if self._guarded:
-            words = f"{plural(self._guarded, 'cell')} starting like a formula got a ' in front; --csv-raw: unchanged."
+            words = f"{plural(self._guarded, 'cell')} like a formula got a ' in front; --csv-raw: unchanged."
             notes("note", words)
 
     def _lines(self, *lines: list[str]) -> None:
@@ -153,7 +174,9 @@ class Csv:
 class Output:
     """Where the data of one run goes. `format` is json, jsonl, csv, table or ids."""
 
-    def __init__(self, options: Any, stdout: IO[str], notes: Notes, masker: Masker, *, raw: bool = False) -> None:
+    def __init__(
+        self, options: Any, stdout: IO[str], notes: Notes, masker: Masker, *, raw: bool = False
+    ) -> None:
         self.options, self.stdout, self.notes, self.masker = options, stdout, notes, masker
         self.terminal = stdout.isatty()
         self.fields: Sequence[str] | None = options.fields
@@ -167,10 +190,17 @@ class Output:
         out = self.options.out
         by_name = _SUFFIXES.get(out.suffix.lower()) if out else None
         if out and out.suffix.lower() == ".xlsx":
-            raise UsageError("An xlsx file cannot be written here.", hint=f"--out {out.stem}.csv --excel opens in Excel.")
+            raise UsageError(
+                "An xlsx file cannot be written here.",
+                hint=f"--out {out.stem}.csv --excel opens in Excel.",
+            )
         if out and not by_name and not self.options.format and out.suffix.lower() != ".html":
             hint = "Let it end in .json, .jsonl or .csv, or give --format too."
-            raise UsageError("The name of the --out file does not say its format.", code="invalid_input", hint=hint)
+            raise UsageError(
+                "The name of the --out file does not say its format.",
+                code="invalid_input",
+                hint=hint,
+            )
         if by_name and "format" in self.options.typed and self.options.format != by_name:
             raise UsageError("--format and the name of the --out file contradict each other.")
         return str(by_name or self.options.format or usual)
@@ -192,9 +222,11 @@ class Output:
 
     @contextmanager
     def open(self) -> Iterator[Writer]:
-        """A writer to stdout, or to the --out file, which is replaced whole when the block ends well.
+        """A writer to stdout, or to the --out file, which is replaced whole when the block ends
+        well.
 
-        On an error what stdout got ends after a whole item, and JSON is closed with complete: false.
+        On an error what stdout got ends after a whole item, and JSON is closed with complete:
+        false.
         """
         if self.options.out:
             with replace_whole(self.options.out) as file:
@@ -232,7 +264,9 @@ class Output:
             return print_record(self.write, self, record)
         with self._target() as write:
             if self.format == "json":
-                write(compact(pick(record, self.fields) if self.fields else value, self.indent) + "\n")
+                write(
+                    compact(pick(record, self.fields) if self.fields else value, self.indent) + "\n"
+                )
             else:
                 writer = self.writer(write)
                 writer.rows(record if isinstance(record, list) else [record])
@@ -258,5 +292,11 @@ class Output:
             incomplete = "" if complete else "; incomplete"
             self.write(f"{path}: {plural(rows, 'row')}, {size}, {seconds:g} s{incomplete}\n")
             return
-        facts = {"file": str(path), "rows": rows, "requests": requests, "seconds": seconds, "complete": complete}
+        facts = {
+            "file": str(path),
+            "rows": rows,
+            "requests": requests,
+            "seconds": seconds,
+            "complete": complete,
+        }
         self.write(compact({**facts, **more}) + "\n")

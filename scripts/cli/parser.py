@@ -1,4 +1,5 @@
-"""From words to a command and its arguments: the parser of one command is made from its row and openapi.json."""
+"""From words to a command and its arguments: the parser of one command is made from its row and
+openapi.json."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ def operation_of(command: Command) -> Operation | None:
 
 
 def find(words: Sequence[str]) -> tuple[Command, list[str]]:
-    """The command that the first words name, and the words after it. UsageError says what is near or not there."""
+    """The command that the first words name, and the words after it. UsageError says what is near
+    or not there."""
     leading = []
     for word in words:
         if word.startswith("-"):
@@ -49,7 +51,7 @@ def _unknown(words: list[str]) -> UsageError:
     for length in (2, 1):
         missing = MISSING.get(" ".join(words[:length]))
         if missing:
-            message = f"There is no command {' '.join(words[:length])}: this API has no such call under that name."
+            message = f"There is no command {' '.join(words[:length])}: this API has no such call."
             return UsageError(message, code="not_in_api", hint=missing)
     depth = 0
     while depth < len(words) and in_group(" ".join(words[: depth + 1])):
@@ -64,11 +66,15 @@ def _unknown(words: list[str]) -> UsageError:
     if like:
         message = f"There is no command {start}{word}. Did you mean {like}?"
         return UsageError(message, hint=f"{{lgp}} {start}{like.split(', ')[0]} --help")
-    return UsageError(f"There is no command {start}{word}. There are: {', '.join(known)}.", hint=f"{{lgp}} {start}--help")
+    return UsageError(
+        f"There is no command {start}{word}. There are: {', '.join(known)}.",
+        hint=f"{{lgp}} {start}--help",
+    )
 
 
 def parse(command: Command, words: Sequence[str]) -> argparse.Namespace:
-    """The command's own arguments. UsageError for a word it does not know, with what it is called here."""
+    """The command's own arguments. UsageError for a word it does not know, with what it is called
+    here."""
     made = parser(command)
     found, unknown = made.parse_known_args(list(words))
     if unknown:
@@ -81,7 +87,12 @@ def parser(command: Command) -> Parser:
     made = Parser(prog=command.words, add_help=False, allow_abbrev=False)
     operation = operation_of(command)
     if command.words in ("schema", "completion"):
-        made.add_argument("name", metavar="NAME", nargs="?", help="what to look up" if command.words == "schema" else "")
+        made.add_argument(
+            "name",
+            metavar="NAME",
+            nargs="?",
+            help="what to look up" if command.words == "schema" else "",
+        )
     if command.run == "imports.run":
         made.add_argument("file", metavar="FILE", help="csv, jsonl or json")
     elif operation:
@@ -90,7 +101,9 @@ def parser(command: Command) -> Parser:
         _add_body(made, command, operation)
     if "dates" in command.groups:
         for name in ("start", "end"):
-            made.add_argument(f"--{name}", dest=f"query_{name}Date", metavar="DATE", help=f"{name} of the period")
+            made.add_argument(
+                f"--{name}", dest=f"query_{name}Date", metavar="DATE", help=f"{name} of the period"
+            )
     for name in command.extra.split():
         flag = EXTRA_FLAGS.get(name, f"--{name}")
         made.add_argument(flag, dest=name.replace("-", "_"), **EXTRA[name])
@@ -99,12 +112,18 @@ def parser(command: Command) -> Parser:
 
 def _add_ids(made: Parser, command: Command, operation: Operation) -> None:
     if operation.parameters("path") and command.ids in ("one", "many"):
-        noun = "JOB" if "jobId" in operation.parameters("path") else command.words.split()[0].rstrip("s").split("-")[-1].upper()
+        noun = (
+            "JOB"
+            if "jobId" in operation.parameters("path")
+            else command.words.split()[0].rstrip("s").split("-")[-1].upper()
+        )
         many = {"nargs": "+"} if command.ids == "many" else {}
         words = "its id, or name=NAME to look it up" if noun != "JOB" else "the job's id"
         made.add_argument("path_id", metavar=noun, help=words, **many)  # type: ignore[arg-type]
     if command.ids == "flag" or operation.id_field():
-        made.add_argument("--ids", nargs="+", action="extend", metavar="LEAD", help="ids, apart or with commas")
+        made.add_argument(
+            "--ids", nargs="+", action="extend", metavar="LEAD", help="ids, apart or with commas"
+        )
         words = "ids from a file or - (lines, json, jsonl, or csv with a column id)"
         made.add_argument("--ids-from", metavar="FILE", help=words)
 
@@ -116,13 +135,17 @@ def _add_filters(made: Parser, command: Command, operation: Operation) -> None:
         schema = resolve(parameter["schema"])
         flags = flags_of(command, name)
         words = _described({**schema, "description": parameter.get("description", "")})
-        made.add_argument(*flags, dest=f"query_{name}", metavar=_metavar(schema, flags[0]), help=words)
+        made.add_argument(
+            *flags, dest=f"query_{name}", metavar=_metavar(schema, flags[0]), help=words
+        )
 
 
 def _add_body(made: Parser, command: Command, operation: Operation) -> None:
     fields = operation.body_fields()
     if command.data and fields:
-        made.add_argument("--data", metavar="JSON|@FILE|-", help="the whole body; flags win over it")
+        made.add_argument(
+            "--data", metavar="JSON|@FILE|-", help="the whole body; flags win over it"
+        )
     for name, schema in fields.items():
         if name in (operation.id_field(), "leads") or command.run in ("login.login",):
             continue
@@ -130,7 +153,9 @@ def _add_body(made: Parser, command: Command, operation: Operation) -> None:
         required = name in operation.required and name not in command.defaults
         many = {"nargs": "+"} if _takes_words(schema) else {}
         words = _described(schema) + (" (required)" if required else "")
-        made.add_argument(*flags, dest=f"body_{name}", metavar=_metavar(schema, flags[0]), help=words, **many)  # type: ignore[arg-type]
+        made.add_argument(
+            *flags, dest=f"body_{name}", metavar=_metavar(schema, flags[0]), help=words, **many
+        )  # type: ignore[arg-type]
 
 
 def flags_of(command: Command, field: str) -> list[str]:
@@ -144,7 +169,9 @@ def kebab(name: str) -> str:
 
 
 def _takes_words(schema: dict[str, Any]) -> bool:
-    return schema.get("type") == "array" and resolve(schema.get("items", {})).get("type") == "string"
+    return (
+        schema.get("type") == "array" and resolve(schema.get("items", {})).get("type") == "string"
+    )
 
 
 def _metavar(schema: dict[str, Any], flag: str) -> str:
@@ -154,7 +181,9 @@ def _metavar(schema: dict[str, Any], flag: str) -> str:
     if schema.get("type") == "array" and not _takes_words(schema):
         return "JSON"
     kind = schema.get("type")
-    return kinds.get(kind if isinstance(kind, str) else "", flag.lstrip("-").rsplit("-", 1)[-1].upper())
+    return kinds.get(
+        kind if isinstance(kind, str) else "", flag.lstrip("-").rsplit("-", 1)[-1].upper()
+    )
 
 
 def values_of(schema: dict[str, Any]) -> list[str]:
@@ -185,7 +214,10 @@ def _unknown_word(made: Parser, command: Command, word: str) -> UsageError:
     like = _near_flag(name, [*flags(made), *(f"--{one.name}" for one in options.OPTIONS)])
     shown = name if re.fullmatch(r"[\w-]{1,40}", name) else "like that"
     guess = f" Did you mean {like}?" if like else ""
-    return UsageError(f"There is no option {shown} of {command.words}.{guess}", hint=f"{{lgp}} {command.words} --help")
+    return UsageError(
+        f"There is no option {shown} of {command.words}.{guess}",
+        hint=f"{{lgp}} {command.words} --help",
+    )
 
 
 def flags(made: Parser) -> list[str]:
@@ -194,7 +226,8 @@ def flags(made: Parser) -> list[str]:
 
 
 def _near_flag(word: str, known: list[str]) -> str:
-    """The flag most like `word`. Never --yes: a mistyped option must not lead to the one that lets a delete through."""
+    """The flag most like `word`. Never --yes: a mistyped option must not lead to the one that lets
+    a delete through."""
     known = [flag for flag in known if flag != "--yes"]
     tail = "-" + word.lstrip("-")
     around = [flag for flag in known if flag.startswith(word + "-") or flag.endswith(tail)]

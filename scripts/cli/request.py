@@ -39,7 +39,9 @@ def run(context: Context) -> int:
     return send(context, path, params=inputs.filters(context), body=body)
 
 
-def send(context: Context, path: str, *, params: dict[str, Any] | None = None, body: Any = None) -> int:
+def send(
+    context: Context, path: str, *, params: dict[str, Any] | None = None, body: Any = None
+) -> int:
     """The last step of `run`, for commands that make their own body."""
     operation = context.operation
     if context.options.dry_run:
@@ -53,15 +55,23 @@ def send(context: Context, path: str, *, params: dict[str, Any] | None = None, b
 
 
 def create_campaign(context: Context) -> int:
-    """The documented short line makes an active campaign, which is more than most people mean: it is said."""
+    """The documented short line makes an active campaign, which is more than most people mean: it
+    is said."""
     code = run(context)
-    if context.typed("data") is None and context.typed("body_status") is None and not context.options.dry_run:
-        context.notes("note", "The new campaign's status is active; to prepare a draft add --status draft.")
+    if (
+        context.typed("data") is None
+        and context.typed("body_status") is None
+        and not context.options.dry_run
+    ):
+        context.notes(
+            "note", "The new campaign's status is active; to prepare a draft add --status draft."
+        )
     return code
 
 
 def show(context: Context, answer: Any) -> None:
-    """Print an answer. When that fails after a change, the error says that the change was applied."""
+    """Print an answer. When that fails after a change, the error says that the change was
+    applied."""
     output = context.output
     try:
         output.document(answer, context.client.requests, sentence(context.operation, answer))
@@ -73,7 +83,9 @@ def show(context: Context, answer: Any) -> None:
         if context.options.out and outcome:
             output.stdout.write(compact(answer) + "\n")  # it may be one that cannot be had again
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise LocalError(f"The output could not be written: {reason}.", code="disk", outcome=outcome) from error
+        raise LocalError(
+            f"The output could not be written: {reason}.", code="disk", outcome=outcome
+        ) from error
 
 
 def sentence(operation: Operation, answer: Any) -> str:
@@ -87,7 +99,8 @@ def sentence(operation: Operation, answer: Any) -> str:
 
 
 def path_of(operation: Operation, record_id: str | None) -> str:
-    """The path with its id in place, percent-encoded whole. UsageError for an id that would change the path."""
+    """The path with its id in place, percent-encoded whole. UsageError for an id that would change
+    the path."""
     for name in operation.parameters("path"):
         return operation.path.replace(f"{{{name}}}", segment(record_id or ""))
     return operation.path

@@ -1,4 +1,5 @@
-"""Runs before everything else, on any Python 3: says in one line what is missing and what to type."""
+"""Runs before everything else, on any Python 3: says in one line what is missing and what to
+type."""
 
 import sys
 
@@ -35,6 +36,6 @@ def run(main):
             raise
         fail(
             "The package requests is not installed for this Python.",
-            "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt, then .venv/bin/python"
-            " scripts/lgp.py …   (or: uv run scripts/lgp.py …)",
+            "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt, then"
+            " .venv/bin/python scripts/lgp.py …   (or: uv run scripts/lgp.py …)",
         )

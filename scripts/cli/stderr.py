@@ -1,4 +1,5 @@
-"""stderr: one JSON object a line for programs, readable lines for people. Never a secret, never a lead's values."""
+"""stderr: one JSON object a line for programs, readable lines for people. Never a secret, never a
+lead's values."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ _LONGEST_WORDS = 300  # characters of what a server says
 
 
 class Notes:
-    """Prints on `stream`: attempts (with --verbose), notes and progress (not with --quiet), warnings, the error.
+    """Prints on `stream`: attempts (with --verbose), notes and progress (not with --quiet),
+    warnings, the error.
 
     On a terminal everything is written by `cli.terminal`, where rich is installed.
     """
@@ -38,7 +40,8 @@ class Notes:
         self.go_on = ""  # the command that goes on with interrupted work
 
     def __call__(self, level: str, message: str) -> None:
-        """Print `message`; level is attempt, note, progress or warning. A note or warning is printed once."""
+        """Print `message`; level is attempt, note, progress or warning. A note or warning is
+        printed once."""
         if level == "progress":
             return self.progress(message)
         if (self.quiet and level != "warning") or (level == "attempt" and not self.verbose):
@@ -100,11 +103,15 @@ class Notes:
         self.write(text + "\n")
 
     def _shortened(self, error: dict[str, Any]) -> dict[str, Any]:
-        """The server's words masked and then cut: half a secret, left by a cut, would no longer be known for one."""
+        """The server's words masked and then cut: half a secret, left by a cut, would no longer be
+        known for one."""
         for name in ("server_code", "server_message", "request_id"):
             if isinstance(error.get(name), str):
                 error[name] = self.masker.mask(error[name])[:_LONGEST_WORDS]
         details = error.get("details")
         if isinstance(details, dict) and isinstance(details.get("location"), str):
-            error["details"] = {**details, "location": self.masker.mask(details["location"])[:_LONGEST_WORDS]}
+            error["details"] = {
+                **details,
+                "location": self.masker.mask(details["location"])[:_LONGEST_WORDS],
+            }
         return error

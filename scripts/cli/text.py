@@ -1,6 +1,7 @@
 """Text made harmless: control characters, formulas in csv, and secrets.
 
-Text of a server is data, never terminal code or an instruction. JSON and csv escape what cannot be seen; tables and
+Text of a server is data, never terminal code or an instruction. JSON and csv escape what cannot be
+seen; tables and
 messages show it in visible form.
 """
 
@@ -22,7 +23,8 @@ _SHOWN = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 @cache
 def _active() -> re.Pattern[str]:
-    """C0, DEL, C1, bidi controls, line separators, lone surrogates, tag characters, and what takes no room."""
+    """C0, DEL, C1, bidi controls, line separators, lone surrogates, tag characters, and what takes
+    no room."""
     return re.compile(
         "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064"
         "\u2066-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -46,10 +48,13 @@ def _json_escape(found: re.Match[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` for a csv cell: like JSON, but line feeds and tabs stay, because quoting keeps them."""
+    """`text` for a csv cell: like JSON, but line feeds and tabs stay, because quoting keeps
+    them."""
     if text.isprintable() and text.isascii():
         return text
-    return _active().sub(lambda found: found[0] if found[0] in "\n\t" else _json_escape(found), text)
+    return _active().sub(
+        lambda found: found[0] if found[0] in "\n\t" else _json_escape(found), text
+    )
 
 
 def inert(text: str) -> str:
@@ -75,9 +80,13 @@ def cell(value: Any) -> str:
 
 
 def unformula(text: str) -> str:
-    """`text` with a `'` in front where a spreadsheet would run it, or where it begins with such a `'` already."""
+    """`text` with a `'` in front where a spreadsheet would run it, or where it begins with such a
+    `'` already."""
     bare = text.lstrip("'")
-    if not bare.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")) or text == "-":
+    if (
+        not bare.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n"))
+        or text == "-"
+    ):
         return text
     number = r"[+-]?[0-9]+([.,][0-9]+)*([eE][+-]?[0-9]+)?%?"
     phone = r"\+[0-9][0-9 ()./-]{4,24}"
@@ -90,7 +99,8 @@ def reformula(text: str) -> str:
 
 
 def plain(text: Any, otherwise: str = "ID") -> str:
-    """A value that may stand in a command to type, shell-quoted where needed, else a placeholder."""
+    """A value that may stand in a command to type, shell-quoted where needed, else a
+    placeholder."""
     text = str(text)
     if not re.fullmatch(r"[A-Za-z0-9._@][A-Za-z0-9 ._@-]{0,63}", text, re.ASCII):
         return otherwise
@@ -103,7 +113,8 @@ def plural(count: int, noun: str) -> str:
 
 
 class Masker:
-    """Replaces the secrets of this process by `***`, also in part, percent-encoded, in base64 or inside JSON."""
+    """Replaces the secrets of this process by `***`, also in part, percent-encoded, in base64 or
+    inside JSON."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: set[str] = set()
@@ -116,9 +127,14 @@ class Masker:
         for secret in secrets:
             text = (secret or "").strip()
             if len(text) >= _SHORTEST_SECRET and text not in self._secrets:
-                plain_base64 = [base64.b64encode(text.encode("utf-8", "replace")[start:]).decode() for start in (0, 1, 2)]
+                plain_base64 = [
+                    base64.b64encode(text.encode("utf-8", "replace")[start:]).decode()
+                    for start in (0, 1, 2)
+                ]
                 forms = {text, quote(text, safe=""), json.dumps(text)[1:-1], inert(text)}
-                self._secrets |= forms | {form.rstrip("=")[:-1] for form in plain_base64 if len(form) > _RUN}
+                self._secrets |= forms | {
+                    form.rstrip("=")[:-1] for form in plain_base64 if len(form) > _RUN
+                }
 
     def mask(self, text: str) -> str:
         """`text` without any secret, and without any 12 characters of one in a row."""
@@ -149,7 +165,9 @@ def _without_runs(text: str, secret: str) -> str:
             at += 1
             continue
         length = _RUN
-        while text[at + length : at + length + 1] == secret[start + length : start + length + 1] != "":
+        while (
+            text[at + length : at + length + 1] == secret[start + length : start + length + 1] != ""
+        ):
             length += 1
         masked.append(MASK)
         at += length

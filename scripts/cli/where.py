@@ -16,14 +16,16 @@ TOP = 100  # values printed
 
 
 class Condition(NamedTuple):
-    """`field operator value`, as in `status=qualified`. Text compares without case; an empty value is null or absent."""
+    """`field operator value`, as in `status=qualified`. Text compares without case; an empty value
+    is null or absent."""
 
     field: str
     operator: str
     value: str
 
     def holds(self, row: Any) -> bool | None:
-        """Whether the row fits; None when the two cannot be compared. A null is never more or less than anything."""
+        """Whether the row fits; None when the two cannot be compared. A null is never more or less
+        than anything."""
         found = inside(row, self.field)
         if self.operator in ("=", "!="):
             return self._equals(found) is (self.operator == "=")
@@ -34,9 +36,12 @@ class Condition(NamedTuple):
         pair = _comparable(found, self.value)
         if pair is None:
             return None
-        return {">": pair[0] > pair[1], "<": pair[0] < pair[1], ">=": pair[0] >= pair[1], "<=": pair[0] <= pair[1]}[
-            self.operator
-        ]
+        return {
+            ">": pair[0] > pair[1],
+            "<": pair[0] < pair[1],
+            ">=": pair[0] >= pair[1],
+            "<=": pair[0] <= pair[1],
+        }[self.operator]
 
     def _equals(self, found: Any) -> bool:
         if self.value == "":
@@ -53,10 +58,14 @@ def conditions(texts: Sequence[str]) -> list[Condition]:
     """The conditions typed as --where. UsageError for a text without a field and an operator."""
     made = []
     for text in texts:
-        found = re.fullmatch(r"\s*([A-Za-z_][\w.-]*)\s*(!=|>=|<=|=|~|>|<)\s*(.*?)\s*", text, re.DOTALL)
+        found = re.fullmatch(
+            r"\s*([A-Za-z_][\w.-]*)\s*(!=|>=|<=|=|~|>|<)\s*(.*?)\s*", text, re.DOTALL
+        )
         if not found:
             hint = "Quote it, as in --where 'status=qualified' or --where 'intentScore>=80'."
-            raise UsageError("--where takes FIELD and one of = != ~ > < >= <= and a VALUE.", hint=hint)
+            raise UsageError(
+                "--where takes FIELD and one of = != ~ > < >= <= and a VALUE.", hint=hint
+            )
         made.append(Condition(*found.groups()))
     return made
 
@@ -85,11 +94,14 @@ def _time(value: Any) -> float | None:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         return None
-    return (moment if moment.tzinfo else datetime.fromisoformat(f"{moment.isoformat()}+00:00")).timestamp()
+    return (
+        moment if moment.tzinfo else datetime.fromisoformat(f"{moment.isoformat()}+00:00")
+    ).timestamp()
 
 
 class Tally:
-    """Counts rows, of each value of some fields too. Memory grows with the different values, not with the rows."""
+    """Counts rows, of each value of some fields too. Memory grows with the different values, not
+    with the rows."""
 
     def __init__(self, fields: Sequence[str] = ()) -> None:
         self.fields = fields
