@@ -63,7 +63,7 @@ def status(call: Call) -> Answer:
 def start(call: Call, kind: str, lead_ids: Sequence[str], result: Any = None, **fields: str) -> Record:
     """Accept a job: one task for each lead, or a single one without leads. `result` shows when the job is done."""
     tasks = len(lead_ids) or 1
-    job = {
+    job: Record = {
         "jobId": str(uuid.uuid4()),
         "type": kind,
         "status": "queued",

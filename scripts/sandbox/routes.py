@@ -111,12 +111,12 @@ def _match(template: Sequence[str], segments: Sequence[str]) -> str | None:
     return record
 
 
-def admit(operation: Operation, caller: Caller, allowance: Allowance) -> None:
+def admit(operation: Operation, caller: Caller, allowance: Allowance | None) -> None:
     """Let the caller in, or raise Refusal: RATE_LIMITED, UNAUTHORIZED, ADMIN_REQUIRED.
 
     Limiters stand in front of everything that a credential opens, so a refused call has done nothing.
     """
-    if allowance.blocked_by:
+    if allowance and allowance.blocked_by:
         wait = [("Retry-After", str(allowance.retry_after))]
         raise Refusal("RATE_LIMITED", f"Rate limit exceeded ({allowance.blocked_by} window)", headers=wait)
     if needs_no_credential(operation):

@@ -35,7 +35,7 @@ CREATE TABLE leads(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQU
     client_id TEXT, campaign_id TEXT, status TEXT NOT NULL, email TEXT NOT NULL, company_name TEXT,
     created_at TEXT NOT NULL, doc TEXT NOT NULL);
 CREATE INDEX leads_by_company ON leads(company_id, created_at);
-CREATE INDEX leads_by_owner ON leads(owner, created_at);
+CREATE INDEX leads_by_owner ON leads(owner, created_at, seq, company_id);
 CREATE INDEX leads_by_email ON leads(company_id, email);
 CREATE INDEX leads_by_campaign ON leads(campaign_id);
 CREATE INDEX leads_in_order ON leads(company_id);
