@@ -1,62 +1,64 @@
-"""One family of errors. Each class carries the exit code of its kind; each error the facts a caller acts on.
+"""One class for each exit code. Messages are our own fixed texts; a server's words stand in `server_message` alone.
 
-Low layers raise these; one place (`console.program`) turns them into the error object on stderr and an exit code.
-Messages and hints are our own fixed texts with numbers, times, option names and plain ids in them. What a server
-said goes into `server_message` alone, because it is data from outside.
+`hint` is a key of the command line's table of hints (such as "check_credentials") or a plain sentence.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-# The facts an error may carry besides code, message and hint; the order is that of the printed object.
-FACTS = (
-    "method",
-    "path",
-    "http_status",
-    "server_code",
-    "server_message",
-    "details",
-    "request_id",
-    "attempts",
-    "outcome",
-    "retryable",
-    "retry_after_seconds",
-    "retry_at",
-    "origin",
-    "sandbox",
+# Every code an error can have; programs compare with these.
+CODES = frozenset(
+    "bug usage invalid_input read_only dry_run needs_yes too_many_changes not_in_api no_credential unauthorized"
+    " forbidden refused not_found duplicate redirected job_failed rate_limited out_of_time limiter_busy network"
+    " server_failure outcome_unknown setup disk permission credential_file locked checkpoint tls still_running"
+    " interrupted terminated".split()
 )
 
 
 class LeadGeniusError(Exception):
-    """Base of the family.
-
-    `code` is one of the closed list in `CODES`; `facts` are names of `FACTS` (ValueError on any other, because an
-    agent reads these by name). `outcome` is not_sent, rejected, applied or unknown for a change, None for a read.
+    """Base of all. `facts` may hold method, path, http_status, server_code, server_message, details, request_id,
+    attempts, outcome (not_sent, rejected, applied or unknown; changes only), retryable, retry_after_seconds,
+    retry_at, origin, sandbox.
     """
 
-    exit_code: ClassVar[int] = 1
-    default_code: ClassVar[str] = "bug"
+    exit_code = 1
+    default_code = "bug"
 
     def __init__(self, message: str, *, code: str | None = None, hint: str = "", **facts: Any) -> None:
         super().__init__(message)
         self.code = code or self.default_code
-        if self.code not in CODES or not set(facts) <= set(FACTS):
-            raise ValueError(f"not in the closed list: {self.code} {sorted(set(facts) - set(FACTS))}")
         self.message = message
         self.hint = hint
         self.facts: dict[str, Any] = facts
 
+    @property
+    def outcome(self) -> str | None:
+        """not_sent, rejected, applied or unknown for a change; None for a read."""
+        found: str | None = self.facts.get("outcome")
+        return found
+
+    @property
+    def details(self) -> Any:
+        """What the server says beside its sentence, such as the fields it does not accept."""
+        return self.facts.get("details")
+
+    def __str__(self) -> str:
+        """The message, the server's reason and the fields it names."""
+        parts = [self.message, self.facts.get("server_message")]
+        if isinstance(self.details, list):
+            fields = [one for one in self.details if isinstance(one, dict) and "field" in one]
+            parts.append("; ".join(f"{one['field']}: {one.get('problem', '')}" for one in fields))
+        return " ".join(str(part) for part in parts if part)
+
     def as_dict(self) -> dict[str, Any]:
-        """The error object of the output contract: every name always present, null where nothing is known."""
-        told: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint}
-        told["exit_code"] = self.exit_code
-        told.update({name: self.facts.get(name) for name in FACTS})
-        return told
+        """The error object of the output contract; facts that are null are left out."""
+        found = {"code": self.code, "message": self.message, "hint": self.hint, "exit_code": self.exit_code}
+        return found | {name: value for name, value in self.facts.items() if value is not None}
 
 
 class UsageError(LeadGeniusError):
-    """Wrong usage or input, or a refusal of ours. Nothing was sent."""
+    """Wrong usage or input, or a refusal of this program. Nothing was sent."""
 
     exit_code = 2
     default_code = "usage"
@@ -70,14 +72,14 @@ class CredentialError(LeadGeniusError):
 
 
 class RefusedError(LeadGeniusError):
-    """The API said no: another 4xx, a redirect, `success: false`, or a job that failed."""
+    """Another 4xx, a redirect, `success: false`, or a job that failed."""
 
     exit_code = 4
     default_code = "refused"
 
 
 class RateError(LeadGeniusError):
-    """The rate budget: the wait would be longer than allowed. `retry_after_seconds` and `retry_at` say when."""
+    """The wait would be longer than allowed; `retry_after_seconds` and `retry_at` say when to come back."""
 
     exit_code = 5
     default_code = "rate_limited"
@@ -91,7 +93,7 @@ class NetworkError(LeadGeniusError):
 
 
 class ServerError(LeadGeniusError):
-    """A read failed on the server's side: 5xx, no answer, a broken or foreign answer."""
+    """A read failed on the server's side: 5xx, no answer, a broken answer."""
 
     exit_code = 7
     default_code = "server_failure"
@@ -116,38 +118,3 @@ class StillRunningError(LeadGeniusError):
 
     exit_code = 10
     default_code = "still_running"
-
-
-CODES: dict[str, str] = {
-    "bug": "a fault of this program",
-    "usage": "wrong words on the command line",
-    "invalid_input": "a value, body or file that cannot be sent",
-    "read_only": "a change under --read-only",
-    "needs_yes": "a delete or a large enrolment without --yes",
-    "too_many_changes": "more records than LGP_MAX_CHANGES allows",
-    "not_in_api": "the API has no such call",
-    "no_credential": "nothing to authenticate with",
-    "unauthorized": "401: the credential is not accepted",
-    "forbidden": "403: the credential may not do this",
-    "refused": "the API refused the request",
-    "not_found": "404",
-    "duplicate": "409",
-    "redirected": "3xx: redirects are never followed",
-    "job_failed": "every task of the job failed",
-    "rate_limited": "the wait would be longer than allowed",
-    "out_of_time": "--max-time would be exceeded",
-    "limiter_busy": "the shared request log is locked",
-    "network": "no connection: nothing was sent",
-    "server_failure": "the server failed on a read",
-    "outcome_unknown": "a change without a known outcome",
-    "setup": "something this program needs is missing",
-    "disk": "a file could not be written",
-    "permission": "a file may not be read or written",
-    "credential_file": "the credential file cannot be used",
-    "locked": "another run works on the same file",
-    "checkpoint": "the checkpoint of an export does not fit this command",
-    "tls": "the server's certificate is not trusted",
-    "still_running": "the job is still running",
-    "interrupted": "stopped by Ctrl-C",
-    "terminated": "stopped by SIGTERM",
-}

@@ -1,32 +1,27 @@
-"""Path → scope → root, credential kind and header; and the origins a request may go to.
+"""Path → scope → root, kind of credential and header; which origins a request may go to; which ids may be sent.
 
-Rules: references/api_reference.md#scopes-and-credentials. One request carries exactly one credential, the one of
-its scope. Routing looks at whole path segments, so `/administrators` is no admin call and a query string never counts.
+Routing looks at whole path segments, so `/administrators` is no admin call and a query string never counts.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from dataclasses import dataclass
-from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
 from leadgenius.errors import UsageError
 
 PRODUCTION = "https://last.leadgenius.app"
-EMBEDDED = "https://sandbox.invalid"  # .invalid never resolves: if the adapter is not mounted, nothing can leave
-_DROPPED_PATHS = ("", "/api", "/api/agent", "/api/admin")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
-_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+EMBEDDED = "https://sandbox.invalid"  # .invalid never resolves: without its adapter nothing can leave
+_PLAIN = ":@!$&'()*+,;=~"  # may stand in a path as they are
 
 
-@dataclass(frozen=True)
-class Scope:
-    """A path root with the credential it takes. `credential` is agent, amplify, jwt or None."""
+class Scope(NamedTuple):
+    """A path root and the credential it takes: agent, amplify, jwt, or "" for none."""
 
     name: str
     root: str
-    credential: str | None
+    credential: str
     header: str
 
 
@@ -34,14 +29,11 @@ AGENT = Scope("agent", "/api/agent", "agent", "X-API-Key")
 SYSTEM = Scope("system", "/api", "amplify", "x-api-key")
 ADMIN = Scope("admin", "/api/admin", "agent", "X-API-Key")
 ROOT = Scope("root", "/api", "jwt", "Authorization")
-LOGIN = Scope("root", "/api", None, "")
+LOGIN = Scope("root", "/api", "", "")
 SCOPES = {scope.name: scope for scope in (AGENT, SYSTEM, ADMIN, ROOT)}
 
-_BULK = (("enrich-leads", "list"), ("source-leads", "list"))
 
-
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """Where a request goes: its scope, and the encoded path and query on the wire."""
 
     scope: Scope
@@ -50,171 +42,146 @@ class Target:
 
     @property
     def is_login(self) -> bool:
-        return self.scope is LOGIN
+        return self.scope == LOGIN
 
 
 def is_loopback(host: str) -> bool:
-    """True for the literal names of this machine only: `localhost`, 127.0.0.0/8, ::1. Nothing is resolved."""
-    if host == "localhost":
+    """True for the literal names of this machine: `localhost`, 127.0.0.0/8, ::1. Nothing is resolved."""
+    if host in ("localhost", "::1"):
         return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    parts = re.fullmatch(r"127\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})", host, re.ASCII)
+    return bool(parts) and all(str(int(part)) == part and int(part) < 256 for part in parts.groups() if part)
 
 
 def clean_origin(text: str) -> str:
-    """`scheme://host[:port]` of a base URL. https, or http for loopback; UsageError says what is wrong with another."""
+    """`scheme://host[:port]` of a base URL. UsageError unless it is https, or http for this machine."""
+    hint = f"Give an origin, such as {PRODUCTION}, or http://127.0.0.1:8787 for a served sandbox."
     text = text.strip()
-    if re.search(r"[\x00-\x20\x7f]", text):  # urlsplit would drop a line end silently
-        raise UsageError("The base URL has a space or a control character in it.", hint=_origin_hint())
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise UsageError("The base URL cannot be read.", hint=_origin_hint()) from error
-    if "@" in parts.netloc:
-        raise UsageError("The base URL carries a user name or password.", hint=_origin_hint())
-    known = is_loopback(host) or (_HOST.fullmatch(host) and "[" not in parts.netloc)
-    if not known or parts.query or parts.fragment or port == 0:
-        raise UsageError("The base URL is not an origin.", hint=_origin_hint())
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise UsageError("The base URL must be https; http is for this machine only.", hint=_origin_hint())
-    if parts.path.rstrip("/") not in _DROPPED_PATHS:
-        raise UsageError("The base URL has a path; give the origin alone.", hint=_origin_hint())
-    default_port = 443 if parts.scheme == "https" else 80
+        raise UsageError("The base URL cannot be read.", hint=hint) from error
+    name = "[" not in parts.netloc and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host)
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    problem = ""
+    if re.search(r"[\x00-\x20\x7f]", text):  # urlsplit drops a line end silently
+        problem = "has a space or a control character in it"
+    elif "@" in parts.netloc:
+        problem = "carries a user name or password"
+    elif not (name or is_loopback(host)) or parts.query or parts.fragment or port == 0:
+        problem = "is not an origin"
+    elif not secure:
+        problem = "must be https; http is for this machine only"
+    elif parts.path.rstrip("/") not in ("", "/api", "/api/agent", "/api/admin"):
+        problem = "has a path; give the origin alone"
+    if problem:
+        raise UsageError(f"The base URL {problem}.", hint=hint)
     shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + ("" if port in (None, default_port) else f":{port}")
+    usual = 443 if parts.scheme == "https" else 80
+    return f"{parts.scheme}://{shown}" + ("" if port in (None, usual) else f":{port}")
 
 
-def _origin_hint() -> str:
-    return f"--base-url {PRODUCTION}, or http://127.0.0.1:8787 for a served sandbox"
-
-
-def may_take_environment_key(origin: str, chosen: str | None) -> bool:
-    """Whether a key from the environment may go to `origin`: production, loopback, or the one in LGP_BASE_URL."""
-    return origin in (PRODUCTION, chosen) or is_loopback(urlsplit(origin).hostname or "")
-
-
-def segment(value: str, name: str = "id") -> str:
-    """One path segment from an id, percent-encoded whole.
-
-    UsageError for what would change the path: requests turns `DELETE /leads/..` into `DELETE /`.
+def check_id(text: str, name: str = "id") -> str:
+    """`text`, an id for a path or a body. UsageError for one that a server could take for something else:
+    empty, with `..`, / \\ ? # %, white space or invisible characters, or what Unicode normalises to one of them.
     """
-    if not value or value in (".", "..") or re.search(r"[/\\?#%\x00-\x20\x7f-\x9f]", value):
+    plain = text
+    if not text.isascii():
+        import unicodedata
+
+        plain = unicodedata.normalize("NFKC", text)
+        if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs") for char in text):
+            plain = ""
+    changed = plain != text and "." in plain
+    if plain in ("", ".") or changed or ".." in plain or re.search(r"[/\\?#%\x00-\x20\x7f]", plain):
         raise UsageError(
-            f"This {name} cannot stand in a path: it is empty, a dot segment, or has / \\ ? # %, a space or a control "
-            "character in it.",
+            f"This {name} cannot be sent: it is empty, or has dots, slashes, ? # %, white space or invisible"
+            " characters in it.",
             code="invalid_input",
             hint="Give the id exactly as a list prints it.",
         )
-    try:
-        return quote(value, safe="")
-    except UnicodeEncodeError as error:
-        raise UsageError(f"This {name} is not valid text.", code="invalid_input") from error
+    return text
 
 
-def route(endpoint: str, *, origin: str = PRODUCTION, scope: str = "auto") -> Target:
-    """Target of an endpoint as a user writes it: `/leads`, `leads`, `/api/agent/leads`, or a full URL of `origin`.
+def segment(text: str, name: str = "id") -> str:
+    """One path segment from an id, percent-encoded whole: requests turns `DELETE /leads/..` into `DELETE /`."""
+    return quote(check_id(text, name), safe="")
 
-    `scope` names one of `SCOPES` to override the routing. UsageError for another origin, dot segments, `//`, a
+
+def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Target:
+    """Target of an endpoint as a user writes it: `/leads`, `leads`, `/api/agent/leads`, or a URL of `origin`.
+
+    `scope` names one of SCOPES to override the routing. UsageError for another origin, dot segments, `//`, a
     fragment, control characters, or a root alone.
     """
-    path, query = _split(endpoint, origin)
+    path, _, query = _path(endpoint.strip(), origin).partition("?")
+    _check(path, query)
     try:
-        words = [_canonical(word) for word in path.split("/") if word]
-        query = quote(query, safe="%:@!$&'()*+,;=~/?[]")
+        words = [quote(unquote(word), safe=_PLAIN) for word in path.split("/") if word]
+        query = quote(query, safe=_PLAIN + "%/?[]")
     except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
         raise UsageError("The endpoint is not valid text.", code="invalid_input") from error
-    found, rest = _match(words) if scope == "auto" else (SCOPES[scope], _without_root(words, SCOPES[scope]))
+    found, rest = _match(words, scope)
     if not rest:
-        raise UsageError("The endpoint names no resource.", hint="{api_call} GET /campaigns")
-    if found is ROOT and rest[0] == "epsimo-auth":
+        raise UsageError("The endpoint names no resource.", hint="Write it as in /campaigns.")
+    if found == ROOT and rest[0] == "epsimo-auth":
         found = LOGIN
     return Target(found, "/".join([found.root, *rest]), query)
 
 
-def _canonical(word: str) -> str:
-    """The one spelling of a path segment: requests would write `%65nroll` as `enroll`, so it is routed as that."""
-    return quote(unquote_to_bytes(word), safe=":@!$&'()*+,;=~")
-
-
-def _split(endpoint: str, origin: str) -> tuple[str, str]:
-    text = endpoint.strip()
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", text) or text.startswith("//"):
-        text = _same_origin_path(text, origin)
-    path, _, query = text.partition("?")
-    _refuse_odd_path(path, query)
-    return path, query
-
-
-def _same_origin_path(url: str, origin: str) -> str:
-    _refuse_windows_path(url)
-    try:
-        parts = urlsplit(url)
-        named = clean_origin(f"{parts.scheme}://{parts.netloc}")
-    except (ValueError, UsageError) as error:
-        raise _foreign(origin) from error
-    if named != origin:
-        raise _foreign(origin)
-    return re.sub(r"^[^/?#]*", "", url.split("//", 1)[1])  # from the end of the host on, a query without a path too
-
-
-def _foreign(origin: str) -> UsageError:
-    return UsageError(
-        "The endpoint is a URL of another origin; no credential is sent there.",
-        hint=f"Give the path alone, as in /campaigns; this command goes to {origin}.",
-    )
-
-
-def _refuse_windows_path(text: str) -> None:
+def _path(text: str, origin: str) -> str:
+    """Path and query, the origin of a full URL taken off."""
     if re.match(r"[A-Za-z]:[\\/]", text):
         raise UsageError(
             "The shell turned the endpoint into a Windows path.",
             hint="Leave out the leading slash (campaigns), or set MSYS_NO_PATHCONV=1.",
         )
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*", text)
+    if not found:
+        return text
+    try:
+        same = clean_origin(found[0]) == origin
+    except UsageError:
+        same = False
+    if not same:
+        raise UsageError(
+            "The endpoint is a URL of another origin; no credential is sent there.",
+            hint=f"Give the path alone, as in /campaigns; this run goes to {origin}.",
+        )
+    return text[found.end() :]
 
 
-def _decoded(path: str) -> str:
-    """`path` without any percent-encoding, however often it was applied: who knows how often a server takes it off."""
-    while (plain := unquote(path)) != path:
-        path = plain
-    return path
-
-
-def _refuse_odd_path(path: str, query: str) -> None:
-    plain = _decoded(path)
-    problem = ""
+def _check(path: str, query: str) -> None:
+    plain, problem = unquote(path), ""
     if re.search(r"[\x00-\x20\x7f-\x9f\\]", path + query) or re.search(r"[\x00-\x1f\x7f-\x9f\\]", plain):
         problem = "a space, a backslash or a control character"
     elif "#" in path + query:
         problem = "a fragment (#)"
     elif "//" in plain or any(word in (".", "..") for word in plain.split("/")):
         problem = "a dot segment or a double slash"
-    elif _BAD_PERCENT.search(path + query):
-        problem = "a % that is not followed by two hexadecimal digits"
+    elif re.search(r"%(?![0-9A-Fa-f]{2})", path + query) or unquote(plain) != plain:
+        problem = "a % that is no single percent-encoding"
+    elif "\ufffd" in plain:
+        problem = "percent-encoded bytes that are no text"
     if problem:
-        raise UsageError(
-            f"The endpoint has {problem} in it.", code="invalid_input", hint="Write it as in /campaigns/ID/metrics."
-        )
+        hint = "Write it as in /campaigns/ID/metrics."
+        raise UsageError(f"The endpoint has {problem} in it.", code="invalid_input", hint=hint)
 
 
-def _match(words: list[str]) -> tuple[Scope, list[str]]:
+def _match(words: list[str], scope: str) -> tuple[Scope, list[str]]:
+    """The scope, and the words below its root."""
     bare = words[1:] if words[:1] == ["api"] else words
-    if bare[:1] == ["admin"]:
-        return ADMIN, bare[1:]
-    if words[:2] == ["api", "agent"]:
-        return AGENT, words[2:]
-    if tuple(bare[:2]) in _BULK:
-        return SYSTEM, bare
-    if bare[:1] in (["epsimo-auth"], ["agent-api-keys"]):
-        return ROOT, bare
-    return AGENT, bare
-
-
-def _without_root(words: list[str], scope: Scope) -> list[str]:
-    root = scope.root.strip("/").split("/")
-    if words[: len(root)] == root:
-        return words[len(root) :]
-    bare = words[1:] if words[:1] == ["api"] else words
-    return bare[1:] if scope is ADMIN and bare[:1] == ["admin"] else bare
+    below = {AGENT: words[2:] if words[:2] == ["api", "agent"] else bare}
+    below[ADMIN] = bare[1:] if bare[:1] == ["admin"] else bare
+    if scope != "auto":
+        found = SCOPES[scope]
+    elif bare[:1] == ["admin"]:
+        found = ADMIN
+    elif words[:2] == ["api", "agent"]:
+        found = AGENT
+    elif bare[:2] in (["enrich-leads", "list"], ["source-leads", "list"]):
+        found = SYSTEM
+    else:
+        found = ROOT if bare[:1] in (["epsimo-auth"], ["agent-api-keys"]) else AGENT
+    return found, below.get(found, bare)

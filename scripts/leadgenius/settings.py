@@ -1,0 +1,184 @@
+"""Configuration that the helper and the sandbox both read: variables, the state folder, rate limits, times.
+
+Imports the standard library alone and raises ValueError, so that a service can use it without the client.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import stat
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import NamedTuple
+
+DEFAULT_WINDOWS = "60/60,1000/3600,10000/86400"  # requests/seconds for each key, as the vendor states them
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LIMIT = 64 * 1024  # bytes read of a file that holds one secret
+
+
+class Window(NamedTuple):
+    """At most `limit` requests in any `seconds`."""
+
+    limit: int
+    seconds: float
+
+
+class Settings(NamedTuple):
+    """The LGP_ variables. Times are in seconds; None or "" is unset."""
+
+    base_url: str = ""
+    profile: str = ""
+    sandbox: bool = False
+    read_only: bool = False
+    max_wait: float = 75.0
+    max_time: float | None = None
+    timeout: float = 60.0
+    max_changes: int | None = None
+    company_id: str = ""
+    user_id: str = ""
+    agent_name: str = ""
+    windows: tuple[Window, ...] = ()
+    limiter: str = ""
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Every setting of `environ`. ValueError naming the variable that cannot be understood."""
+
+    def text(name: str) -> str:
+        return environ.get(f"LGP_{name}", "").strip()
+
+    def time(name: str) -> float | None:
+        try:
+            return seconds(text(name)) if text(name) else None
+        except ValueError as error:
+            raise ValueError(f"LGP_{name}: {error}") from None
+
+    max_wait, timeout = time("MAX_WAIT"), time("TIMEOUT")
+    if timeout == 0:
+        raise ValueError("LGP_TIMEOUT: must be longer than 0.")
+    if text("MAX_CHANGES") and not re.fullmatch("[0-9]{1,9}", text("MAX_CHANGES"), re.ASCII):
+        raise ValueError("LGP_MAX_CHANGES must be a whole number.")
+    return Settings(
+        base_url=text("BASE_URL"),
+        profile=text("PROFILE"),
+        sandbox=switch(text("SANDBOX"), "LGP_SANDBOX"),
+        read_only=switch(text("READ_ONLY"), "LGP_READ_ONLY"),
+        max_wait=75.0 if max_wait is None else max_wait,
+        max_time=time("MAX_TIME"),
+        timeout=60.0 if timeout is None else timeout,
+        max_changes=int(text("MAX_CHANGES")) if text("MAX_CHANGES") else None,
+        company_id=text("COMPANY_ID"),
+        user_id=text("USER_ID"),
+        agent_name=text("AGENT_NAME"),
+        windows=windows(text("RATE_LIMITS") or DEFAULT_WINDOWS),
+        limiter=text("LIMITER"),
+    )
+
+
+def iso(moment: float) -> str:
+    """ISO 8601, UTC, milliseconds rounded up: a time to come back at must not be too early."""
+    at = datetime.fromtimestamp(math.ceil(moment * 1000) / 1000, timezone.utc)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def switch(text: str, name: str) -> bool:
+    """Whether a switch is on; empty is off. ValueError naming `name` for anything unclear."""
+    word = text.strip().lower()
+    if word in ("", "0", "false", "no", "off"):
+        return False
+    if word in ("1", "true", "yes", "on"):
+        return True
+    raise ValueError(f"{name} must be 1, true, yes or on, or 0, false, no or off.")
+
+
+def seconds(text: str) -> float:
+    """Seconds in `90`, `90s`, `40m` or `2h`."""
+    found = re.fullmatch(r"([0-9]{1,7}(?:\.[0-9]{1,3})?)([smh]?)", text.strip(), re.ASCII)
+    if not found:
+        raise ValueError("a time is written as 90, 90s, 40m or 2h.")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def windows(text: str) -> tuple[Window, ...]:
+    """The windows of `60/60,1000/3600`, requests/seconds: the grammar of LGP_RATE_LIMITS."""
+    parts = [
+        re.fullmatch(r"\s*0*([1-9][0-9]{0,8})\s*/\s*0*([1-9][0-9]{0,8})\s*", part, re.ASCII) for part in text.split(",")
+    ]
+    if not all(parts):
+        raise ValueError("LGP_RATE_LIMITS must look like 60/60,1000/3600 (requests/seconds).")
+    return tuple(Window(int(part[1]), float(part[2])) for part in parts if part)
+
+
+def value(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
+    """(value, the variable that supplied it) of the first of `names` that is set; blank is unset.
+
+    NAME_FILE names a file whose first line is the value. ValueError when that has no text, OSError when it
+    cannot be read, PermissionError when another user owns it or could have written it.
+    """
+    for name in names:
+        if environ.get(name, "").strip():
+            return environ[name].strip(), name
+        path = environ.get(f"{name}_FILE", "").strip()
+        if path:
+            return _first_line(path, f"{name}_FILE"), f"{name}_FILE"
+    return None
+
+
+def _first_line(path: str, name: str) -> str:
+    with open(path, "rb") as file:  # noqa: PTH123  a pipe such as /dev/fd/63 too
+        problem = unsafe(os.fstat(file.fileno()))
+        if problem:
+            raise PermissionError(1, problem, path)
+        raw = file.readline(_LIMIT)
+    line = raw.decode("utf-8-sig", errors="replace").strip()
+    if not line or "\ufffd" in line or "\0" in line:
+        raise ValueError(f"{name}: the first line of {path} is no text.")
+    return line
+
+
+def unsafe(found: os.stat_result) -> str:
+    """The one rule for whatever lies in a file system: why it cannot be relied on, "" when it can.
+
+    It must belong to this user or root; a file or folder must not be writable by others. A sticky folder, as
+    /tmp is, may be: nobody else can replace what this user puts there. Windows has no such owners and modes.
+    """
+    if not hasattr(os, "geteuid"):
+        return ""
+    if found.st_uid not in (0, os.geteuid()):
+        return "it belongs to another user"
+    folder, sticky = stat.S_ISDIR(found.st_mode), found.st_mode & stat.S_ISVTX
+    if found.st_mode & 0o022 and (stat.S_ISREG(found.st_mode) or (folder and not sticky)):
+        return "other users can write to it"
+    return ""
+
+
+def state_dir(environ: Mapping[str, str]) -> Path | None:
+    """The folder of the request log, jobs and sandbox: LGP_STATE_DIR, `$XDG_STATE_HOME/leadgenius`, else
+    `~/.local/state/leadgenius`. Made (0700) when absent; None when it cannot be made or written.
+
+    ValueError when LGP_STATE_DIR is relative, or when others can write to the folder.
+    """
+    home, base = environ.get("HOME", ""), environ.get("XDG_STATE_HOME", "")
+    given = environ.get("LGP_STATE_DIR", "").strip()
+    if given.startswith("~/") and home:
+        given = home + given[1:]
+    if given and not Path(given).is_absolute():
+        raise ValueError("LGP_STATE_DIR must be an absolute path.")
+    usual = f"{base}/leadgenius" if Path(base).is_absolute() else f"{home}/.local/state/leadgenius"
+    path = Path(given or usual)
+    if not path.is_absolute() or (not given and path.parts[1:2] == (".local",)):  # HOME is not set
+        return None
+    try:
+        if not given and not Path(base).is_absolute() and not Path(home).is_dir():
+            return None  # a home that does not exist is not made
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        problem = unsafe(path.stat())
+        usable = os.access(path, os.W_OK | os.X_OK)
+    except OSError:
+        return None
+    if problem:
+        raise ValueError(f"The state folder {path} cannot be used: {problem}. Set LGP_STATE_DIR to another one.")
+    return path if usable else None
