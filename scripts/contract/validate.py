@@ -85,21 +85,23 @@ FORMATS: dict[str, tuple[Callable[[str], bool], str]] = {
 
 def _breaches(value: Any, schema: Schema, path: str, all_assumed: bool) -> Iterator[Problem]:
     schema = resolve(schema)
-    marks = schema.get("x-assumed", ())
+    marks = schema.get("x-assumed") or ()
     all_assumed = all_assumed or marks is True
-    assumed = {name: all_assumed or name in marks for name in schema} if marks is not True else {}
-    kinds = schema.get("type")
-    kinds = [kinds] if isinstance(kinds, str) else kinds or []
+
+    def problem(keyword: str, text: str, at: str = path) -> Problem:
+        return Problem(at, text, all_assumed or keyword in marks)
+
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
     if kinds and not any(_is_kind(value, kind) for kind in kinds):
-        words = " or ".join(_TYPES[kind][0] for kind in kinds)
-        yield Problem(path, f"must be {words}", assumed.get("type", all_assumed))
+        yield problem("type", "must be " + " or ".join(_TYPES[kind][0] for kind in kinds))
         return
     for keyword, text in (*_value_rules(value, schema), *_size_rules(value, schema)):
-        yield Problem(path, text, assumed.get(keyword, all_assumed))
+        yield problem(keyword, text)
     if isinstance(value, dict):
         dot = f"{path}." if path else ""
         for keyword, name, text in _field_rules(value, schema):
-            yield Problem(dot + name, text, assumed.get(keyword, all_assumed))
+            yield problem(keyword, text, dot + name)
         for name, inner in schema.get("properties", {}).items():
             if name in value:
                 yield from _breaches(value[name], inner, dot + name, all_assumed)
