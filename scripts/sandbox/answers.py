@@ -66,7 +66,7 @@ def encode(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def reply(status: int = 200, **fields: Any) -> Answer:
+def reply(status: int = 200, /, **fields: Any) -> Answer:
     """`{"success": true, …fields}`; a record stands under `data`, its id beside it, because clients read it there."""
     return Answer(status, encode({"success": True, **fields}))
 

@@ -42,8 +42,8 @@ def services(call: Call) -> Answer:
 @handles("enrichment.trigger")
 def trigger(call: Call) -> Answer:
     """202 with jobId. An id given twice is one task; an unknown one becomes a failed task, not a refusal."""
-    kind, priority = call.body.get("enrichmentType", TYPES[0]), call.body.get("priority", "normal")
-    job = start(call, kind, list(dict.fromkeys(call.body["leadIds"])), priority=priority)
+    kind = call.body.get("enrichmentType", TYPES[0])
+    job = start(call, kind, list(dict.fromkeys(call.body["leadIds"])))
     return reply(202, jobId=job["jobId"], data=job)
 
 
@@ -60,7 +60,7 @@ def status(call: Call) -> Answer:
     return reply(jobId=job["jobId"], status=job["status"], data=job)
 
 
-def start(call: Call, kind: str, lead_ids: Sequence[str], result: Any = None, **fields: str) -> Record:
+def start(call: Call, kind: str, lead_ids: Sequence[str], result: Any = None) -> Record:
     """Accept a job: one task for each lead, or a single one without leads. `result` shows when the job is done."""
     tasks = len(lead_ids) or 1
     job: Record = {
@@ -74,7 +74,6 @@ def start(call: Call, kind: str, lead_ids: Sequence[str], result: Any = None, **
         "createdAt": iso(call.now),
         "updatedAt": iso(call.now),
         "finishedAt": None,
-        **fields,
     }
     work = {"leads": lead_ids, "company": call.company, "user": call.caller.user, "result": result}
     due = call.now + QUEUED_SECONDS + BASE_SECONDS + TASK_SECONDS * tasks

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from contract.operations import operations
+from contract.operations import operations, schemas
 from leadgenius.settings import iso
 from sandbox import leads
 from sandbox.answers import Answer, not_found, reply
@@ -20,10 +20,11 @@ from sandbox.store import Record, add_records, get_record, set_record, unpack
 
 
 class Kind(NamedTuple):
-    """`name` is that of the records in the store; `defaults` are the fields of a new one that gives none."""
+    """`name` is that of the records in the store, `schema` that of openapi.json: answers hold its fields."""
 
     name: str
-    defaults: Mapping[str, Any] = {}
+    schema: str
+    defaults: Mapping[str, Any] = {}  # of a new record that gives none
     answers_as: str = ""  # the field that holds a new record, where it is not `data` with `id` beside it
     secret: str = ""  # a field that is generated, shown when the record is made, and never again
     write_only: str = ""  # a field that is accepted and not stored, since nothing here would use it
@@ -31,14 +32,14 @@ class Kind(NamedTuple):
 
 REPORTED = {"userEmail": None, "status": "open"}
 KINDS = {
-    "campaigns": Kind("campaign", {"status": "draft"}),
-    "target-accounts": Kind("target account"),
-    "sequences": Kind("sequence", {"channel": "email", "status": "draft", "steps": []}),
-    "workflows": Kind("workflow", {"status": "draft", "steps": [], "handoffs": []}),
-    "integrations": Kind("integration", {"status": "connected", "lastSyncAt": None}, write_only="config"),
-    "webhooks": Kind("webhook", {"active": True}, secret="secret"),  # noqa: S106 (the name of a field)
-    "maintenance.bugs": Kind("bug", REPORTED, answers_as="bug"),
-    "maintenance.enhancements": Kind("enhancement", REPORTED, answers_as="enhancement"),
+    "campaigns": Kind("campaign", "Campaign", {"status": "draft"}),
+    "target-accounts": Kind("target account", "TargetAccount"),
+    "sequences": Kind("sequence", "Sequence", {"channel": "email", "status": "draft", "steps": []}),
+    "workflows": Kind("workflow", "Workflow", {"status": "draft", "steps": [], "handoffs": []}),
+    "integrations": Kind("integration", "Integration", {"status": "connected", "lastSyncAt": None}, write_only="config"),
+    "webhooks": Kind("webhook", "Webhook", {"active": True}, secret="secret"),  # noqa: S106 (the name of a field)
+    "maintenance.bugs": Kind("bug", "Report", REPORTED, answers_as="bug"),
+    "maintenance.enhancements": Kind("enhancement", "Report", REPORTED, answers_as="enhancement"),
 }
 
 
@@ -63,7 +64,8 @@ def list_records(kind: Kind, call: Call) -> Answer:
 
 
 def _shown(call: Call, kind: Kind, record: Record) -> Record:
-    shown = {name: value for name, value in record.items() if name != kind.secret}
+    fields = schemas()[kind.schema]["properties"].keys() - {kind.secret}
+    shown = {name: value for name, value in record.items() if name in fields}
     if kind.name == "sequence":
         query = "SELECT count(*) FROM enrolments WHERE sequence_id = ?"
         (shown["enrolledCount"],) = call.db.execute(query, (record["id"],)).fetchone()
@@ -90,7 +92,7 @@ def find(kind: Kind, call: Call) -> Record:
 
 
 def get(kind: Kind, call: Call) -> Answer:
-    return reply(data=find(kind, call))
+    return reply(data=_shown(call, kind, find(kind, call)))
 
 
 def update(kind: Kind, call: Call) -> Answer:
@@ -108,7 +110,7 @@ def archive(kind: Kind, call: Call) -> Answer:
 def _saved(kind: Kind, call: Call, record: Record) -> Answer:
     record["updatedAt"] = iso(call.now)
     set_record(call.db, kind.name, record)
-    return reply(id=record["id"], data=record)
+    return reply(id=record["id"], data=_shown(call, kind, record))
 
 
 VERBS: dict[str, Callable[[Kind, Call], Answer]] = {

@@ -203,7 +203,7 @@ def known(value: Any, schema: Schema) -> Any:
 
 def check_dates(record: Mapping[str, Any], code: str = "VALIDATION_ERROR") -> None:
     """Refuse an endDate before the startDate: no schema can."""
-    if record.get("startDate", "") > record.get("endDate", "9999"):
+    if record.get("startDate", "") > record.get("endDate", "9999-99"):
         raise Refusal(code, "The dates are the wrong way round", [("endDate", "is before startDate")])
 
 
