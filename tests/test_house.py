@@ -1,0 +1,105 @@
+"""The house itself: arrows between rooms go down only, and what runs without requests does."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from cli.commands import COMMANDS
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+MAY_IMPORT = {
+    "cli": {"cli", "contract", "leadgenius"},
+    "contract": {"contract"},
+    "leadgenius": {"leadgenius", "sandbox"},
+    "sandbox": {"sandbox", "contract", "leadgenius"},
+}
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name → file, of every module of the rooms."""
+    found = {}
+    for room in MAY_IMPORT:
+        for path in (SCRIPTS / room).glob("*.py"):
+            name = f"{room}.{path.stem}" if path.stem != "__init__" else room
+            found[name] = path
+    return found
+
+
+def imports(name: str, path: Path, known: dict[str, Path]) -> set[str]:
+    """Every module of ours that a module imports, inside functions too, and through the table of commands."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{one.name}" for one in node.names} | {node.module}
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+    if name == "cli.main":
+        found |= {f"cli.{one.run.split('.')[0]}" for one in COMMANDS}
+    packages = {"cli", "leadgenius", "sandbox", "contract"}
+    submodules = {one.rpartition(".")[0] for one in found if one in known and one not in packages}
+    return {one for one in found if one in known and one != name and one not in submodules - {name}}
+
+
+def test_the_imports_can_be_sorted() -> None:
+    known = modules()
+    graph = {name: imports(name, path, known) for name, path in known.items()}
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError
+    assert order.index("leadgenius.settings") < order.index("sandbox.app") < order.index("cli.main")
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
+    known = modules()
+    for name, path in known.items():
+        if name.split(".")[0] == room:
+            rooms = {one.split(".")[0] for one in imports(name, path, known)}
+            assert rooms <= MAY_IMPORT[room], name
+            if room == "sandbox":
+                ours = {one for one in imports(name, path, known) if one.startswith("leadgenius")}
+                assert ours <= {"leadgenius.settings", "leadgenius"}, name
+            if room == "leadgenius" and name != "leadgenius":
+                assert "sandbox" not in rooms, name
+
+
+def test_only_one_module_reads_openapi_json() -> None:
+    readers = [name for name, path in modules().items() if "openapi.json" in path.read_text() and "FILE" in path.read_text()]
+    assert readers == ["contract.operations"]
+
+
+@pytest.mark.parametrize(
+    "words", [["lgp.py", "--help"], ["lgp.py", "schema", "leads.create"], ["lgp.py", "leads", "list", "--help"], ["sandbox", "--help"]]
+)
+def test_help_schema_and_the_sandbox_run_without_requests(words: list[str], tmp_path: Path) -> None:
+    hidden = tmp_path / "requests.py"
+    hidden.write_text("raise ImportError('not installed', name='requests')")
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, str(SCRIPTS / words[0]), *words[1:]]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+@pytest.mark.parametrize("words", [["leads", "list", "--sandbox"], ["auth", "status", "--check", "--sandbox"]])
+def test_without_requests_one_line_says_what_to_type(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "requests.py").write_text("raise ImportError('not installed', name='requests')")
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, str(SCRIPTS / "lgp.py"), *words]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (9, "")
+    assert "uv run" in done.stderr and "requirements.txt" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("script", ["lgp.py", "api_call.py", "auth.py"])
+def test_the_scripts_parse_on_old_pythons_far_enough_to_say_so(script: str) -> None:
+    for path in (SCRIPTS / script, SCRIPTS / "cli" / "start.py", SCRIPTS / "cli" / "__init__.py"):
+        ast.parse(path.read_text(), feature_version=(3, 4))
