@@ -49,8 +49,6 @@ exit codes: 2 wrong options, 9 the database or the port cannot be had, else that
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted, or while the command runs. Returns the exit code."""
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
     given = list(sys.argv[1:] if argv is None else argv)
     end = given.index("--") if "--" in given else len(given)
     args, command = _parser().parse_args(given[:end]), given[end + 1 :]
@@ -80,8 +78,10 @@ def _default_database() -> Path:
 
 def _port(args: argparse.Namespace, command: Sequence[str]) -> int:
     """A command is pointed at its port, so any free one will do."""
-    default = 0 if command else PORT
-    return default if args.port is None else int(args.port)
+    port = int(args.port) if args.port is not None else 0 if command else PORT
+    if port > 65535:
+        raise ValueError("a port is at most 65535")
+    return port
 
 
 def _sandbox(args: argparse.Namespace, database: Path) -> Sandbox:
@@ -119,7 +119,7 @@ def _variables(server: Server, company: str) -> dict[str, str]:
 
 def _run(server: Server, command: Sequence[str], args: argparse.Namespace) -> int:
     """Run the command against the server with credentials and a state of its own; signals are the command's."""
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="leadgenius-") as folder:
         environ = {**_without_account(os.environ), **_variables(server, ""), **_limits_of(args)}
         environ |= {"LGP_STATE_DIR": folder, "LGP_AUTH_FILE": str(Path(folder, "credentials.json"))}
@@ -189,4 +189,6 @@ def _fail(code: int, message: str) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, _interrupt)  # also where a shell started this in the background
+    signal.signal(signal.SIGTERM, _interrupt)
     raise SystemExit(main())

@@ -205,8 +205,8 @@ def report(call: Call) -> Answer:
     rows = _rows(call, call.body["reportType"], period)
     form = call.body["format"]
     content = _csv(rows) if form == "csv" else rows
-    job = jobs.start(call, "report", [], result={"format": form, "rows": len(rows), "content": content})
-    return reply(202, jobId=job["jobId"], data=job)
+    result = {"format": form, "rows": len(rows), "content": content}
+    return reply(202, jobId=jobs.start(call, "report", [], result)["jobId"])
 
 
 def _rows(call: Call, kind: str, period: Period | None) -> list[Record]:

@@ -19,6 +19,7 @@ STATUS_OF_CODE = {
     "UNSUPPORTED_MEDIA_TYPE": 415,
     "RATE_LIMITED": 429,
     "INTERNAL": 500,
+    "SERVICE_UNAVAILABLE": 503,
 }  # every other code is a 400
 DEFAULT_SIZE, LARGEST_SIZE = 20, 100
 LARGEST_PAGE = 10**15  # beyond it SQLite could not hold the offset; the page is empty anyway

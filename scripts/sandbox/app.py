@@ -67,7 +67,7 @@ class Sandbox:
         if answer.drop and "sandbox.drop" in environ:
             environ["sandbox.drop"](answer.drop)
         elif answer.drop:
-            answer = Refusal("INTERNAL", "The connection was to break here", status=503).answer()
+            answer = Refusal("SERVICE_UNAVAILABLE", "The connection was to break here").answer()
         content = self.send(answer, start_response)
         return [b""] if environ.get("REQUEST_METHOD") == "HEAD" else content
 

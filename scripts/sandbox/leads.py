@@ -196,7 +196,7 @@ def set_status(call: Call) -> Answer:
         save(call.db, lead)
         query = "INSERT INTO status_changes(lead, status, at) VALUES (?, ?, ?)"
         call.db.execute(query, (seq, status, iso(call.now)))
-    return reply(id=lead["id"], data=lead)
+    return reply(data=lead)
 
 
 # Bulk extraction: one index walked straight through by an opaque cursor, without a depth limit

@@ -110,7 +110,7 @@ def archive(kind: Kind, call: Call) -> Answer:
 def _saved(kind: Kind, call: Call, record: Record) -> Answer:
     record["updatedAt"] = iso(call.now)
     set_record(call.db, kind.name, record)
-    return reply(id=record["id"], data=_shown(call, kind, record))
+    return reply(data=_shown(call, kind, record))
 
 
 VERBS: dict[str, Callable[[Kind, Call], Answer]] = {

@@ -29,7 +29,7 @@ def test_a_status_comes_as_often_as_asked_and_nothing_is_done(make: Callable[...
     assert [reply.status for reply in replies] == [503, 503, 429, 503, 500, 418, 201]
     assert [reply.headers.get("Retry-After") for reply in replies[:6]] == ["30", "30", "1", "1", None, None]
     assert replies[2].body["error"] == "Rate limit exceeded (minute window)"
-    assert [reply.body["code"] for reply in replies[2:6]] == ["RATE_LIMITED", "INTERNAL", "INTERNAL", "BAD_REQUEST"]
+    assert [reply.body["code"] for reply in replies[2:6]] == ["RATE_LIMITED", "SERVICE_UNAVAILABLE", "INTERNAL", "BAD_REQUEST"]
     assert all(reply.headers["X-LeadGenius-Sandbox"] == "1" for reply in replies)
     assert bugs(service) == 3
 
@@ -108,7 +108,7 @@ def test_threads_count_one_after_the_other() -> None:
 
 
 def test_without_a_socket_a_break_is_a_503(make: Callable[..., Any]) -> None:
-    assert make(faults=["ANY /campaigns=reset"]).get(CAMPAIGNS).error == (503, "INTERNAL", [])
+    assert make(faults=["ANY /campaigns=reset"]).get(CAMPAIGNS).error == (503, "SERVICE_UNAVAILABLE", [])
 
 
 @pytest.mark.parametrize(

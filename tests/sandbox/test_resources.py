@@ -81,7 +81,7 @@ def test_a_change_sets_its_fields_and_updated_at_alone(
     before = json.loads(service.sql(query, ids[kind])[0][0])
     service.now += 60
     reply = service.call(method, path.replace("{" + kind + "}", ids[kind]), body)
-    assert (reply.status, reply.body["id"]) == (200, ids[kind])
+    assert (reply.status, reply.data["id"]) == (200, ids[kind])
     after = json.loads(service.sql(query, ids[kind])[0][0])
     assert after == {**before, **changed, "updatedAt": LATER}
     assert reply.data == {name: value for name, value in after.items() if name in reply.data}
