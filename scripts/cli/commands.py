@@ -212,7 +212,7 @@ COMMANDS = (
     Command("keys create", "keys.create", "apikeys.create",
             '{lgp} keys create --name "Production Agent"', flags=_KEY,
             help="The same as generate-key", extra="show no-store prove"),
-    Command("keys list", "keys.list", "lists.run", "{lgp} keys list",
+    Command("keys list", "keys.list", "apikeys.list_keys", "{lgp} keys list",
             columns="name keyPrefix createdAt", extra="show"),
     Command("keys rotate", "keys.create", "apikeys.rotate", "{lgp} keys rotate", flags=_KEY,
             help="Make a new key, prove it, store it in place of the old one",
@@ -223,7 +223,7 @@ COMMANDS = (
             help="Used, left, and when the next request is free"),
     Command("limits clear", "", "offline.clear", "{lgp} limits clear", groups="origin",
             help="Lift the pause after a 429"),
-    Command("completion", "", "offline.completion", "{lgp} completion bash",
+    Command("completion", "", "completion.script", "{lgp} completion bash",
             help="Completion for bash or zsh"),
 )  # fmt: skip
 

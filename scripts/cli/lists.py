@@ -27,7 +27,8 @@ _SAME_FILTERS = ("email", "companyName")
 
 class Listing(NamedTuple):
     """A list to read: where, with which parameters, and how its pages go on. `is_whole` is asked
-    after the last page."""
+    after the last page; `shown` makes of a row what may be printed of it; `depth` says why a total
+    may be too small."""
 
     path: str
     params: dict[str, Any]
@@ -35,6 +36,8 @@ class Listing(NamedTuple):
     collection: str = ""
     scope: str = "auto"
     is_whole: Callable[[], bool] = lambda: True
+    shown: Callable[[Any], Any] = lambda row: row
+    depth: Callable[[int | None], str] = lambda total: ""
 
 
 def run(context: Context) -> int:
@@ -167,7 +170,7 @@ class Walk:
     def pages(self) -> Iterator[list[Any]]:
         """The fitting rows, a page at a time."""
         for page in pages(self.context, self.listing):
-            fresh = self._fresh(page)
+            fresh = list(map(self.listing.shown, self._fresh(page)))
             self.read += len(fresh)
             self.short = self.short or page.short
             rows = self.keep(fresh)
@@ -237,23 +240,33 @@ def _one_page(context: Context, listing: Listing) -> int:
         raise ServerError(
             "The server answered without any rows.", hint=hint, method="GET", path=listing.path
         )
-    rows = answers.items(body, listing.collection)
+    rows = list(map(listing.shown, answers.items(body, listing.collection)))
     pages, number = answers.total_pages(body), options.page or 1
     more = bool(answers.cursor(body)) or (pages is not None and number < pages)
+    if pages is not None and number > max(pages, 1):
+        output.below(f"There is no page {number}; the last is {pages}.")
+    elif more or output.format == "table" or listing.depth(answers.total(body)):
+        output.below(_position(listing, body, len(rows), number + 1 if more else 0))
+    if (options.page_size or 0) > LARGEST[listing.paging]:
+        output.below(f"The server gives at most {LARGEST[listing.paging]} rows a page.")
     with output.open() as writer:
         writer.rows(rows)
         writer.end(answers.rest(body, listing.collection))
     output.receipt(len(rows), client.requests, not more, **_mark(context))
-    if (options.page_size or 0) > LARGEST[listing.paging]:
-        context.notes("note", f"The server gives at most {LARGEST[listing.paging]} rows a page.")
-    if pages is not None and number > max(pages, 1):
-        context.notes("note", f"There is no page {number}; the last is {pages}.")
-    elif more:
-        total = answers.total(body)
-        of = f" of {total:,}" if total is not None and context.command.run != "leads.search" else ""
-        following = "" if answers.cursor(body) else f", --page {number + 1} for the next ones"
-        context.notes("note", f"{plural(len(rows), 'row')}{of}: --all for every row{following}.")
     return 0
+
+
+def _position(listing: Listing, body: Any, count: int, following: int) -> str:
+    """How many of how many, and the options for the rest; `following` is the next page, or 0."""
+    total = answers.total(body)
+    depth = listing.depth(total)
+    if depth:
+        known = f"{count:,}" + (f" of at least {total:,}" if total is not None else "")
+        onward = f" --page {following} for the next ones." if following else ""
+        return f"{known} found by search ({depth}.{onward}"
+    of = f" of {total:,}" if following and total is not None else ""
+    onward = "" if answers.cursor(body) else f", --page {following} for the next ones"
+    return f"{plural(count, 'row')}{of}" + (f": --all for every row{onward}." if following else ".")
 
 
 def _mark(context: Context) -> dict[str, Any]:
@@ -282,20 +295,19 @@ def _walk(context: Context, listing: Listing, kept: list[Condition]) -> int:
                 break
         complete = not (options.max_items and cut) and not walk.short and listing.is_whole()
         summary = walk.summary(complete)
+        if kept and not options.max_items:
+            shown = f"; the first {written} are shown, --all for every row" if cut else ""
+            requests = plural(context.client.requests, "request")
+            output.below(
+                f"{walk.matched:,} of {plural(walk.read, 'row')} match ({requests}){shown}."
+            )
+        elif cut:
+            stopped = plural(written, "row")
+            output.below(f"Stopped after {stopped}, as --max-items says; there are more.")
         writer.end(summary if kept else {"rows": written, **summary})
     output.receipt(
         written, context.client.requests, summary["complete"] and not cut, **_mark(context)
     )
-    if kept and not options.max_items:
-        shown = f"; the first {written} are shown, --all for every row" if cut else ""
-        requests = plural(context.client.requests, "request")
-        context.notes(
-            "note", f"{walk.matched:,} of {plural(walk.read, 'row')} match ({requests}){shown}."
-        )
-    elif cut:
-        context.notes(
-            "note", f"Stopped after {plural(written, 'row')}, as --max-items says; there are more."
-        )
     if walk.not_comparable:
         context.notes(
             "warning",

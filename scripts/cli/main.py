@@ -57,9 +57,16 @@ def api_call(argv: Sequence[str] | None = None) -> int:
     """One run of api_call.py."""
 
     def work(argv: Sequence[str], environ: Mapping[str, str], notes: Notes) -> int:
-        from cli import raw
+        from cli import parser, raw
 
-        return raw.run(argv, environ, notes)
+        if parser.wants_help(argv) or not argv:
+            return raw.show_help()
+        try:
+            found, arguments = raw.parse(argv, environ)
+            return dispatch(raw.COMMAND, found, arguments, environ, notes, raw=True)
+        except UsageError as error:
+            error.hint = error.hint or "{api_call} --help"
+            raise
 
     return run(work, sys.argv[1:] if argv is None else argv)
 
@@ -79,7 +86,7 @@ def run(work: Work, argv: Sequence[str], environ: Mapping[str, str] | None = Non
     gc.enable()
     with _sigterm():
         try:
-            code = work(list(argv), environ, notes)
+            code = _version() if "--version" in argv else work(list(argv), environ, notes)
             notes.end_progress()
             sys.stdout.flush()
             return code
@@ -99,23 +106,29 @@ def run(work: Work, argv: Sequence[str], environ: Mapping[str, str] | None = Non
             return _bug(error, notes)
 
 
+def _version() -> int:
+    sys.stdout.write(f"leadgenius-api {VERSION}\n")
+    return 0
+
+
 def _command(argv: Sequence[str], environ: Mapping[str, str], notes: Notes) -> int:
-    """Help, version, or one command."""
+    """Help, or one command."""
     from cli import options, parser
 
-    if "--version" in argv:
-        sys.stdout.write(f"leadgenius-api {VERSION}\n")
-        return 0
+    if list(argv[:2]) == ["completion", "candidates"]:  # what a shell asks; argv[2] is --
+        from cli import completion
+
+        return completion.print_candidates(argv[3:])
     words = [word for word in argv if word not in ("-h", "--help", "help")]
     if len(words) < len(argv) or not [word for word in argv if not word.startswith("-")]:
         from cli import offline
 
-        return offline.show_help(words)
+        return offline.show_help(words, EXIT_CODES)
     found, rest = options.split(argv, environ)
     if parser.is_group(rest):
         from cli import offline
 
-        return offline.show_help(rest)
+        return offline.show_help(rest, EXIT_CODES)
     command, rest = parser.find(rest)
     try:
         arguments = parser.parse(command, rest)

@@ -90,8 +90,8 @@ def parser(command: Command) -> Parser:
         made.add_argument(
             "name",
             metavar="NAME",
-            nargs="?",
-            help="what to look up" if command.words == "schema" else "",
+            nargs="*",
+            help="campaigns.create, leads, Lead" if command.words == "schema" else "bash or zsh",
         )
     if command.run == "imports.run":
         made.add_argument("file", metavar="FILE", help="csv, jsonl or json")

@@ -1,0 +1,288 @@
+"""What needs no network: help in three levels, the schema, the request log."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cli import options, parser
+from cli.commands import COMMANDS, GROUPS, Command
+from cli.hints import spelled
+from cli.text import compact
+from contract.operations import Operation, at, near, operations, resolve, schemas
+from leadgenius.errors import UsageError
+
+if TYPE_CHECKING:
+    from cli.context import Context
+
+_OWN_GROUPS = ("list", "page", "wait", "yes")  # global options that belong to a few commands
+_LIMITS = ("format", "minimum", "maximum", "minItems", "maxItems", "pattern")
+
+
+def show_help(words: Sequence[str], exit_codes: Mapping[int, str]) -> int:
+    """Print the help of what the words name: everything, the global options, a group, a command."""
+    _, rest = options.global_parser().parse_known_args(list(words))
+    named = list(itertools.takewhile(lambda word: not word.startswith("-"), rest))
+    if not named:
+        page = _overview(exit_codes)
+    elif named == ["options"]:
+        page = _options_page()
+    elif parser.is_group(named):
+        page = _group_page(" ".join(named))
+    else:
+        command = parser.find(named)[0]
+        page = command_page(command, parser.parser(command), parser.option_groups(command))
+    sys.stdout.write(page)
+    return 0
+
+
+def _overview(exit_codes: Mapping[int, str]) -> str:
+    groups = [(f"{title:15}{name}", words) for title, name, words in GROUPS]
+    more = [
+        ("lgp GROUP --help", "the commands of a group; lgp COMMAND --help: one command"),
+        ("lgp --help options", "options of every command, and the variables"),
+        ("api_call.py METHOD PATH", "any request, with the right credential: api_call.py --help"),
+    ]
+    codes = "; ".join(f"{code} {words}" for code, words in exit_codes.items())
+    title = f"LeadGenius from the command line. lgp stands for: {spelled('{lgp}')}"
+    return (
+        "\n".join(
+            [
+                *_wrapped(title, ""),
+                "",
+                *_table(groups),
+                "",
+                *_table(more),
+                "",
+                *_wrapped(f"exit codes: {codes}", ""),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _options_page() -> str:
+    rows = [
+        (
+            _shown(f"--{one.name}", one.metavar),
+            one.help + (f" (LGP_{one.dest.upper()})" if one.variable else ""),
+        )
+        for one in options.OPTIONS
+    ]
+    title = (
+        "Options before or after the command alike; in brackets the variable that does the same."
+    )
+    variables = (
+        "Variables: LGP_API_KEY, LGP_AMPLIFY_API_KEY, LGP_EMAIL, LGP_PASSWORD (each also as …_FILE, a file whose"
+        " first line it is), LGP_COMPANY_ID, LGP_USER_ID, LGP_AUTH_FILE, LGP_STATE_DIR, LGP_RATE_LIMITS,"
+        " LGP_LIMITER, LGP_MAX_CHANGES, LGP_AGENT_NAME."
+    )
+    return "\n".join([*_wrapped(title, ""), "", *_table(rows), "", *_wrapped(variables, "")]) + "\n"
+
+
+def _group_page(words: str) -> str:
+    rows = [(one.words, _title(one)) for one in parser.in_group(words)]
+    lines = [f"{words}: {len(rows)} commands", "", *_table(rows), ""]
+    return "\n".join([*lines, f"one of them: {spelled('{lgp}')} {rows[0][0]} --help", ""])
+
+
+def command_page(command: Command, made: options.Parser, groups: frozenset[str]) -> str:
+    """The help of one command: example on top, its own options, and where the global ones are."""
+    operation = parser.operation_of(command)
+    own = [
+        (
+            _shown(
+                ", ".join(one.option_strings),
+                str(one.metavar or one.dest if one.nargs != 0 else ""),
+            ),
+            one.help or "",
+        )
+        for one in made._actions
+    ]
+    own += [
+        (_shown(f"--{one.name}", one.metavar), one.help)
+        for one in options.OPTIONS
+        if one.group in groups and one.group in _OWN_GROUPS
+    ]
+    lines = [
+        *_wrapped(f"{command.words}: {_title(command)}", ""),
+        *_wrapped(f"example: {spelled(command.example)}", ""),
+        "",
+    ]
+    if operation and not command.help:
+        lines += [*_wrapped(operation.description, ""), ""]
+    lines += [*_table(own), ""] if own else []
+    longer = [one.words for one in parser.in_group(command.words)[1:]]
+    lines += _wrapped("also: " + ", ".join(longer), "") if longer else []
+    return "\n".join([*lines, f"global options: {spelled('{lgp}')} --help options", ""])
+
+
+def _title(command: Command) -> str:
+    operation = parser.operation_of(command)
+    return command.help or (operation.summary if operation else "")
+
+
+def _shown(flags: str, metavar: str) -> str:
+    return f"{flags} {metavar}".strip()
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def _wrapped(text: str, indent: str = "  ") -> list[str]:
+    return textwrap.wrap(
+        text,
+        _width(),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _table(rows: Sequence[tuple[str, str]], most: int = 32) -> Iterator[str]:
+    """Two columns; a name too long for the first has a line of its own."""
+    longest = min(max(len(name) for name, _ in rows), most)
+    space = " " * (longest + 4)
+    for name, words in rows:
+        lines = _wrapped(words, space) or [space]
+        if len(name) > longest:
+            yield f"  {name}"
+        else:
+            lines[0] = f"  {name:{longest}}  {lines[0].lstrip()}"
+        yield from (line.rstrip() for line in lines)
+
+
+def schema(context: Context) -> int:
+    """All operations or those of a group in a line each; one operation or record with its fields."""
+    name = " ".join(context.typed("name") or ())
+    listed = [one for one in operations().values() if not name or one.id.startswith(f"{name}.")]
+    found = None if not name or (listed and name not in operations()) else _looked_up(name)
+    output = context.output
+    if found and output.format == "table" and not context.options.out:
+        output.write(_readable(found))
+    elif found:
+        output.document(found)
+    else:
+        if output.format == "json" and not context.options.format and not context.options.out:
+            output.format = "jsonl"  # a line each, as one reads it
+        with output.open() as writer:
+            writer.rows([_line(one) for one in listed])
+            writer.end({})
+        output.receipt(len(listed), 0, True)
+    return 0
+
+
+def _line(operation: Operation) -> dict[str, Any]:
+    facts = {"operation": operation.id, "method": operation.method, "path": operation.path}
+    return {**facts, "effect": operation.effect, "summary": operation.summary}
+
+
+def _looked_up(name: str) -> dict[str, Any]:
+    operation = _operation(name)
+    if operation:
+        return _described(operation)
+    known = {one.lower(): one for one in schemas()}
+    if name.lower() in known:
+        record = schemas()[known[name.lower()]]
+        return {"record": known[name.lower()], **_field(record)}
+    like = near(name, [*operations(), *schemas()], least=0.4)
+    guess = f" Near: {like}." if like else ""
+    raise UsageError(f"There is no operation or record of this name.{guess}", hint="{lgp} schema")
+
+
+def _operation(name: str) -> Operation | None:
+    """By operationId, `METHOD /path` with or without its root, or the command's own words."""
+    method, _, path = name.partition(" ")
+    if path.startswith("/"):
+        found = (at(method.upper(), root + path) for root in ("", "/api/agent", "/api"))
+        return next((one for one in found if one), None)
+    command = next((one for one in COMMANDS if one.words == name and one.operation), None)
+    return operations().get(command.operation if command else name)
+
+
+def _described(operation: Operation) -> dict[str, Any]:
+    commands = [one.words for one in COMMANDS if one.operation == operation.id]
+    found = {**_line(operation), "scope": operation.scope, "description": operation.description}
+    found |= {"commands": commands, "paging": operation.paging}
+    parameters = {**operation.parameters("path"), **operation.parameters()}
+    found["parameters"] = {
+        name: _field(
+            {**one["schema"], "description": one.get("description")}, bool(one.get("required"))
+        )
+        for name, one in parameters.items()
+    }
+    if operation.body:
+        found["body"] = _field(operation.body)["fields"]
+        found["example"] = operation.spec["requestBody"]["content"]["application/json"].get(
+            "example"
+        )
+    found["answers"] = _field(operation.record()).get("fields")
+    return {name: value for name, value in found.items() if value}
+
+
+def _field(given: dict[str, Any], required: bool = False) -> dict[str, Any]:
+    """Type, values, limits and words of one field, with the fields inside it."""
+    field = resolve(given)
+    for one in (*field.get("allOf", ()), *field.get("anyOf", ())):
+        field = {**resolve(one), **field, "type": _types(field) + _types(resolve(one))}
+    items = resolve(field.get("items", {}))
+    found: dict[str, Any] = {"type": " or ".join(dict.fromkeys(_types(field))) or "any"}
+    if items:
+        found["type"] += " of " + (" or ".join(_types(items)) or "any")
+    found |= {"required": True} if required else {}
+    found |= {"values": parser.values_of(field)} if parser.values_of(field) else {}
+    found |= {name: field[name] for name in _LIMITS if field.get(name, r"\S") != r"\S"}
+    if field.get("description"):
+        found["description"] = field["description"]
+    inner = field.get("properties") or items.get("properties") or {}
+    needed = field.get("required") or items.get("required") or ()
+    if inner:
+        found["fields"] = {name: _field(one, name in needed) for name, one in inner.items()}
+    return found
+
+
+def _types(field: dict[str, Any]) -> list[str]:
+    kinds = field.get("type", [])
+    return [kinds] if isinstance(kinds, str) else list(kinds)
+
+
+def _readable(found: dict[str, Any]) -> str:
+    """A description as lines for a person: facts, then each set of fields as a table."""
+    lines = []
+    for name, value in found.items():
+        if name in ("parameters", "body", "answers", "fields"):
+            lines += ["", f"{name}:", *_table(_rows(value))]
+        elif name == "example":
+            lines += ["", *_wrapped(f"example: {compact(value)}", "")]
+        else:
+            words = ", ".join(value) if isinstance(value, list) else value
+            lines += _wrapped(f"{name}: {words}", "")
+    return "\n".join(lines) + "\n"
+
+
+def _rows(fields: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
+    rows = []
+    for name, field in fields.items():
+        values = ", ".join(field.get("values", ()))
+        words = [field["type"], "required" if "required" in field else "", values]
+        words = [", ".join(word for word in words if word), field.get("description", "")]
+        rows.append((before + name, ". ".join(word for word in words if word)))
+        rows += _rows(field.get("fields", {}), f"{before}{name}.")
+    return rows
+
+
+def limits(context: Context) -> int:
+    """Used, left, when the next is free, of each credential and window in the request log."""
+    rows = context.client.limits()
+    return 0
+
+
+def clear(context: Context) -> int:
+    """Lift the pause that a 429 put into the request log; what was counted stays counted."""
+    return 0
