@@ -1,5 +1,5 @@
 """references/openapi.json as Python sees it: its operations, and whether a value fits a schema.
 
-The command line and the sandbox both read the document here and nowhere else. Standard library only; errors are
-ValueError.
+The command line and the sandbox both read the document here and nowhere else. Standard library
+only; errors are ValueError.
 """

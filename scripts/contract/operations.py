@@ -13,7 +13,7 @@ _PAGING = {"page", "pageSize", "limit", "nextToken", "fields"}  # set by the opt
 
 
 class Operation:
-    """One operation of the API. `body`, `answer` and fields are resolved one level; see `expand`."""
+    """One operation. `body`, `answer` and fields are resolved one level deep; see `expand`."""
 
     __slots__ = ("id", "method", "path", "spec")
 
@@ -152,7 +152,7 @@ def resolve(schema: Schema) -> Schema:
 
 
 def expand(schema: Any, levels: int = 2) -> Any:
-    """`schema` with references resolved `levels` deep; deeper ones keep only the name they refer to."""
+    """`schema` with references resolved `levels` deep; deeper ones keep only their name."""
     if isinstance(schema, list):
         return [expand(one, levels) for one in schema]
     if not isinstance(schema, dict):
@@ -178,7 +178,10 @@ def _matches(template: str, path: str) -> bool:
 
 
 def near(word: str, known: list[str], least: float = 0.5) -> str:
-    """The names most like `word`, with commas between; empty when none is. `least` 0 gives the one nearest."""
+    """The names most like `word`, with commas between; empty when none is.
+
+    `least` 0 gives the one nearest name, however far.
+    """
     from difflib import get_close_matches  # slow to import, and needed for a mistake only
 
     names = {name.lower(): name for name in known}

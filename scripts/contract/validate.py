@@ -1,8 +1,8 @@
 """Does a body or a parameter fit its schema? All problems at once, each with its path.
 
-The keywords understood are those that request bodies in openapi.json use; the tests compare every verdict with
-jsonschema. A rule that no vendor document states is listed in its schema's `x-assumed`; problems say so, and the
-command line sends such a body with a note.
+The keywords understood are those that request bodies in openapi.json use; the tests compare every
+verdict with jsonschema. A rule that no vendor document states is listed in its schema's
+`x-assumed`; its problems say so, and the command line sends such a body with a note.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ _TYPES: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "integer": ("a whole number", int),
     "number": ("a number", (int, float)),
 }
+_EMAIL = r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+"
 _TIME = r"([01]\d|2[0-3]):[0-5]\d"
 _MOMENT = re.compile(rf"T{_TIME}:[0-5]\d(\.\d{{1,9}})?(Z|[+-]{_TIME})", re.ASCII)
 
 
 class Problem(NamedTuple):
-    """What is wrong at `path` (`leads[3].email`); `assumed` when no vendor document states the rule."""
+    """What is wrong at `path` (`leads[3].email`); `assumed` if no vendor document states it."""
 
     path: str
     problem: str
@@ -41,7 +42,7 @@ def problems(value: Any, schema: Schema, path: str = "") -> list[Problem]:
 
 
 def unknown_fields(value: Any, schema: Schema, path: str = "") -> list[Problem]:
-    """Top-level fields that the schema does not name. The schema allows them; the server ignores them."""
+    """Top-level fields that the schema does not name: it allows them, the server ignores them."""
     schema = resolve(schema)
     names = list(schema.get("properties", {}))
     refused = schema.get("not", {}).get("required", ())  # a problem of its own
@@ -67,7 +68,7 @@ def _is_moment(text: str) -> bool:
 
 
 def _is_email(text: str) -> bool:
-    return len(text) <= 254 and re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text) is not None
+    return len(text) <= 254 and re.fullmatch(_EMAIL, text) is not None
 
 
 def _is_uri(text: str) -> bool:

@@ -1,0 +1,181 @@
+"""Write the generated parts of references/api_reference.md: `python3 tests/contract/reference.py`.
+
+A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; everything else is written
+by hand. The tests compare the page with what this writes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "references" / "api_reference.md"
+if str(ROOT / "scripts") not in sys.path:
+    sys.path.insert(0, str(ROOT / "scripts"))
+
+from contract.operations import Operation, document, operations, resolve, schemas  # noqa: E402
+from leadgenius import retry  # noqa: E402
+
+Json = dict[str, Any]
+EFFECTS = {
+    "contacts-people": "**contacts people**",
+    "spends": "**spends money**",
+    "deletes": "**deletes**",
+}
+
+
+def parts() -> dict[str, str]:
+    """name → text of every generated part."""
+    return {
+        "failures": "\n".join(failures()),
+        "operations": "\n".join(operation_table()),
+        "records": "\n".join(records()),
+        "assumptions": "\n".join(assumptions()),
+    }
+
+
+def generate(page: str) -> str:
+    """The page with every generated part written anew."""
+    for name, text in parts().items():
+        page = fill(page, name, text)
+    return page
+
+
+def fill(page: str, name: str, text: str) -> str:
+    """The page with one part replaced. ValueError unless its two markers stand there once."""
+    pattern = rf"(<!-- generated: {name} -->\n).*?(<!-- end: {name} -->)"
+    filled, count = re.subn(
+        pattern, lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page, flags=re.DOTALL
+    )
+    if count != 1:
+        raise ValueError(f"the markers of {name!r} stand {count} times in the page")
+    return filled
+
+
+def row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+# -- failures
+
+
+def failures() -> Iterator[str]:
+    yield from ()
+
+
+# -- operations
+
+
+def operation_table() -> Iterator[str]:
+    yield row("operation", "method and path", "effect", "fields", "answer")
+    yield row(*["---"] * 5)
+    for one in operations().values():
+        effect = ", ".join(filter(None, [EFFECTS.get(one.effect, one.effect), one.paging]))
+        yield row(f"`{one.id}`", f"`{one.method} {one.path}`", effect, fields(one), answer(one))
+
+
+def fields(one: Operation) -> str:
+    """Of the body, else of the query; `*` marks a required one."""
+    if one.body:
+        return ", ".join(f"{name}*" if name in one.required else name for name in one.body_fields())
+    return ", ".join(
+        f"{name}*" if spec.get("required") else name for name, spec in one.filters().items()
+    )
+
+
+def answer(one: Operation) -> str:
+    found = {
+        name: inner
+        for name, inner in one.answer["properties"].items()
+        if name not in ("success", "pagination")
+    }
+    return ", ".join(name + form(inner) for name, inner in found.items())
+
+
+def form(schema: Json) -> str:
+    """The record that a field holds, as `: Lead` or `: [Lead]`; empty for plain values."""
+    inner = schema.get("items", schema)
+    named = next((one for one in (inner, *inner.get("anyOf", ())) if "$ref" in one), None)
+    if named is None:
+        return ""
+    name = named["$ref"].rsplit("/", 1)[-1]
+    return f": [{name}]" if inner is not schema else f": {name}"
+
+
+# -- records
+
+
+def records() -> Iterator[str]:
+    """One line for each shared schema that is neither a body nor an answer of its own."""
+    top = set(
+        re.findall(
+            r'"schema": \{"\$ref": "#/components/schemas/(\w+)"', json.dumps(document()["paths"])
+        )
+    )
+    top -= {"LeadStatus", "CampaignStatus", "CampaignType"}  # of parameters
+    for name, schema in schemas().items():
+        if name not in top and "properties" in schema:
+            words = [
+                field + ("?" if nullable(one) else "") + form(one)
+                for field, one in schema["properties"].items()
+            ]
+            yield f"- **{name}**: {', '.join(words)}"
+        elif "enum" in schema:
+            yield f"- **{name}**: one of {', '.join(schema['enum'])}"
+
+
+def nullable(schema: Json) -> bool:
+    return "null" in schema.get("type", ()) or {"type": "null"} in schema.get("anyOf", ())
+
+
+# -- assumptions
+
+
+def assumptions() -> Iterator[str]:
+    """Every mark in the document, sorted by what it stands on."""
+    marks = {one.id: one.spec.get("x-assumed", ()) for one in operations().values()}
+    yield "- Lists that are read by page: " + names(
+        name for name, found in marks.items() if "x-paging" in found
+    )
+    yield "- The form of the success answer: " + names(
+        name for name, found in marks.items() if {"200", "201", "202"} & set(found)
+    )
+    yield "- The answer 409: " + names(name for name, found in marks.items() if "409" in found)
+    found = [mark for name, schema in schemas().items() for mark in schema_marks(name, schema)]
+    whole = [place for place, rule in found if not rule]
+    yield "- The whole record: " + names(place for place in whole if "." not in place)
+    yield "- Fields: " + names(place for place in whole if "." in place)
+    yield "- Rules and values: " + "; ".join(f"`{place}` {rule}" for place, rule in found if rule)
+
+
+def schema_marks(place: str, schema: Json) -> Iterator[tuple[str, str]]:
+    """(place, rule) of every mark of a schema and its fields; an empty rule for all of it."""
+    mark = schema.get("x-assumed", ())
+    if mark is True:
+        yield place, ""
+    else:
+        yield from ((place, rule_of(schema, word)) for word in mark)
+    for name, field in schema.get("properties", {}).items():
+        yield from schema_marks(f"{place}.{name}", field)
+
+
+def rule_of(schema: Json, word: str) -> str:
+    value = resolve(schema).get(word, "")
+    return f"{word} {', '.join(value) if isinstance(value, list) else value}".strip()
+
+
+def names(found: Iterator[str]) -> str:
+    return ", ".join(f"`{name}`" for name in found)
+
+
+def main() -> None:
+    PAGE.write_text(generate(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
