@@ -1,7 +1,7 @@
 """Write the generated parts of references/api_reference.md: `python3 tests/contract/reference.py`.
 
-A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; everything else is written
-by hand. The tests compare the page with what this writes.
+A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; the rest is written by
+hand. The tests compare the page with what this writes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if str(ROOT / "scripts") not in sys.path:
     sys.path.insert(0, str(ROOT / "scripts"))
 
 from contract.operations import Operation, document, operations, resolve, schemas  # noqa: E402
-from leadgenius import retry  # noqa: E402
+from leadgenius.retry import RULES  # noqa: E402
 
 Json = dict[str, Any]
 EFFECTS = {
@@ -65,7 +65,16 @@ def row(*cells: str) -> str:
 
 
 def failures() -> Iterator[str]:
-    yield from ()
+    yield row("what happened", "GET", "PUT, DELETE", "POST")
+    yield row(*["---"] * 4)
+    again = {"once": "retried once, ", "wait": "waits, retried, ", "never": ""}
+    for rule in RULES.values():
+        words = again.get(rule.again, "retried, ")
+        post = words if rule.again in ("always", "wait") else ""
+        others = (
+            ("", "") if " to a " in rule.what else (f"{words}{rule.read}", f"{words}{rule.change}")
+        )
+        yield row(rule.what, *others, f"{post}{rule.change}")
 
 
 # -- operations

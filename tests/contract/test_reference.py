@@ -8,6 +8,7 @@ import pytest
 import reference
 
 from contract.operations import operations, schemas
+from leadgenius.retry import RULES
 
 PAGE = reference.PAGE.read_text(encoding="utf-8")
 PROSE = re.sub(r"^```.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL)
@@ -34,14 +35,20 @@ def test_markers_must_stand_there_once(page: str) -> None:
 def test_every_operation_has_its_row() -> None:
     rows = list(reference.operation_table())
     assert len(rows) == 2 + len(operations())
-    assert (
-        "| `webhooks.create` | `POST /api/agent/webhooks` | writes | url*, events*, active | id, data: Webhook |"
-        in rows
-    )
-    assert (
-        "| reads, cursor | companyId*, clientId | data: [Lead], nextToken, meta: BulkMeta |"
-        in rows[5]
-    )
+    webhook, bulk = rows[2 + list(operations()).index("webhooks.create")], rows[5]
+    assert webhook.endswith("| writes | url*, events*, active | id, data: Webhook |")
+    assert bulk.startswith("| `enrich-leads.list` | `GET /api/enrich-leads/list` | reads, cursor |")
+    assert bulk.endswith("| companyId*, clientId | data: [Lead], nextToken, meta: BulkMeta |")
+
+
+def test_every_rule_of_failure_has_its_row() -> None:
+    rows = list(reference.failures())
+    assert len(rows) == 2 + len(RULES)
+    assert "| other 5xx | retried, 7 | retried, 8 | 8 |" in rows
+    assert "| 2xx with broken JSON | retried once, 7 | retried once, 8 | 8 |" in rows
+    assert "| 429 | waits, retried, 5 | waits, retried, 5 | waits, retried, 5 |" in rows
+    assert "| 303 to a POST |  |  | 8 |" in rows
+    assert "| 404 | 4 | 4 | 4 |" in rows
 
 
 def test_records_in_a_line() -> None:
