@@ -9,7 +9,7 @@ from typing import Any
 from cli import inputs, lists, login
 from cli.context import Context
 from cli.lists import Listing
-from cli.login import prefix
+from cli.text import prefix
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, UnknownOutcomeError, UsageError
 from leadgenius.keys import VARIABLES, Keys, variable

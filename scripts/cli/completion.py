@@ -3,10 +3,10 @@ the command typed."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import shlex
 import sys
+from argparse import Action
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +19,8 @@ from leadgenius.errors import UsageError
 if TYPE_CHECKING:
     from cli.context import Context
 
-FILES = "<files>"  # the candidate that stands for the names of files
-_SCRIPT = """{zsh}_lgp() {{
+FILES = ["<files>"]  # stands for the names of files, which the shell knows better
+_SCRIPT = """_lgp() {{
   local cur="${{COMP_WORDS[COMP_CWORD]}}" IFS=$'\\n'
   COMPREPLY=($({program} completion candidates -- "${{COMP_WORDS[@]:1:COMP_CWORD}}" 2>/dev/null))
   [ "${{COMPREPLY[0]}}" = "{files}" ] || return 0
@@ -36,30 +36,25 @@ _ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bash
 
 
 def script(context: Context) -> int:
-    """Print the lines for a shell: eval "$(… completion bash)"."""
-    shell = " ".join(context.typed("name") or ())
+    """Print the lines for a shell: eval "$(lgp completion bash)"."""
+    shell = " ".join(context.typed("name"))
     if shell not in ("bash", "zsh"):
         raise UsageError("completion takes bash or zsh.", hint="{lgp} completion bash")
     program = shlex.join([sys.executable, str(Path(sys.argv[0]).resolve())])
-    zsh = _ZSH if shell == "zsh" else ""
-    context.output.write(_SCRIPT.format(zsh=zsh, program=program, files=FILES))
+    lines = _SCRIPT.format(program=program, files=FILES[0])
+    context.output.write((_ZSH if shell == "zsh" else "") + lines)
     return 0
 
 
 def print_candidates(words: Sequence[str]) -> int:
-    """What may stand for the last of `words`, a line each. Bash gives `--format=c` as three words,
-    zsh as one."""
-    before, last = [word for word in words[:-1] if word != "="], "".join(words[-1:]).lstrip("=")
-    flag, equals, value = last.partition("=")
-    start = ""
-    if equals and flag.startswith("--"):
-        before, last, start = [*before, flag], value, f"{flag}="
+    """What may stand for the last of `words`, a line each. Bash gives `--format=c` as three."""
+    last = "".join(words[-1:]).lstrip("=")
     try:
-        found = _candidates(before, last)
+        found = _candidates([word for word in words[:-1] if word != "="], last)
     except UsageError:
-        found = []
-    fitting = [one for one in found if one.startswith(last) or one == FILES]
-    sys.stdout.write("".join(f"{start}{one}\n" for one in fitting))
+        return 0
+    fitting = found if found is FILES else [one for one in found if one.startswith(last)]
+    sys.stdout.write("".join(f"{one}\n" for one in fitting))
     return 0
 
 
@@ -68,42 +63,35 @@ def _candidates(before: list[str], last: str) -> Sequence[str]:
     _, rest = options.global_parser().parse_known_args(before)
     words = list(itertools.takewhile(lambda word: not word.startswith("-"), rest))
     command = parser.find(words)[0] if words and not parser.is_group(words) else None
-    actions = parser.parser(command)._actions if command else []
     groups = parser.option_groups(command) if command else {one.group for one in options.OPTIONS}
-    known = [one for one in options.OPTIONS if one.group in groups]
-    taking = {f"--{one.name}" for one in known if one.read}
-    taking |= {name for one in actions if one.nargs != 0 for name in one.option_strings}
-    if flag in taking:
-        return _values(flag, last, command, actions)
+    everywhere = zip(options.global_parser()._actions, options.OPTIONS, strict=True)
+    actions = [action for action, option in everywhere if option.group in groups]
+    actions = [*(parser.parser(command)._actions if command else ()), *actions]
+    for action in actions:
+        if flag in action.option_strings and action.nargs != 0:
+            return _values(action, command, last)
     if last.startswith("-"):
-        own = [name for one in actions for name in one.option_strings]
-        return [*own, *(f"--{one.name}" for one in known)]
+        return [name for action in actions for name in action.option_strings]
     rows = parser.in_group(" ".join(words)) if words else COMMANDS
-    following = [one.words.split()[len(words) :][:1] for one in rows]
-    if any(following):
-        return list(dict.fromkeys(word for one in following for word in one))
-    if any(one.metavar == "FILE" and not one.option_strings for one in actions):
-        return [FILES]
-    named = {"schema": [*operations(), *schemas()], "completion": ["bash", "zsh"]}
-    return named.get(command.words if command else "", [])
+    following = [word for one in rows for word in one.words.split()[len(words) :][:1]]
+    if any(action.metavar == "FILE" and not action.option_strings for action in actions):
+        return FILES
+    if command and command.words in ("schema", "completion"):
+        return [*operations(), *schemas()] if command.words == "schema" else ["bash", "zsh"]
+    return list(dict.fromkeys(following))
 
 
-def _values(
-    flag: str, last: str, command: Command | None, actions: list[argparse.Action]
-) -> Sequence[str]:
-    """The values of an option: those its schema lists, the fields of the records, or files."""
+def _values(action: Action, command: Command | None, last: str) -> Sequence[str]:
+    """The values of an option: those its schema lists, fields of the records, or files."""
     operation = parser.operation_of(command) if command else None
-    action = next((one for one in actions if flag in one.option_strings), None)
-    if flag == "--out" or (flag == "--data" and last[:1] == "@"):
-        return [FILES]
-    if flag == "--format":
+    if action.metavar == "FILE" or (action.dest == "data" and last.startswith("@")):
+        return FILES
+    if action.dest == "format":
         return options.FORMATS
-    if flag in ("--fields", "--count-by", "--where") and operation:
+    if operation is None or action.choices:
+        return list(action.choices or ())
+    if action.dest in ("fields", "count_by", "where"):
         return operation.columns()
-    if action is None or action.metavar == "FILE" or action.choices:
-        return list(action.choices or [FILES]) if action else []
-    place, _, name = action.dest.partition("_")
-    fields = operation.body_fields() if operation and place == "body" else {}
-    if operation and place == "query" and name in operation.filters():
-        fields = {name: resolve(operation.filters()[name]["schema"])}
-    return parser.values_of(fields.get(name, {}))
+    asked = {name: resolve(one["schema"]) for name, one in operation.filters().items()}
+    known = operation.body_fields() if action.dest.startswith("body_") else asked
+    return parser.values_of(known.get(action.dest.partition("_")[2], {}))

@@ -9,7 +9,33 @@ import sys
 from pathlib import Path
 
 # The keys that errors of the helper carry, and the command for each.
-HINTS: dict[str, str] = {}
+HINTS = {
+    "get_key": "{lgp} generate-key --name NAME   (an agent key of the right company, lgp_…: stored,"
+    " or in LGP_API_KEY; admin calls take one of a Master Admin)",
+    "save_amplify_key": "{lgp} auth save-key --scope system   (the Amplify key of that company,"
+    " da2-…: stored, or in LGP_AMPLIFY_API_KEY)",
+    "log_in": "{lgp} auth --email YOU",
+    "check_credentials": "{lgp} auth status --check",
+    "check_change": "{lgp} jobs list   (and changes.jsonl in the state directory)",
+}
+
+
+def for_error(code: str, path: str, hint: str) -> str:
+    """The hint of an error: by its path for a refused key and for a change that may have been
+    applied."""
+    if code in ("unauthorized", "forbidden") and not path.endswith("/epsimo-auth"):
+        if path.endswith("/agent-api-keys"):
+            return "log_in"
+        return "get_key" if path.startswith(("/api/agent/", "/api/admin/")) else "save_amplify_key"
+    if hint != "check_change":
+        return hint
+    from cli.commands import COMMANDS
+    from contract.operations import operations
+
+    lists = [one for one in COMMANDS if one.operation and operations()[one.operation].paging]
+    found = [one.words for one in lists if path.startswith(operations()[one.operation].path)]
+    email = " --email ADDRESS" if found[:1] == ["leads list"] else ""
+    return f"{{lgp}} {found[0]}{email}" if found else hint
 
 
 def spelled(text: str) -> str:

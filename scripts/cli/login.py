@@ -3,9 +3,7 @@ standard input or the environment."""
 
 from __future__ import annotations
 
-import base64
 import getpass
-import json
 import re
 import sys
 import time
@@ -14,6 +12,7 @@ from typing import Any
 
 from cli import inputs
 from cli.context import Context
+from cli.text import prefix
 from contract.operations import Operation, operations
 from leadgenius import answers
 from leadgenius.errors import CredentialError, LeadGeniusError, LocalError, RefusedError
@@ -21,14 +20,7 @@ from leadgenius.keyfile import Account, KeyFile
 from leadgenius.keys import VARIABLES, auth_path, clean, variable
 from leadgenius.settings import iso
 
-PREFIX = 10  # characters of a key that may be shown: lgp_ and six of the sixty-four
 KINDS = {"agent": "agent", "system": "amplify", "login": "jwt"}  # scope → kind of credential
-# What helps when a check fails: never the check again.
-_AGAIN = {
-    "agent": "{lgp} generate-key --name NAME",
-    "system": "{lgp} auth save-key --scope system",
-    "login": "{lgp} auth --email YOU",
-}
 
 
 def login(context: Context) -> int:
@@ -48,7 +40,7 @@ def login(context: Context) -> int:
     if not file.account().api_key and not variable(context.environ, *VARIABLES["agent"]):
         context.notes(
             "note",
-            "Most commands need an API key too; to make and store one: {lgp} generate-key --name NAME",
+            "Most commands need an API key too; make and store one: {lgp} generate-key --name NAME",
         )
     facts = {
         "logged_in": True,
@@ -74,7 +66,7 @@ def exchange(context: Context, email: str, password: str) -> str:
             "The login succeeded, but the answer holds no token.", hint="Check --base-url."
         )
     context.masker.add(token)
-    expires_at = _expiry(answers.dig(found, "expires_in", "data.expires_in"), token)
+    expires_at = _expiry(answers.dig(found, "expires_in", "data.expires_in"))
     context.client.file.login(context.client.origin, email, token, expires_at)
     return expires_at
 
@@ -94,17 +86,10 @@ def _is_valid(account: Account) -> bool:
     return bool(account.token) and not ("" < account.expires_at <= iso(time.time()))
 
 
-def _expiry(seconds: Any, token: str) -> str:
-    """When the token ends: by `expires_in` of the answer, else by the token's own `exp`."""
-    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds < 1e9:
-        return iso(time.time() + seconds)
-    try:
-        part = token.split(".")[1]
-        return iso(
-            float(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["exp"])
-        )
-    except (LookupError, TypeError, ValueError, OverflowError, OSError, RecursionError):
-        return ""  # the token is the server's, and works however odd its inside is
+def _expiry(seconds: Any) -> str:
+    """When a token ends that lives so many seconds; "" where the server does not say."""
+    known = type(seconds) in (int, float) and 0 < seconds < 1e9
+    return iso(time.time() + seconds) if known else ""
 
 
 def _email(context: Context) -> str:
@@ -165,11 +150,6 @@ def _line(context: Context, what: str) -> str:
     return text
 
 
-def prefix(key: str) -> str:
-    """What may be shown of a key, to tell it from others; nothing of a short one."""
-    return key[:PREFIX] if len(key) > 2 * PREFIX else "***"
-
-
 def status(context: Context) -> int:
     """What there is to authenticate with, and where it comes from. Offline, unless --check."""
     client = context.client
@@ -179,7 +159,7 @@ def status(context: Context) -> int:
         "profile": context.options.profile or "default",
         "origin": client.origin,
         "email": account.email or None,
-        "company_id": context.environ.get("LGP_COMPANY_ID") or account.company_id or None,
+        "company_id": client.settings.company_id or account.company_id or None,
         "agent": _described(context, "agent"),
         "system": _described(context, "amplify"),
         "login": {"valid": _is_valid(account), "expires_at": account.expires_at or None}
@@ -223,8 +203,8 @@ def _described(context: Context, kind: str) -> dict[str, str] | None:
 
 
 def _check(context: Context, found: dict[str, Any]) -> LeadGeniusError | None:
-    """Read one page of each list that the keys may read: `checks` says which scope may, `differences`
-    names the fields that openapi.json has otherwise. Returns the first refusal."""
+    """Read one page of each list that the keys may read. `checks` says which scopes may, and
+    `differences` names the fields that are not as in openapi.json. Returns the first refusal."""
     failed: LeadGeniusError | None = None
     checks, differences = found.setdefault("checks", {}), found.setdefault("differences", [])
     for operation in [one for one in operations().values() if one.paging]:
@@ -239,7 +219,6 @@ def _check(context: Context, found: dict[str, Any]) -> LeadGeniusError | None:
         except (CredentialError, RefusedError) as error:
             checks[scope] = error.code
             if scope != "admin":  # most keys are no Master Admin's
-                error.hint = _AGAIN[scope]
                 failed = failed or error
             continue
         checks[scope] = "ok"

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from cli.hints import for_error
 from cli.stderr import Notes
 from cli.text import Masker
 from leadgenius.errors import LeadGeniusError, LocalError, UsageError
@@ -202,6 +203,7 @@ def _sigterm() -> Iterator[None]:
 
 def _failed(error: LeadGeniusError, notes: Notes) -> int:
     _flush(notes)
+    error.hint = for_error(error.code, error.facts.get("path") or "", error.hint)
     notes.error(error.as_dict())
     return error.exit_code
 

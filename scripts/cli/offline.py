@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
 import shutil
 import sys
 import textwrap
@@ -12,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from cli import options, parser
 from cli.commands import COMMANDS, GROUPS, Command
 from cli.hints import spelled
-from cli.text import compact
+from cli.text import plural, prefix
 from contract.operations import Operation, at, near, operations, resolve, schemas
-from leadgenius.errors import UsageError
+from leadgenius.errors import CredentialError, LocalError, UsageError
 
 if TYPE_CHECKING:
     from cli.context import Context
@@ -77,9 +79,9 @@ def _options_page() -> str:
         "Options before or after the command alike; in brackets the variable that does the same."
     )
     variables = (
-        "Variables: LGP_API_KEY, LGP_AMPLIFY_API_KEY, LGP_EMAIL, LGP_PASSWORD (each also as …_FILE, a file whose"
-        " first line it is), LGP_COMPANY_ID, LGP_USER_ID, LGP_AUTH_FILE, LGP_STATE_DIR, LGP_RATE_LIMITS,"
-        " LGP_LIMITER, LGP_MAX_CHANGES, LGP_AGENT_NAME."
+        "Variables: LGP_API_KEY, LGP_AMPLIFY_API_KEY, LGP_EMAIL, LGP_PASSWORD (each also as …_FILE,"
+        " a file whose first line it is), LGP_COMPANY_ID, LGP_USER_ID, LGP_AUTH_FILE,"
+        " LGP_STATE_DIR, LGP_RATE_LIMITS, LGP_LIMITER, LGP_MAX_CHANGES, LGP_AGENT_NAME."
     )
     return "\n".join([*_wrapped(title, ""), "", *_table(rows), "", *_wrapped(variables, "")]) + "\n"
 
@@ -159,7 +161,7 @@ def _table(rows: Sequence[tuple[str, str]], most: int = 32) -> Iterator[str]:
 
 
 def schema(context: Context) -> int:
-    """All operations or those of a group in a line each; one operation or record with its fields."""
+    """All operations, or those of a group, in a line each; one operation or record in full."""
     name = " ".join(context.typed("name") or ())
     listed = [one for one in operations().values() if not name or one.id.startswith(f"{name}.")]
     found = None if not name or (listed and name not in operations()) else _looked_up(name)
@@ -259,7 +261,7 @@ def _readable(found: dict[str, Any]) -> str:
         if name in ("parameters", "body", "answers", "fields"):
             lines += ["", f"{name}:", *_table(_rows(value))]
         elif name == "example":
-            lines += ["", *_wrapped(f"example: {compact(value)}", "")]
+            lines += ["", *_wrapped(f"example: {json.dumps(value)}", "")]
         else:
             words = ", ".join(value) if isinstance(value, list) else value
             lines += _wrapped(f"{name}: {words}", "")
@@ -278,11 +280,24 @@ def _rows(fields: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
 
 
 def limits(context: Context) -> int:
-    """Used, left, when the next is free, of each credential and window in the request log."""
-    rows = context.client.limits()
+    """Used, left, when the next is free, for each key and window of the shared request log."""
+    names, client = {}, context.client
+    for kind in ("agent", "amplify", "jwt"):
+        with contextlib.suppress(CredentialError, LocalError):
+            found = client.keys.find(kind)
+            shown = f"login of {client.keys.owner()}" if kind == "jwt" else prefix(found.value)
+            names[client.identity(found)] = shown
+    report = client.limiter.report()
+    rows = [{"key": names.get(row.pop("credential"), "another key"), **row} for row in report]
+    with context.output.open() as writer:
+        writer.rows(rows)
+        writer.end({})
+    context.output.receipt(len(rows), 0, True)
     return 0
 
 
 def clear(context: Context) -> int:
-    """Lift the pause that a 429 put into the request log; what was counted stays counted."""
+    """Lift the pauses that a 429 put into the request log; what was counted stays counted."""
+    cleared = context.client.limiter.clear()
+    context.output.document({"cleared": cleared}, 0, f"{plural(cleared, 'pause')} lifted.")
     return 0

@@ -98,6 +98,36 @@ def reformula(text: str) -> str:
     return text[1:] if text.startswith("'") and unformula(text[1:]) == text else text
 
 
+_MONEY = {"spend", "pipelineValue", "averageDealValue", "targetPipeline"}
+_SHARES = {"conversionRate", "roi"}
+
+
+def shown(name: str, value: Any) -> str:
+    """A value as a person reads it, on one line; its name says what is money and what a share."""
+    name = name.rpartition(".")[2]
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
+    if isinstance(value, (int, float)):
+        if name in _SHARES:
+            return f"{value:,.1%}"
+        if name in _MONEY or isinstance(value, int):
+            return f"{value:,.2f}".removesuffix(".00") if name in _MONEY else f"{value:,}"
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
+    if isinstance(value, dict):
+        return ", ".join(f"{inert(key)} {shown(key, one)}" for key, one in value.items())
+    if rows_in(value):
+        return plural(len(value), "item")
+    if isinstance(value, list):
+        return ", ".join(shown(name, one) for one in value)
+    time = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2})(:[0-9]{2}(\.[0-9]+)?)?Z?"
+    return inert(re.sub(time, r"\1 \2", str(value)))
+
+
+def rows_in(value: Any) -> bool:
+    """Whether a value is a list of records."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
+
+
 def plain(text: Any, otherwise: str = "ID") -> str:
     """A value that may stand in a command to type, shell-quoted where needed, else a
     placeholder."""
@@ -110,6 +140,11 @@ def plain(text: Any, otherwise: str = "ID") -> str:
 def plural(count: int, noun: str) -> str:
     """`1 row`, `1,274 rows`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def prefix(key: str) -> str:
+    """What may be shown of a key, to tell it from others: `lgp_` and six of its characters."""
+    return key[:10] if len(key) > 20 else MASK
 
 
 class Masker:
