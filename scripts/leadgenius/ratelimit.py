@@ -1,11 +1,8 @@
-"""Keep all processes of one machine together under the rate limit.
+"""Rate limits shared by every process on this machine, through one SQLite file.
 
-The rule (references/api_reference.md#rate-limits-and-retries): a sliding log stamped at *completion*. Whatever the
-server counts with (fixed windows of any phase, a sliding log, a full token bucket), it counted a request before that
-request ended; so waiting one window from the stamp is always enough. Windows are a little longer than stated.
-
-The log is one SQLite file (request_log.py); what its rows mean stands in slots.py. It never holds a credential, only
-`identity(origin, credential)`.
+A request counts from the moment it *ends*: whatever the server counts with, it has counted it by then. While it waits
+or runs it counts as happening now; if its process dies, it counts from the last moment it could have ended. The log
+holds no credential, only `identity(origin, credential)`.
 """
 
 from __future__ import annotations
@@ -13,223 +10,294 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from leadgenius.errors import LeadGeniusError, RateError
-from leadgenius.request_log import RequestLog
-from leadgenius.slots import DAY, SCHEMA, Slots, credentials, forget_servers
-from leadgenius.windows import DEFAULT_WINDOWS, Windows, iso
+from leadgenius import files
+from leadgenius.errors import LeadGeniusError, LocalError, RateError
+from leadgenius.retry import LONGEST_WAIT, reset_wait
+from leadgenius.settings import Window, iso
 
-__all__ = ["DEFAULT_WINDOWS", "RateLimiter", "Windows", "identity"]
-
-PROXY_PAUSE = 900.0  # the longest pause believed from a 429 that is not the API's own
-STEP = 5.0  # the longest sleep before looking again: a pause may have been cleared, an earlier place given up
-GRACE = 10.0  # how late a sleeper may wake before its place counts as abandoned
-FAR = 1e10  # seconds: no wait of ours is as long, so the log must be damaged
-LONE_SHARE = 8  # without a shared log each process takes this part of the limits
-
-
-class _Verdict(NamedTuple):
-    """One look at the log: `slot` (0: none), seconds still to `wait` (0: go), the epoch time, and what it is for."""
-
-    slot: int
-    wait: float
-    at: float
-    reason: str
+RECHECK = 5.0  # seconds; longest sleep before looking again, because a pause may have been lifted
+PROXY_PAUSE = 900.0  # longest pause accepted from a 429 that is not the API's own
+LOCK_SECONDS = 2.0
+SHARE = 8  # processes that cannot see each other keep to this part of the limits
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS requests (id INTEGER PRIMARY KEY, credential TEXT, at REAL, until REAL, started INTEGER);
+CREATE INDEX IF NOT EXISTS by_time ON requests (credential, at, started);
+CREATE INDEX IF NOT EXISTS open ON requests (until) WHERE until IS NOT NULL;
+CREATE TABLE IF NOT EXISTS pauses (credential TEXT PRIMARY KEY, until REAL);
+"""
+T = TypeVar("T")
 
 
 def identity(origin: str, credential: str) -> str:
-    """The name of a credential in the log: 32 hex characters that do not lead back to it."""
+    """The name of a credential in the log; it does not lead back to the credential."""
     return hashlib.sha256(f"{origin}\0{credential}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-class RateLimiter:
-    """Slots of the shared limit. `acquire` before each request, `settle` after it, `penalize` after a 429.
+def guarded(windows: Sequence[Window]) -> list[Window]:
+    """The windows kept to: longer than stated by the lesser of 1 s and 2 %, because clocks differ a little."""
+    return [Window(limit, seconds + min(1.0, 0.02 * seconds)) for limit, seconds in windows]
 
-    `path` is the log's file (None: no state directory); its directory is made if need be. A log that cannot be used
-    is replaced by one in memory at an eighth of the limits, with one warning. `share` divides the limits among so
-    many machines. `clock` gives epoch seconds, `monotonic` measures waits, `lock_timeout` is in seconds, and `notes`
-    takes a level (note, warning) and a sentence. Use it from one thread; a forked child opens its own connection.
-    """
+
+def shared(windows: Sequence[Window]) -> tuple[Window, ...]:
+    """An eighth of the limits."""
+    return tuple(Window(max(1, limit // SHARE), seconds) for limit, seconds in windows)
+
+
+class Look(NamedTuple):
+    """One look at the log: the slot (0: none yet), now and the time of the slot, both epoch seconds, and the window
+    that it waits for (an index; -1: the server asked for a pause)."""
+
+    slot: int
+    now: float
+    at: float
+    window: int
+
+
+class Limiter:
+    """`acquire` before each request, `settle` after it, `penalize` after a 429. One thread. Stores derive from it."""
 
     def __init__(
         self,
-        path: Path | None,
-        windows: Windows,
+        windows: Sequence[Window],
+        on_note: Callable[[str, str], None] = lambda level, message: None,
         *,
-        share: int = 1,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        lock_timeout: float = 2.0,
-        notes: Callable[[str, str], None] = lambda level, message: None,
     ) -> None:
-        self._windows = windows.divided(share)
-        self._lone_windows = windows.divided(max(share, LONE_SHARE))
-        self._monotonic, self._sleep, self._notes = monotonic, sleep, notes
-        self._log = RequestLog(path, SCHEMA, clock=clock, lock_timeout=lock_timeout, lost=self._log_lost, notes=notes)
-        self._flying: dict[int, tuple[str, float]] = {}  # slot: credential id and time of start, until settled
-        self._swept = False
+        self.windows = tuple(windows)
+        self._on_note, self._clock, self._monotonic, self._sleep = on_note, clock, monotonic, sleep
 
-    def __enter__(self) -> RateLimiter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file. Slots still in flight stay in it and count until they expire."""
-        self._log.close()
-
-    # ---- the three calls around a request
-
-    def acquire(self, credential_id: str, *, max_wait: float, hold: float) -> int:
-        """Take the next slot, sleeping up to `max_wait` seconds for it, and return its id for `settle`.
-
-        `hold` is the longest the request may fly, in seconds: a slot that nobody settles counts as ended then.
-        Raises RateError: `rate_limited` with `retry_after_seconds` and `retry_at` when the wait would be longer (it
-        is not begun), `limiter_busy` when the log stays locked. Nothing was sent then, and no place is kept.
+    def acquire(self, credential: str, *, max_wait: float, hold: float) -> int:
+        """Wait for a free slot and return it. RateError, before any waiting, when it would take more than `max_wait`
+        seconds. `hold` is the longest the request may run: then a slot that nobody settles counts as ended.
         """
-        started, slot, told = self._monotonic(), 0, False
+        give_up, slot = self._monotonic() + max_wait, 0
         try:
             while True:
-                left = max_wait - (self._monotonic() - started)
-                verdict = self._log.run(self._look, credential_id, slot, left, hold)
-                slot = verdict.slot
-                if not verdict.wait:
-                    self._flying[slot] = (credential_id, verdict.at)
+                left = max(0.0, give_up - self._monotonic())
+                look = self._look(credential, slot, left, hold)
+                slot, wait = look.slot or slot, look.at - look.now
+                if wait <= 0:
                     return slot
-                if verdict.wait > left:
-                    raise _too_long(verdict)
-                told = told or self._tell(verdict)
-                self._sleep(min(verdict.wait, STEP))
+                reason = "the server asked for a pause"
+                if look.window >= 0:
+                    limit, seconds = self.windows[look.window]
+                    reason = f"the rate limit ({limit} per {seconds:g} s)"
+                if wait > left:
+                    raise _too_long(wait, look.at, reason)
+                if wait > 1:
+                    self._on_note("progress", f"Waiting {math.ceil(wait)} s: {reason}")
+                self._sleep(min(wait, RECHECK))
         except BaseException:  # Ctrl-C too
-            self._withdraw(credential_id, slot)
+            if slot:
+                with contextlib.suppress(LeadGeniusError):
+                    self._withdraw(credential, slot)
             raise
 
-    def settle(self, slot: int, headers: Mapping[str, str]) -> None:
-        """The request of this slot has ended, well or badly; call it once the last byte is there.
-
-        `headers` are those of the answer (empty without one). X-RateLimit headers tighten the limit where the server
-        counted more than we did, never loosen it; absurd ones are ignored. Raises nothing: the request is done, and
-        with a log that is locked now the slot counts until it expires.
+    def settle(self, credential: str, slot: int, headers: Mapping[str, str]) -> None:
+        """The request of this slot has ended. `headers` are the answer's: when they say that nothing is left, because
+        another machine uses the key, everybody pauses until the limit is reset. Raises nothing.
         """
-        credential_id, sent = self._flying.pop(slot, ("", 0.0))
-        if credential_id:
-            with contextlib.suppress(RateError):
-                self._log.run(self._settle, credential_id, slot, sent, headers)
+        with contextlib.suppress(LeadGeniusError):
+            self._settle(credential, slot)
+        wait = reset_wait(headers, self._clock()) if headers.get("X-RateLimit-Remaining") == "0" else None
+        if wait and wait <= max(seconds for _, seconds in self.windows):
+            self.penalize(credential, wait)
 
-    def penalize(self, credential_id: str, seconds: float, *, proxy: bool) -> None:
-        """Keep every process away for `seconds`; `proxy`: the 429 was not the API's own JSON, so 15 minutes at most.
-
-        Never shortens an earlier pause. Raises nothing, for the reason of `settle`.
-        """
-        if seconds > 0:  # false for nan too
-            with contextlib.suppress(RateError):
-                self._log.run(self._block, credential_id, min(seconds, PROXY_PAUSE if proxy else DAY))
-
-    # ---- the `limits` command
+    def penalize(self, credential: str, seconds: float, proxy: bool = False) -> None:
+        """Stop every process for `seconds`; never shortens an earlier pause. `proxy`: the API itself did not ask."""
+        with contextlib.suppress(LeadGeniusError):
+            self._pause(credential, min(seconds, PROXY_PAUSE if proxy else LONGEST_WAIT))
 
     def report(self) -> list[dict[str, Any]]:
-        """One dict per credential id and window: `credential`, `window_seconds`, `limit`, `counted` (requests of
-        ours, ended or in flight), `waiting` (places reserved), `server` (limit, remaining, reset and at as the server
-        last told, or None; it speaks of the shortest window), `blocked_until` (ISO 8601 or None).
-
-        Raises RateError `limiter_busy`.
-        """
-        return self._log.run(self._report)
+        """A row for each credential and window: credential (its digest), limit, window_seconds, used, left,
+        next_free and blocked_until (ISO times, or None)."""
+        raise NotImplementedError
 
     def clear(self) -> int:
-        """Forget all pauses and all that servers said; requests counted here stay. Returns the pauses lifted.
+        """Lift every pause; returns their number."""
+        raise NotImplementedError
 
-        Raises RateError `limiter_busy`.
-        """
-        return self._log.run(forget_servers)
+    def close(self) -> None:
+        """Close the log."""
 
-    # ---- decisions: each runs in one transaction, `now` being read under its lock
+    def _look(self, credential: str, slot: int, left: float, hold: float) -> Look:
+        """Reserve the next slot when it is at most `left` seconds away."""
+        raise NotImplementedError
 
-    def _slots(self, db: sqlite3.Connection, now: float, credential_id: str) -> Slots:
-        return Slots(db, now, credential_id, self._log.owner, self._windows)
+    def _settle(self, credential: str, slot: int) -> None:
+        raise NotImplementedError
 
-    def _look(
-        self, db: sqlite3.Connection, now: float, credential_id: str, slot: int, left: float, hold: float
-    ) -> _Verdict:
-        """Go if free; else take or keep a place in the queue; else, the wait being too long, leave it."""
-        slots = self._slots(db, now, credential_id)
-        self._clean(slots)
-        slot = slots.mine(slot)
-        at, reason = slots.earliest(slot)
-        wait = max(0.0, at - now)
-        if wait > FAR:
-            raise ValueError("a time that nobody wrote")
-        if not wait:  # first, because `left` is below nothing once the time allowed is used up
-            return _Verdict(slots.write(slot, "flying", now, now + hold), 0.0, now, reason)
-        if wait > left:
-            slots.drop(slot)
-            return _Verdict(0, wait, at, reason)
-        return _Verdict(slots.write(slot, "reserved", at, now + min(wait, STEP) + GRACE), wait, at, reason)
+    def _withdraw(self, credential: str, slot: int) -> None:
+        raise NotImplementedError
 
-    def _clean(self, slots: Slots) -> None:
-        slots.tidy()
-        if not self._swept:
-            slots.sweep()
-            self._swept = True
+    def _pause(self, credential: str, seconds: float) -> None:
+        raise NotImplementedError
 
-    def _settle(
-        self,
-        db: sqlite3.Connection,
-        now: float,
-        credential_id: str,
-        slot: int,
-        sent: float,
-        headers: Mapping[str, str],
-    ) -> None:
-        """Also a slot that others took for abandoned, or that a lost log knew, counts from now."""
-        slots = self._slots(db, now, credential_id)
-        slots.write(slots.mine(slot), "settled", now, None)
-        slots.listen(headers, sent)
 
-    def _block(self, db: sqlite3.Connection, now: float, credential_id: str, seconds: float) -> None:
-        self._slots(db, now, credential_id).block(seconds)
+class RateLimiter(Limiter):
+    """The log at `path`. None, or one that cannot be used: this process keeps to an eighth of the limits by itself."""
 
-    def _leave(self, db: sqlite3.Connection, now: float, credential_id: str, slot: int) -> None:
-        self._slots(db, now, credential_id).drop(slot)
+    def __init__(self, path: Path | None, windows: Sequence[Window], *args: Any, **more: Any) -> None:
+        super().__init__(windows, *args, **more)
+        self.path = path
+        self._alone = False  # nothing is shared
+        self._db: sqlite3.Connection | None = None
 
-    def _report(self, db: sqlite3.Connection, now: float) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        for credential_id in credentials(db):
-            slots = self._slots(db, now, credential_id)
-            slots.tidy()
-            rows += [slots.line(window) for window in self._windows]
+    def report(self) -> list[dict[str, Any]]:
+        return self._run(self._rows)
+
+    def clear(self) -> int:
+        def work(db: sqlite3.Connection, now: float) -> int:
+            db.execute("DELETE FROM requests WHERE at > ?", (now,))  # of a clock that was set back
+            return db.execute("DELETE FROM pauses WHERE until > ?", (now,)).rowcount
+
+        return self._run(work)
+
+    def close(self) -> None:
+        if self._db:
+            self._db.close()
+            self._db = None
+
+    def blocked(self, credential: str) -> float:
+        """Seconds until a pause ends, 0 without one."""
+        return self._run(lambda db, now: max(0.0, _paused(db, credential) - now))
+
+    def _look(self, credential: str, slot: int, left: float, hold: float) -> Look:
+        def work(db: sqlite3.Connection, now: float) -> Look:
+            at, window = self._earliest(db, credential, slot, now)
+            if at - now > left:
+                return Look(slot, now, at, window)
+            row = (slot or None, credential, at, at + hold, at <= now)
+            made = db.execute("INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?)", row).lastrowid
+            return Look(made or 0, now, at, window)
+
+        return self._run(work)
+
+    def _earliest(self, db: sqlite3.Connection, credential: str, slot: int, now: float) -> tuple[float, int]:
+        """When the next request may start, and what it waits for."""
+        at, window = max(now, _paused(db, credential)), -1
+        for index, (limit, length) in enumerate(guarded(self.windows)):
+            full = db.execute(
+                "SELECT at FROM requests WHERE credential = ? AND at > ? AND (started OR id < ?)"
+                " ORDER BY at DESC LIMIT 1 OFFSET ?",
+                (credential, now - length, slot or 2**62, limit - 1),
+            ).fetchone()
+            if full and full[0] + length > at:
+                at, window = full[0] + length, index
+        return at, window
+
+    def _settle(self, credential: str, slot: int) -> None:
+        ended = "UPDATE requests SET at = ?, until = NULL WHERE id = ? AND until IS NOT NULL"
+        self._run(lambda db, now: db.execute(ended, (now, slot)))
+
+    def _withdraw(self, credential: str, slot: int) -> None:
+        self._run(lambda db, now: db.execute("DELETE FROM requests WHERE id = ?", (slot,)))
+
+    def _pause(self, credential: str, seconds: float) -> None:
+        longer = "INSERT INTO pauses VALUES (?, ?) ON CONFLICT (credential) DO UPDATE SET until = max(until, excluded.until)"
+        self._run(lambda db, now: db.execute(longer, (credential, now + seconds)))
+
+    def _rows(self, db: sqlite3.Connection, now: float) -> list[dict[str, Any]]:
+        rows = []
+        known = db.execute("SELECT credential FROM requests UNION SELECT credential FROM pauses").fetchall()
+        for (credential,) in known:
+            until = _paused(db, credential)
+            for (limit, seconds), (_, length) in zip(self.windows, guarded(self.windows), strict=True):
+                counted = "SELECT count(*), min(at) FROM requests WHERE credential = ? AND at > ?"
+                used, oldest = db.execute(counted, (credential, now - length)).fetchone()
+                rows.append(usage(credential, limit, seconds, used, (oldest or now) + length, until, now))
         return rows
 
-    # ---- beside the log
+    def _run(self, work: Callable[[sqlite3.Connection, float], T]) -> T:
+        """`work` in one transaction, with the time read under its lock."""
+        try:
+            with self._transaction() as (db, now):
+                return work(db, now)
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                message = "The shared request log is locked by another process; nothing was sent."
+                raise RateError(message, code="limiter_busy", hint="Run it again.", retryable=True) from None
+            self._use_memory(str(error))  # a disk that is full or read-only
+        except sqlite3.DatabaseError as error:
+            message = f"The request log cannot be used ({error}); nothing was sent."
+            raise LocalError(message, code="disk", hint=f"Delete {self.path} and run again.") from None
+        with self._transaction() as (db, now):
+            return work(db, now)
 
-    def _tell(self, verdict: _Verdict) -> bool:
-        if verdict.wait > 1.0:
-            self._notes("note", f"waiting {math.ceil(verdict.wait)} s: {verdict.reason}")
-        return verdict.wait > 1.0
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[tuple[sqlite3.Connection, float]]:
+        db = self._db or self._open()
+        db.execute("BEGIN IMMEDIATE")  # a deferred one fails at once when two processes meet
+        try:
+            now = self._clock()
+            db.execute("UPDATE requests SET at = min(max(at, ?), until) WHERE until IS NOT NULL", (now,))
+            yield db, now
+            db.execute("COMMIT")
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
 
-    def _withdraw(self, credential_id: str, slot: int) -> None:
-        """Best effort: the others give up an abandoned place after a while, and a flying one expires."""
-        if slot and slot not in self._flying:
-            with contextlib.suppress(LeadGeniusError, sqlite3.Error):
-                self._log.run(self._leave, credential_id, slot)
+    def _open(self) -> sqlite3.Connection:
+        if not self._alone:
+            try:
+                if self.path is None:
+                    raise LocalError("there is no folder for it")
+                os.close(files.open_private(self.path, os.O_RDWR | os.O_CREAT))
+            except LocalError as error:
+                self._use_memory(error.message)
+        self._db = sqlite3.connect(
+            ":memory:" if self._alone else str(self.path), timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        self._db.execute("PRAGMA synchronous = OFF")  # a power cut loses seconds of log and nothing else
+        self._db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+        self._db.execute("DELETE FROM requests WHERE at < ?", (self._clock() - 90_000,))
+        return self._db
 
-    def _log_lost(self) -> None:
-        self._windows = self._lone_windows
+    def _use_memory(self, problem: str) -> None:
+        self.close()
+        self._alone, self.windows = True, shared(self.windows)
+        self._on_note(
+            "warning",
+            f"The shared request log cannot be used ({problem.rstrip('.')}), so this run keeps to an eighth of the"
+            " rate limits. Set LGP_STATE_DIR to a folder you can write to.",
+        )
 
 
-def _too_long(verdict: _Verdict) -> RateError:
-    seconds = math.ceil(verdict.wait)
+def usage(
+    credential: str, limit: int, seconds: float, used: int, free: float, until: float, now: float
+) -> dict[str, Any]:
+    """One row of a report. `free` is when the oldest counted request leaves the window."""
+    return {
+        "credential": credential,
+        "limit": limit,
+        "window_seconds": seconds,
+        "used": used,
+        "left": max(0, limit - used),
+        "next_free": iso(free) if used >= limit else None,
+        "blocked_until": iso(until) if until > now else None,
+    }
+
+
+def _paused(db: sqlite3.Connection, credential: str) -> float:
+    row = db.execute("SELECT until FROM pauses WHERE credential = ?", (credential,)).fetchone()
+    return float(row[0]) if row else 0.0
+
+
+def _too_long(wait: float, at: float, reason: str) -> RateError:
+    seconds = math.ceil(wait)
     return RateError(
-        f"{verdict.reason}: the next request may start in {seconds} s, later than allowed",
-        hint=f"run it again in {seconds} s, or allow the wait with --max-wait {seconds}",
+        f"The next request may start in {seconds} s, later than --max-wait allows: {reason}.",
+        hint=f"Come back at retry_at, or allow the wait with --max-wait {seconds}.",
         retryable=True,
         retry_after_seconds=seconds,
-        retry_at=iso(verdict.at),
+        retry_at=iso(at),
     )

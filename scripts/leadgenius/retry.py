@@ -1,168 +1,254 @@
-"""When a request is sent again, how long to wait before that, and how a failure ends: rules without clock or sleep.
+"""What a failed attempt means: whether to send again, how long to wait first, and the error that is left.
 
-The rules stand in references/api_reference.md#rate-limits-and-retries. Two words carry them: *retryable* (GET, PUT,
-DELETE: twice does what once does) decides whether to send again; *changing* (all but GET) decides the exit code.
+Two words carry it: *idempotent* (GET, PUT, DELETE) decides whether to send again; *changing* (all but GET) decides
+between exit 7 and exit 8. Nothing here has a clock or sleeps.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+from leadgenius import errors
+from leadgenius.settings import iso
 
 MAX_ATTEMPTS = 3
+IDEMPOTENT = ("GET", "PUT", "DELETE")
 LONGEST_WAIT = 86_400.0
-LADDER = (5.0, 15.0, 45.0)  # seconds after a 429 that says nothing about time, by attempt
-JITTER = 1.0  # seconds added at most to a wait that the server named, so that waiting processes do not come back as one
-RETRYABLE = frozenset({"GET", "PUT", "DELETE"})
-
-KINDS = ("connect", "tls", "no_answer", "body", "not_json", "broken_json", "status", "too_large")
+FALLBACK_WAITS = (5.0, 15.0, 45.0)  # after a 429 that names no time, by attempt
+LATER = "Run it again later; nothing was changed."
+FIX = "server_message and details say what to change."
 
 
-@dataclass(frozen=True)
-class Failure:
-    """What went wrong with one attempt.
-
-    `kind`: connect (nothing was sent), tls (not trusted), no_answer (timeout, reset or close before a status line),
-    body (reset, stall or truncation inside the body), not_json (2xx of another type), broken_json (2xx that says JSON
-    and is not), status (a status that is not success, or `success: false` under 2xx), too_large.
-    `headers` must find names in any case (requests' CaseInsensitiveDict); `body` is the parsed JSON, if any;
-    `detail` says in our own words what broke, for people.
+class Rule(NamedTuple):
+    """One row of the table of failures. `again`: always, idempotent, once (idempotent, one time), wait (as long as
+    the server asks) or never. `read` and `change` are the exit codes that are left.
     """
+
+    what: str
+    again: str
+    read: int
+    change: int
+    code: str | None
+    message: str
+    hint: str
+
+
+RULES = {
+    "connect": Rule(
+        "name not resolved, refused, connect timeout, proxy refused (nothing sent)", "always", 6, 6, None,
+        "No connection to {origin}: {detail}. Nothing was sent.", "Check the network and the base URL, then run it again."),
+    "tls": Rule(
+        "TLS not trusted", "never", 9, 9, "tls", "The server's certificate is not trusted; nothing was sent.",
+        "Name your certificate file in REQUESTS_CA_BUNDLE."),
+    "no_answer": Rule(
+        "read timeout, reset, or closed before an answer", "idempotent", 7, 8, None,
+        "The connection ended without an answer: {detail}.", LATER),
+    "body": Rule(
+        "reset, stall or truncation in the body", "idempotent", 7, 8, None, "The answer broke off: {detail}.", LATER),
+    "not_json": Rule("2xx that is not JSON", "never", 7, 8, None, "The answer is not JSON (HTTP {status}).", LATER),
+    "broken_json": Rule("2xx with broken JSON", "once", 7, 8, None, "The answer is broken JSON (HTTP {status}).", LATER),
+    "401": Rule(
+        "401", "never", 3, 3, "unauthorized", "The server does not accept the credential{source}.", "check_credentials"),
+    "login": Rule(
+        "401 or 403 to a login", "never", 3, 3, "unauthorized", "The e-mail and password do not match an account.",
+        "Check both."),
+    "403": Rule(
+        "403", "never", 3, 3, "forbidden", "The credential{source} may not do this.",
+        "Use a key of the right company; admin calls need one of a Master Admin."),
+    "404": Rule(
+        "404", "never", 4, 4, "not_found", "There is no such record or path (HTTP 404).",
+        "Check the id: another company's id is 404 too."),
+    "409": Rule("409", "never", 4, 4, "duplicate", "The record already exists (HTTP 409).", "There is nothing to do."),
+    "refused": Rule(
+        "other 4xx, success: false", "never", 4, 4, "refused", "The API refused the request (HTTP {status}).", FIX),
+    "redirect": Rule(
+        "3xx", "never", 4, 4, "redirected", "The server redirects (HTTP {status}); redirects are not followed.",
+        "If the API has moved, set its new origin as the base URL; details.location names it."),
+    "303": Rule("303 to a POST", "never", 4, 8, None, "", ""),
+    "rate": Rule(
+        "429", "wait", 5, 5, "rate_limited", "The API accepts no more requests for now (HTTP 429).",
+        "Come back at retry_at, or allow a longer wait with --max-wait."),
+    "unavailable": Rule(
+        "503 with Retry-After (POST: only as the API's own JSON error)", "wait", 7, 8, None,
+        "The server is not available (HTTP 503).", LATER),
+    "server": Rule("other 5xx", "idempotent", 7, 8, None, "The server failed (HTTP {status}).", LATER),
+    "too_large": Rule(
+        "body over 64 MiB or 2 million values", "never", 7, 8, None, "The answer is too large: {detail}.",
+        "Ask for less at once, with filters or smaller pages."),
+    "unusable": Rule(
+        "body nested too deeply, or with a number out of range", "never", 7, 8, None,
+        "The answer cannot be used: {detail}.", LATER),
+}  # fmt: skip
+_ERRORS: dict[int, type[errors.LeadGeniusError]] = {
+    3: errors.CredentialError,
+    4: errors.RefusedError,
+    5: errors.RateError,
+    6: errors.NetworkError,
+    7: errors.ServerError,
+    8: errors.UnknownOutcomeError,
+    9: errors.LocalError,
+}
+
+
+class Answer(NamedTuple):
+    """A success: any 2xx whose body is JSON, or empty (None). `headers` are found in any case.
+
+    `maybe_applied`: an earlier attempt of this change had no answer, so it may have been applied too.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    maybe_applied: bool = False
+
+
+class Failure(NamedTuple):
+    """A failed attempt. `kind` is `status`, for any answer that is no success, or a key of RULES."""
 
     kind: str
     status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     body: Any = None
     detail: str = ""
 
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:  # a misspelt one would be judged as something else
-            raise ValueError(f"not a kind of failure: {self.kind}")
+
+class Request(NamedTuple):
+    """What an error says about the request. `source` is where the credential came from."""
+
+    method: str
+    path: str
+    origin: str
+    source: str = ""
+    is_login: bool = False
+
+    def facts(self, attempts: int) -> dict[str, Any]:
+        return {"method": self.method, "path": self.path, "origin": self.origin, "attempts": attempts}
 
 
-def delay(
-    method: str, failure: Failure, attempt: int, *, now: float, uniform: Callable[[float, float], float]
+def is_api_error(body: Any) -> bool:
+    """Whether the API itself wrote this refusal, and no proxy before it."""
+    return isinstance(body, dict) and ("error" in body or "success" in body)
+
+
+def rule_of(request: Request, failure: Failure) -> Rule:
+    """The row of the table for one failure."""
+    status = failure.status or 0
+    name = str(status)
+    if failure.kind != "status":
+        name = failure.kind
+    elif status == 429:
+        name = "rate"
+    elif request.is_login and status in (401, 403):
+        name = "login"
+    elif status == 503 and _retry_after(failure.headers, 0.0) is not None:
+        own = request.method in IDEMPOTENT or is_api_error(failure.body)
+        name = "unavailable" if own else "server"
+    elif not 200 <= status < 500:
+        name = "server"
+    elif name not in RULES or (name == "303" and request.method != "POST"):
+        name = "redirect" if 300 <= status < 400 else "refused"
+    return RULES[name]
+
+
+def wait_before(
+    request: Request, failure: Failure, attempt: int, *, now: float, uniform: Callable[[float, float], float]
 ) -> float | None:
-    """Seconds to wait before sending again; None: do not send again.
-
-    `attempt` counts from 1; `now` is epoch seconds; `uniform(a, b)` draws a number between both. The caller holds
-    the wait against `--max-wait`, and does not ask for a login's 429, which is never sent again.
-    """
-    if attempt >= MAX_ATTEMPTS:
+    """Seconds to wait before sending again; None: do not. `attempt` counts from 1, `now` is epoch seconds."""
+    again = rule_of(request, failure).again
+    if attempt >= MAX_ATTEMPTS or again == "never" or (again == "once" and attempt > 1):
         return None
-    if failure.kind == "status" and _asks_for_pause(failure, now):
-        return retry_after(failure.headers, failure.body, attempt, now=now) + uniform(0.0, JITTER)
-    if not _may_send_again(method, failure, attempt):
+    if again == "wait":
+        return None if request.is_login else asked_wait(failure, attempt, now) + uniform(0.0, 1.0)
+    if again != "always" and request.method not in IDEMPOTENT:
         return None
-    return uniform(0.0, min(8.0, 0.5 * 2.0**attempt))
+    return uniform(0.0, 0.5 * 2.0**attempt)
 
 
-def exit_code(method: str, failure: Failure) -> int:
-    """The exit code once no further attempt follows: 3, 4, 5, 6, 7, 8 or 9 (meanings: references, exit codes)."""
-    if failure.kind == "connect":
-        return 6
-    if failure.kind == "tls":
-        return 9
-    if failure.kind == "status" and (verdict := _verdict(method, failure.status or 0)):
-        return verdict
-    return 7 if method == "GET" else 8
-
-
-def retry_after(headers: Mapping[str, str], body: Any, attempt: int, *, now: float) -> float:
-    """Seconds that a 429 or 503 asks us to stay away, 0 to 86,400, without jitter. Never raises, whatever they wrote.
-
-    Retry-After (seconds or a date), else X-RateLimit-Reset (epoch seconds), else to the end of the hour or day that
-    the error sentence names, else 5, 15, 45 s by attempt. `now` is epoch seconds; times are measured against the
-    answer's own `Date` where it has one, because its clock and ours differ.
+def asked_wait(failure: Failure, attempt: int, now: float) -> float:
+    """Seconds that a 429 or 503 asks for, 0 to 86,400: Retry-After, X-RateLimit-Reset, the end of the window that
+    its sentence names, else 5, 15, 45. Measured against the answer's own Date. Never raises.
     """
-    there = _their_time(headers, now)
-    for found in (_named(headers, there), _reset(headers, there), _window_end(body, there)):
+    there = _date(failure.headers.get("Date")) or now
+    sentence = failure.body.get("error") if isinstance(failure.body, dict) else ""
+    named = re.search(r"\b(hour|day)\b", str(sentence)[:500], re.IGNORECASE)
+    length = (3600.0 if named[1].lower() == "hour" else 86_400.0) if named else 0.0
+    left = length - there % length if length else None
+    for found in (_retry_after(failure.headers, there), reset_wait(failure.headers, now), left):
         if found is not None:
             return min(found, LONGEST_WAIT)
-    return LADDER[max(0, min(attempt, len(LADDER)) - 1)]
+    return FALLBACK_WAITS[min(attempt, 3) - 1]
 
 
-def _asks_for_pause(failure: Failure, now: float) -> bool:
-    """429, and 503 with a usable Retry-After: refused at the door, before any handler, so even a POST may return."""
-    if failure.status == 503:
-        return _named(failure.headers, _their_time(failure.headers, now)) is not None
-    return failure.status == 429
+def reset_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds until X-RateLimit-Reset; None without one, or when it has passed."""
+    reset, there = _number(headers.get("X-RateLimit-Reset")), _date(headers.get("Date")) or now
+    return None if reset is None or reset < there else reset - there
 
 
-def _may_send_again(method: str, failure: Failure, attempt: int) -> bool:
-    if failure.kind == "connect":
-        return True
-    if method not in RETRYABLE:
-        return False
-    if failure.kind == "broken_json":
-        return attempt == 1
-    return failure.kind in ("no_answer", "body") or (failure.kind == "status" and _is_server_fault(failure.status))
+def error_of(
+    request: Request, failure: Failure, attempts: int, maybe_applied: bool, wait: float | None = None, now: float = 0.0
+) -> errors.LeadGeniusError:
+    """The error that is left. `wait` is a pause, in seconds, that was longer than allowed.
+
+    `maybe_applied`: an earlier attempt of this change may have been applied. Then no later answer makes the outcome
+    known: a 404 after a lost DELETE may be that DELETE's own work.
+    """
+    rule = rule_of(request, failure)
+    exit_code = 8 if maybe_applied else rule.read if request.method == "GET" else rule.change
+    body = failure.body if isinstance(failure.body, dict) else {}
+    facts = request.facts(attempts) | {
+        "http_status": failure.status,
+        "server_code": _text(body.get("code")),
+        "server_message": _text(body.get("error") or body.get("message")),
+        "details": body.get("details"),
+        "request_id": _text(body.get("requestId") or failure.headers.get("X-Request-Id")),
+        "retryable": exit_code in (5, 6, 7) or (exit_code == 8 and request.method in IDEMPOTENT),
+        "sandbox": bool(failure.headers.get("X-LeadGenius-Sandbox")) or None,
+    }
+    if failure.status and 300 <= failure.status < 400:
+        facts["details"] = {"location": _text(failure.headers.get("Location"))}
+    if wait is not None:
+        facts |= {"retry_after_seconds": round(wait, 1), "retry_at": iso(now + wait)}
+    if exit_code == 8:
+        return unknown(request, **facts)
+    if request.method != "GET":
+        facts["outcome"] = "not_sent" if exit_code in (6, 9) else "rejected"
+    source = f" (from {request.source})" if request.source else ""
+    words = {"origin": request.origin, "detail": failure.detail, "status": failure.status, "source": source}
+    return _ERRORS[exit_code](rule.message.format(**words), code=rule.code, hint=rule.hint, **facts)
 
 
-def _is_server_fault(status: int | None) -> bool:
-    return status is not None and 500 <= status <= 599
+def unknown(request: Request, **facts: Any) -> errors.UnknownOutcomeError:
+    """The error of a change without a clear answer."""
+    hint = "check_change"  # the command line knows which list shows it
+    if request.method in IDEMPOTENT:
+        hint = "Sending the same again is harmless: run the same command again."
+    message = "The change may or may not have been applied: no clear answer came."
+    return errors.UnknownOutcomeError(message, hint=hint, **facts | {"outcome": "unknown"})
 
 
-def _verdict(method: str, status: int) -> int | None:
-    """The exit code of a status that tells the outcome; None where it tells nothing (5xx and unheard-of ones)."""
-    if status in (401, 403):
-        return 3
-    if status == 429:
-        return 5
-    if status == 303 and method == "POST":
-        return 8  # "see the result over there": the change was probably made
-    return 4 if 200 <= status <= 499 else None
+def _retry_after(headers: Mapping[str, str], there: float) -> float | None:
+    text = headers.get("Retry-After")
+    seconds, date = _number(text), _date(text)
+    return seconds if seconds is not None or date is None or date < there else date - there
 
 
-def _their_time(headers: Mapping[str, str], now: float) -> float:
-    date = _date(headers, "Date")
-    return now if date is None else date
+def _number(text: Any) -> float | None:
+    """ASCII digits only: float() also takes `nan`, `1_0` and digits of other scripts."""
+    return float(text) if re.fullmatch(r"\s*[0-9]{1,300}(\.[0-9]+)?\s*", str(text), re.ASCII) else None
 
 
-def _named(headers: Mapping[str, str], there: float) -> float | None:
-    seconds = _number(headers, "Retry-After")
-    return _until(_date(headers, "Retry-After"), there) if seconds is None else seconds
-
-
-def _reset(headers: Mapping[str, str], there: float) -> float | None:
-    return _until(_number(headers, "X-RateLimit-Reset"), there)
-
-
-def _until(moment: float | None, there: float) -> float | None:
-    """None as well for a moment that has passed: it says nothing about how long to stay away."""
-    return None if moment is None or moment < there else moment - there
-
-
-def _window_end(body: Any, there: float) -> float | None:
-    """Rate limit exceeded (hour window): to the end of that window, counted from the epoch as fixed windows are."""
-    sentence = body.get("error") if isinstance(body, dict) else None
-    found = re.search(r"\b(?:(hour)|(day))\b", sentence, re.IGNORECASE) if isinstance(sentence, str) else None
-    if not found:
-        return None
-    window = 3600.0 if found[1] else 86_400.0
-    return window - there % window
-
-
-def _text(headers: Mapping[str, str], name: str) -> str:
-    value: Any = headers.get(name, "")
-    return (value.decode("latin-1") if isinstance(value, bytes) else str(value)).strip()
-
-
-def _number(headers: Mapping[str, str], name: str) -> float | None:
-    """ASCII digits only: int() and float() also take `nan`, `1_0` and digits of other scripts."""
-    text = _text(headers, name)
-    return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else None
-
-
-def _date(headers: Mapping[str, str], name: str) -> float | None:
+def _date(text: Any) -> float | None:
     try:
-        moment = parsedate_to_datetime(_text(headers, name)[:64])
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+        moment = parsedate_to_datetime(str(text)[:64])
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError):
-        return None  # parsedate_to_datetime lets several kinds through, by Python version
-    return seconds if math.isfinite(seconds) else None
+        return None
+
+
+def _text(value: Any) -> str | None:
+    return None if value in (None, "") else str(value)

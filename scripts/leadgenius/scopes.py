@@ -47,10 +47,9 @@ class Target(NamedTuple):
 
 def is_loopback(host: str) -> bool:
     """True for the literal names of this machine: `localhost`, 127.0.0.0/8, ::1. Nothing is resolved."""
-    if host in ("localhost", "::1"):
-        return True
-    parts = re.fullmatch(r"127\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})", host, re.ASCII)
-    return bool(parts) and all(str(int(part)) == part and int(part) < 256 for part in parts.groups() if part)
+    parts = host.split(".")
+    numbers = [part for part in parts if part.isdecimal() and str(int(part)) == part and int(part) < 256]
+    return host in ("localhost", "::1") or (parts[0] == "127" and len(numbers) == len(parts) == 4)
 
 
 def clean_origin(text: str) -> str:

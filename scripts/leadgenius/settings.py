@@ -19,6 +19,10 @@ _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LIMIT = 64 * 1024  # bytes read of a file that holds one secret
 
 
+class UnsafeError(ValueError):
+    """Others can write to the state folder."""
+
+
 class Window(NamedTuple):
     """At most `limit` requests in any `seconds`."""
 
@@ -159,7 +163,7 @@ def state_dir(environ: Mapping[str, str]) -> Path | None:
     """The folder of the request log, jobs and sandbox: LGP_STATE_DIR, `$XDG_STATE_HOME/leadgenius`, else
     `~/.local/state/leadgenius`. Made (0700) when absent; None when it cannot be made or written.
 
-    ValueError when LGP_STATE_DIR is relative, or when others can write to the folder.
+    ValueError when LGP_STATE_DIR is relative, UnsafeError when others can write to the folder.
     """
     home, base = environ.get("HOME", ""), environ.get("XDG_STATE_HOME", "")
     given = environ.get("LGP_STATE_DIR", "").strip()
@@ -180,5 +184,5 @@ def state_dir(environ: Mapping[str, str]) -> Path | None:
     except OSError:
         return None
     if problem:
-        raise ValueError(f"The state folder {path} cannot be used: {problem}. Set LGP_STATE_DIR to another one.")
+        raise UnsafeError(f"The state folder {path} cannot be used: {problem}. Set LGP_STATE_DIR to another one.")
     return path if usable else None

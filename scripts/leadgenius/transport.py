@@ -1,21 +1,18 @@
-"""One attempt of one request: the session's rules, the true deadline, and the answer read to its last byte.
+"""One attempt of one request: ended by a deadline, and knowing whether anything was sent.
 
-Nothing here decides whether to send again (retry.py) or what an answer means to a caller (client.py).
+Nothing here decides whether to send again (retry.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
-import os
+import re
 import socket
-import sys
 import threading
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,147 +20,76 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
+from requests.utils import should_bypass_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.retry import Retry
 
-from leadgenius.errors import LocalError
-from leadgenius.retry import Failure
+from leadgenius.errors import LocalError, UsageError
+from leadgenius.retry import Answer, Failure
 from leadgenius.scopes import is_loopback
 
 CONNECT_SECONDS = 5.0
-OLDEST_URLLIB3 = (2, 6)
-MAX_BODY = 64 * 1024 * 1024
-_CHUNK = 64 * 1024
-_GRACE_SECONDS = 1.0  # how long a shut socket may take to wake its reader before the thread is left behind
-
-DEEPEST_BODY = 200  # levels; what is nested deeper could be read, but not printed or walked through afterwards
-
-CONNECTING, SENDING, WAITING, READING = "connecting", "sending", "waiting for an answer", "reading the answer"
-JUDGING = "judging the answer"  # everything is here: from now on an error is our own
+MAX_BODY = 64 * 1024 * 1024  # bytes, decoded
+MAX_VALUES = 2_000_000  # JSON values of one body: 64 MiB of `{},` would become gigabytes
+MAX_DEPTH = 200  # levels; what is nested deeper could be read, but not printed
+LAST_SECONDS = 10.0  # that an interrupted change gets to answer
+_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+_local = threading.local()
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A success: any 2xx whose body is JSON or empty. `body` is None for an empty one.
+class Attempt:
+    """What the worker thread is doing. Once cancelled nothing more is sent, so "not sent" stays true."""
 
-    `doubted`: an earlier attempt of this change went unanswered, so that it may have been applied twice.
-    """
+    def __init__(self) -> None:
+        self.sent = self.answered = self.cancelled = False
+        self.sock: socket.socket | None = None
+        self.result: Answer | Failure | Exception | None = None
+        self.done, self._lock = threading.Event(), threading.Lock()
 
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-    doubted: bool = False
-
-
-@dataclass
-class Flight:
-    """What one attempt is doing, shared between the thread that does it and the watchdog that may end it."""
-
-    phase: str = CONNECTING
-    cancelled: bool = False
-    sock: socket.socket | None = None
-    handle: socket.socket | None = None  # a second one on a new connection: the handshake of TLS takes `sock` away
-    done: threading.Event = field(default_factory=threading.Event)
-    result: Any = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def advance(self, phase: str, sock: socket.socket | None = None) -> None:
-        """Enter a phase; TimeoutError when the watchdog came first, so that nothing is sent after we gave up."""
+    def sending(self, sock: socket.socket | None = None) -> None:
+        """Called just before the first byte goes out."""
         with self._lock:
             if self.cancelled:
                 raise TimeoutError("the deadline has passed")
-            self.phase = phase
-            self.sock = sock or self.sock
+            self.sent, self.sock = True, sock
 
-    def hold(self, sock: socket.socket) -> None:
-        """Keep a handle of our own on a new connection."""
-        if self.handle is not None:
-            self.handle.close()
-        self.handle = sock.dup()
-
-    def cancel(self) -> str:
-        """Shut the socket down and return the phase it was in. Works below TLS: the descriptor itself is shut."""
+    def cancel(self) -> None:
         with self._lock:
             self.cancelled = True
-            for sock in (self.sock, self.handle):
-                if sock is not None:
-                    with contextlib.suppress(OSError):
-                        socket.socket.shutdown(sock, socket.SHUT_RDWR)
-            return self.phase
+        if self.sock:
+            with contextlib.suppress(OSError):  # not SSLSocket's own shutdown, which is not thread-safe
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
-    def end(self) -> None:
-        """The thread that makes the attempt is through with it."""
-        if self.handle is not None:
-            self.handle.close()
-        self.done.set()
-
-
-_current = threading.local()
-
-
-def current_flight() -> Flight:
-    """The flight of the attempt that this thread makes."""
-    flight: Flight = _current.flight
-    return flight
-
-
-class _Final(http.client.HTTPResponse):
-    """The final answer: http.client skips no interim one but 100, and would take 103 Early Hints for the answer."""
-
-    def _read_status(self) -> tuple[str, int, str]:
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        return version, 100 if 102 <= status <= 199 else status, reason
+    def outcome(self, late: str) -> Answer | Failure:
+        """How it ended; one that has not ended is cancelled, `late` says why."""
+        if isinstance(self.result, (Answer, Failure)):
+            return self.result
+        if not self.done.is_set():
+            self.cancel()
+        error = self.result
+        if error and not self.sent and not isinstance(error, OSError):
+            raise error  # a fault of this program
+        if isinstance(error, requests.exceptions.SSLError) and not self.sent and "EOF" not in str(error):
+            return Failure("tls")
+        kind, doing = "connect", "connecting"
+        if self.sent:
+            kind, doing = ("body", "reading") if self.answered else ("no_answer", "waiting")
+        return Failure(kind, detail=f"{type(error).__name__ if error else late} while {doing}")
 
 
 class _Watched(HTTPConnection):
-    """A connection that tells its flight the phase, and connects to all addresses of a host within one limit."""
-
-    response_class = _Final
-
-    def _new_conn(self) -> socket.socket:
-        host, port = getattr(self, "_dns_host", self.host), self.port
-        end = time.monotonic() + CONNECT_SECONDS
-        try:
-            found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError) as error:
-            cause = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
-            raise NameResolutionError(host, self, cause) from error
-        last: Exception = OSError("the name has no address")
-        for position, (family, kind, protocol, _, address) in enumerate(found):
-            try:
-                return self._connect(
-                    family, kind, protocol, address, (end - time.monotonic()) / (len(found) - position)
-                )
-            except OSError as error:
-                last = error
-        raise NewConnectionError(self, f"no connection: {last}") from last
-
-    def _connect(self, family: int, kind: int, protocol: int, address: Any, seconds: float) -> socket.socket:
-        sock = socket.socket(family, kind, protocol)
-        try:
-            current_flight().advance(CONNECTING, sock)
-            sock.settimeout(max(seconds, 0.01))
-            sock.connect(address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            current_flight().hold(sock)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+    """Marks its attempt as sent before the first byte."""
 
     def connect(self) -> None:
-        current_flight().advance(CONNECTING)
-        super().connect()
-        current_flight().advance(SENDING, self.sock)
+        super().connect()  # TLS handshake and CONNECT included
+        _local.attempt.sending(self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            current_flight().advance(SENDING, self.sock)
+        if self.sock is not None:  # kept open by the request before
+            _local.attempt.sending(self.sock)
         super().request(*args, **kwargs)
-        current_flight().advance(WAITING, self.sock)
 
 
 class _WatchedTLS(_Watched, HTTPSConnection):
@@ -179,7 +105,7 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """requests' adapter with our pools and without retries: its own would pass by the limiter and hide the attempts."""
+    """Over our pools and without retries: its own would pass by the limiter and hide the attempts."""
 
     def __init__(self) -> None:
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=Retry(0, redirect=False))
@@ -189,251 +115,198 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        if proxy.lower().startswith("socks"):  # its connections could not be watched
-            raise LocalError("SOCKS proxies are not supported.", hint="Name an HTTP proxy, or unset ALL_PROXY.")
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         return manager
 
 
 class _Session(requests.Session):
-    """requests' session, blind to what we never follow or send back."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a request carries one credential
-
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None always: even without following, requests would parse Location and read that body without a bound."""
-
-
-def _refuse_old_urllib3() -> None:
-    """LocalError for one that inflates a compressed answer in one read, whatever its size."""
-    found = tuple(int(part) for part in urllib3.__version__.split(".")[:2])  # type: ignore[attr-defined]
-    if found < OLDEST_URLLIB3:
-        raise LocalError(
-            f"This urllib3 is too old: {found[0]}.{found[1]}, where 2.6 or newer is needed.",
-            hint=f"{sys.executable} -m pip install --upgrade requests urllib3",
-        )
-
-
-def trusted_certificates(environ: Mapping[str, str]) -> bool | str:
-    """What `verify` is to be: the first of the three CA variables that is set, else the default store.
-
-    LocalError when the file it names is not there: requests would end in a bare OSError.
-    """
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-        if environ.get(name):
-            if not Path(environ[name]).exists():
-                raise LocalError(
-                    f"{name} names a certificate file that is not there.", hint=f"unset {name}, or mend it"
-                )
-            return environ[name]
-    return True
+        """Never: even without following, requests would read the body of a redirect without a bound."""
 
 
 class Transport:
-    """One session to one origin. `send` makes one attempt and returns an Answer or a Failure; it never retries."""
+    """One session to one origin. `send` makes one attempt and never repeats it.
 
-    def __init__(self, origin: str, *, environ: Mapping[str, str] = os.environ) -> None:
-        _refuse_old_urllib3()
-        self.origin = origin
+    Proxy and certificate variables are those of `environ`. `adapter` answers instead of the network.
+    """
+
+    def __init__(
+        self, origin: str, adapter: requests.adapters.BaseAdapter | None = None, *, environ: Mapping[str, str]
+    ) -> None:
+        if tuple(map(int, version("urllib3").split(".")[:2])) < (2, 6):
+            raise LocalError("urllib3 2.6 or newer is needed: older ones inflate a compressed answer without a bound.")
+        self.last: Answer | Failure | None = None  # what the latest attempt came to, interrupted or not
+        self._embedded = adapter is not None
         self._session = _Session()
-        self._session.mount("https://", _Adapter())
-        self._session.mount("http://", _Adapter())
-        # Loopback is never asked through a proxy: requests would send it there, key included.
-        self._session.trust_env = not is_loopback(urlsplit(origin).hostname or "")
-        self._verify = trusted_certificates(environ)
-
-    def mount(self, adapter: requests.adapters.BaseAdapter) -> None:
-        """Answer this origin by `adapter` instead of the network; the embedded sandbox comes in here."""
-        self._session.mount(self.origin, adapter)
+        self._session.trust_env = False  # .netrc would replace our header; the variables are read here
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.mount("https://", adapter or _Adapter())
+        self._session.mount("http://", adapter or _Adapter())
+        self._session.verify = adapter is not None or certificates(environ)
+        if not adapter and not is_loopback(urlsplit(origin).hostname or ""):
+            self._session.proxies.update(proxies(origin, environ))
 
     def close(self) -> None:
         self._session.close()
 
     def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: Any, *, timeout: float, patience: float = 10.0
+        self, method: str, url: str, headers: Mapping[str, str], body: Any = None, *, timeout: float
     ) -> Answer | Failure:
-        """One attempt within `timeout` seconds, from resolving the name to the last byte.
-
-        `body` is any JSON value, None for no body. When the caller is interrupted while a change is in flight, the
-        change gets `patience` seconds to answer first; what came stands in `flight_result` of the exception.
+        """Answer or Failure within `timeout` seconds, from resolving the name to the last byte. `body` is JSON,
+        None for none. An interrupted change gets LAST_SECONDS to answer; `last` has what came of it.
         """
-        flight = Flight()
-        work = (flight, method, url, dict(headers), body)
-        thread = threading.Thread(target=self._fly, args=work, name="attempt", daemon=True)
-        try:
-            thread.start()
-            return _result(flight) if flight.done.wait(timeout) else _late(flight, timeout)
-        except (KeyboardInterrupt, SystemExit) as stop:
-            stop.flight_result = _last_word(flight, method, patience)  # type: ignore[union-attr]
-            raise
-
-    def _fly(self, flight: Flight, method: str, url: str, headers: dict[str, str], body: Any) -> None:
-        _current.flight = flight
-        try:
-            flight.result = self._exchange(flight, method, url, headers, body)
-        except BaseException as error:  # handed to the waiting thread, which judges it
-            flight.result = error
-        finally:
-            flight.end()
-
-    def _exchange(self, flight: Flight, method: str, url: str, headers: dict[str, str], body: Any) -> Answer | Failure:
-        data = None
+        headers, data = dict(headers), None
         if body is not None:
-            data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii")
             headers["Content-Type"] = "application/json"
-        with self._session.request(
-            method,
-            url,
-            headers=headers,
-            data=data,
-            auth=_no_netrc,
-            allow_redirects=False,
-            stream=True,
-            verify=self._verify,
-            timeout=(CONNECT_SECONDS, None),
-        ) as response:
-            flight.advance(READING)
-            raw = _read(response)
-        flight.advance(JUDGING)  # an end that the watchdog made is no end of a body without a length
-        if raw is None:
-            return Failure("too_large", status=response.status_code, headers=response.headers)
-        return _understood(response.status_code, response.headers, raw)
+            try:
+                data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+            except (ValueError, TypeError, RecursionError):
+                raise UsageError("The body cannot be written as JSON.", code="invalid_input") from None
+        attempt, late = Attempt(), f"no end within {timeout:g} s"
+        self.last = None
+        work = threading.Thread(target=self._run, args=(attempt, method, url, headers, data, timeout), daemon=True)
+        try:
+            work.start()
+            attempt.done.wait(timeout)
+        except (KeyboardInterrupt, SystemExit):
+            late = "stopped before the answer"
+            if method != "GET" and attempt.sent:
+                with contextlib.suppress(KeyboardInterrupt, SystemExit):  # a second one stops it now
+                    attempt.done.wait(LAST_SECONDS)
+            raise
+        finally:
+            self.last = attempt.outcome(late)
+        return self.last
+
+    def _run(
+        self, attempt: Attempt, method: str, url: str, headers: dict[str, str], data: bytes | None, timeout: float
+    ) -> None:
+        _local.attempt = attempt
+        try:
+            if self._embedded:
+                attempt.sending()
+            with self._session.request(
+                method, url, headers=headers, data=data, allow_redirects=False, stream=True,
+                timeout=(min(CONNECT_SECONDS, timeout), timeout),
+            ) as response:  # fmt: skip
+                attempt.sent = attempt.answered = True
+                raw = _read(response)
+            if not attempt.cancelled:  # the end that a deadline makes is no end of a body
+                attempt.result = understood(response.status_code, response.headers, raw)
+        except Exception as error:
+            attempt.result = error
+        finally:
+            attempt.done.set()
 
 
-def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    # Without an auth callable a .netrc entry would silently replace our header.
-    return request
+def certificates(environ: Mapping[str, str]) -> bool | str:
+    """The file or folder of trusted certificates that a variable names, else True for the usual ones."""
+    for name in _CERTIFICATES:
+        if environ.get(name):
+            if not Path(environ[name]).exists():
+                message = f"{name} names a certificate file that does not exist."
+                raise LocalError(message, code="tls", hint=f"Fix or unset {name}.")
+            return environ[name]
+    return True
+
+
+def proxies(origin: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The proxy that the variables name for `origin`. LocalError names a variable that makes no sense."""
+    name = next((name for name in _PROXIES if environ.get(name, "").strip()), "")
+    if not name or should_bypass_proxies(origin, environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
+        return {}
+    value = environ[name].strip()
+    value = value if "://" in value else f"http://{value}"
+    try:
+        parts = urllib3.util.parse_url(value)
+    except ValueError:
+        parts = urllib3.util.Url()
+    if parts.scheme not in ("http", "https") or not parts.host:
+        hint = f"Name an HTTP proxy, such as http://proxy.example:3128, or unset {name}."
+        raise LocalError(f"{name} names no HTTP proxy.", hint=hint)
+    return {"https": value}
 
 
 def _read(response: requests.Response) -> bytes | None:
     """The decoded body, None when it is larger than MAX_BODY."""
-    parts: list[bytes] = []
-    size = 0
-    for part in response.raw.stream(_CHUNK, decode_content=True):
-        size += len(part)
-        if size > MAX_BODY:
+    raw = bytearray()
+    for part in response.raw.stream(65536, decode_content=True):
+        raw += part
+        if len(raw) > MAX_BODY:
             return None
-        parts.append(part)
-    return b"".join(parts)
+    return bytes(raw)
 
 
-def _understood(status: int, headers: CaseInsensitiveDict[str], raw: bytes) -> Answer | Failure:
-    success = 200 <= status < 300
-    if success and not raw.strip():
+class _UnusableError(Exception):
+    pass
+
+
+def understood(status: int, headers: Mapping[str, str], raw: bytes | None) -> Answer | Failure:
+    """What an answer is; `raw` None is one that was too large to read."""
+    success, problem, body = 200 <= status < 300, None, None
+    if success and raw is not None and not raw.strip():
         return Answer(status, headers, None)
     try:
-        body = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
-        _refuse_depth(body)
-    except (ValueError, RecursionError):
-        if not success:
-            return Failure("status", status=status, headers=headers)
+        body = parsed(raw)
+    except _UnusableError as error:
+        problem = Failure("unusable", status, headers, detail=str(error))
+    except OverflowError as error:
+        problem = Failure("too_large", status, headers, detail=str(error))
+    except ValueError:
         typed = "json" in headers.get("Content-Type", "").lower()
-        return Failure("broken_json" if typed else "not_json", status=status, headers=headers)
-    if not success or _says_no(body):
-        return Failure("status", status=status, headers=headers, body=body)
-    return Answer(status, headers, body)
+        problem = Failure("broken_json" if typed else "not_json", status, headers)
+    if success and problem:
+        return problem
+    if success and not _is_error_body(body):
+        return Answer(status, headers, body)
+    return Failure("status", status, headers, body)
 
 
-def _says_no(body: Any) -> bool:
-    """Whether a 2xx is a refusal by its body: `success` is false in any dress, or it holds an error and nothing else.
-
-    A record or job that tells of an error of its own is none.
-    """
-    if not isinstance(body, dict):
-        return False
-    said, error = body.get("success"), body.get("error")
-    if said is not None:
-        return said in (False, 0) or (isinstance(said, str) and said.strip().lower() == "false")
-    empty = all(body.get(name) is None for name in ("data", "items", "id", "jobId"))
-    return empty and isinstance(error, str) and bool(error.strip())
-
-
-def _refuse_depth(body: Any) -> None:
-    level = [body] if isinstance(body, (dict, list)) else []
-    for _ in range(DEEPEST_BODY):
-        inside = [one.values() if isinstance(one, dict) else one for one in level]
+def parsed(raw: bytes | None) -> Any:
+    """The JSON of a body. ValueError for what is none, OverflowError for too much, _UnusableError."""
+    if raw is None:
+        raise OverflowError("over 64 MiB")
+    # Not exact, but cheap and before any memory is taken: texts are left out of the count only when it matters.
+    if _marks(raw) > MAX_VALUES and _marks(re.sub(rb'"(?:[^"\\]|\\.)*"', b"", raw, flags=re.DOTALL)) > MAX_VALUES:
+        raise OverflowError("over 2 million values")
+    try:
+        body = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except RecursionError:
+        raise _UnusableError("it is nested too deeply") from None
+    except ValueError:  # an integer of more than 4,300 digits
+        raise _UnusableError("a number in it is out of range") from None
+    level = [body]
+    for _ in range(MAX_DEPTH):
+        inside = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))]
         level = [one for values in inside for one in values if isinstance(one, (dict, list))]
         if not level:
-            return
-    raise ValueError("nested too deeply")
+            return body
+    raise _UnusableError("it is nested too deeply")
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+def _marks(raw: bytes) -> int:
+    """The number of values, near enough: a comma between two, an opening bracket before the first of a container."""
+    return raw.count(b",") + raw.count(b"{") + raw.count(b"[") - raw.count(b"{}") - raw.count(b"[]")
+
+
+def _refuse(name: str) -> Any:
+    raise _UnusableError(f"{name} is not JSON")
 
 
 def _finite(text: str) -> float:
     value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError("a number too large to keep")
-    return value
+    return _refuse("a number out of range") if value in (float("inf"), float("-inf")) else value
 
 
-def _late(flight: Flight, timeout: float) -> Answer | Failure:
-    phase = flight.cancel()
-    flight.done.wait(_GRACE_SECONDS)
-    if isinstance(flight.result, (Answer, Failure)):  # it was all there a moment before
-        return flight.result
-    return Failure(_kind_of(phase), detail=f"no end within {timeout:g} s while {phase}")
-
-
-def _result(flight: Flight) -> Answer | Failure:
-    if isinstance(flight.result, (Answer, Failure)):
-        return flight.result
-    return classify(flight.result, flight.phase)
-
-
-def _last_word(flight: Flight, method: str, patience: float) -> Answer | Failure:
-    if method != "GET" and flight.phase != CONNECTING:
-        with contextlib.suppress(KeyboardInterrupt, SystemExit):  # stopped once more: now
-            flight.done.wait(patience)
-    if flight.done.is_set():
-        return _result(flight)
-    return Failure(_kind_of(flight.cancel()), detail="stopped before the answer")
-
-
-def _kind_of(phase: str) -> str:
-    return {CONNECTING: "connect", READING: "body", JUDGING: "body"}.get(phase, "no_answer")
-
-
-def classify(error: BaseException, phase: str) -> Failure:
-    """Failure of an exception raised in `phase`.
-
-    The phase decides, not the class: requests' ConnectionError covers "never connected" and "stalled after a 200"
-    alike. Distrust of a certificate alone is told from the wrapped error. Between the first byte sent and the last one
-    read, every error is the connection's: http.client and urllib3 let a ValueError of a chunk's size through, say.
-    Before and after, what is no I/O error is a bug, and raised again.
-    """
-    if _cause(error, "SSLCertVerificationError"):
-        return Failure("tls", detail="the certificate is not trusted")
-    if _cause(error, "CertificateError", "SSLError") and phase == CONNECTING and not _cause(error, "SSLEOFError"):
-        return Failure("tls", detail="the TLS handshake failed")
-    known = isinstance(error, (requests.RequestException, OSError)) or _cause(error, "HTTPError")
-    if not known and (phase in (CONNECTING, JUDGING) or not isinstance(error, Exception)):
-        raise error
-    name = type(_root(error)).__name__
-    return Failure(_kind_of(phase), detail=f"{name} while {phase}")
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    """An error and all it wraps: `args`, `reason`, `__cause__`, `__context__`, each looked at once."""
-    seen: list[BaseException] = []
-    todo = [error]
-    while todo:
-        one = todo.pop()
-        if isinstance(one, BaseException) and not any(one is old for old in seen):
-            seen.append(one)
-            todo += [getattr(one, "reason", None), one.__context__, one.__cause__]
-            todo += [arg for arg in one.args if isinstance(arg, BaseException)]
-    return seen
-
-
-def _cause(error: BaseException, *names: str) -> bool:
-    return any(base.__name__ in names for one in _chain(error) for base in type(one).__mro__)
-
-
-def _root(error: BaseException) -> BaseException:
-    return next((one for one in reversed(_chain(error)) if isinstance(one, OSError)), error)
+def _is_error_body(body: Any) -> bool:
+    """True for a 2xx that reports failure: `success` is false, 0 or "false", or it has an `error` and no result."""
+    if not isinstance(body, dict):
+        return False
+    success, error = body.get("success"), body.get("error")
+    if success is not None:
+        return str(success).strip().lower() in ("false", "0")
+    result = any(body.get(name) is not None for name in ("data", "items", "id", "jobId"))
+    return not result and isinstance(error, str) and bool(error.strip())
