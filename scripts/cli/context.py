@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -123,7 +124,8 @@ class Context:
         unattended = (
             self.environ.get("CI") or self.environ.get("LGP_AGENT_NAME") or self.options.quiet
         )
-        return self.stdin.isatty() and self.notes.terminal and not unattended
+        asks = self.stdin.isatty() and self.notes.terminal and find_spec("rich") is not None
+        return asks and not unattended
 
     def preview(
         self,

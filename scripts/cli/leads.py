@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cli import batches, inputs, lists, request
+from cli import inputs, lists
 from cli.context import Context
 from cli.lists import Listing
 from contract import validate
@@ -27,19 +27,19 @@ def search(context: Context) -> int:
 
 
 def show_search(context: Context, listing: Listing) -> int:
-    """The list, with the truth about its depth: a note where it is filtered, a request that decides
-    where it counts."""
+    """The list, with the truth about its depth: in the note of one page, and by one more request
+    where all pages are read."""
     options = context.options
     decides = options.all or options.count or options.count_by or options.where
     found_by_key = {"email", "client_id"} <= listing.params.keys()
-    if listing.params and not decides and not options.dry_run and not found_by_key:
-        context.notes(
-            "note",
-            f"Only the newest {SEARCH_DEPTH:,} leads of each index are searched{_exact(context)}.",
-        )
-    return lists.show(
-        context, listing._replace(is_whole=lambda: _is_whole(context) if decides else True)
-    )
+
+    def depth(total: int | None) -> str:
+        whole = not listing.params and total is not None and total < SEARCH_DEPTH
+        known = f"newest {SEARCH_DEPTH:,} of each index){_exact(context)}"
+        return "" if whole or found_by_key else known
+
+    is_whole = (lambda: _is_whole(context)) if decides else listing.is_whole
+    return lists.show(context, listing._replace(depth=depth, is_whole=is_whole))
 
 
 def _is_whole(context: Context) -> bool:
@@ -79,6 +79,8 @@ def bulk(context: Context) -> int:
 
 def create(context: Context) -> int:
     """One lead from flags or a JSON object; a JSON list goes in batches of 100."""
+    from cli import request
+
     given = inputs.data(context)
     if isinstance(given, list):
         return _create_many(context, given)
@@ -93,6 +95,8 @@ def create(context: Context) -> int:
 
 
 def _create_many(context: Context, rows: list[Any]) -> int:
+    from cli import batches
+
     if not rows:
         raise inputs.invalid("--data holds an empty list.", context.command.example)
     flags = inputs.flags(context)

@@ -8,6 +8,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import IO, Any, Protocol
 
 from cli.stderr import Notes
@@ -18,7 +19,7 @@ from leadgenius.files import check_place, replace_whole
 
 Row = dict[str, Any]
 _SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
-_TWINS = {
+TWINS = {
     "lead_id": "id",
     "contactName": "fullName",
 }  # columns that repeat another one: left out of csv by default
@@ -122,7 +123,7 @@ class Csv:
 
     def __init__(self, write: Callable[[str], Any], output: Output, started: bool = False) -> None:
         self._write, self._output, self._started = write, output, started
-        known = [name for name in output.columns if _TWINS.get(name) not in output.columns]
+        known = [name for name in output.columns if TWINS.get(name) not in output.columns]
         self._columns = output.fields or known
         self._left_out: set[str] = set()
         self._guarded = 0
@@ -133,7 +134,7 @@ class Csv:
             self._columns = list(made[0])
         if self._output.fields is None:
             for row in made:
-                self._left_out |= row.keys() - set(self._columns) - set(_TWINS)
+                self._left_out |= row.keys() - set(self._columns) - set(TWINS)
         self._lines(*([self._cell(inside(row, name)) for name in self._columns] for row in made))
 
     def end(self, summary: Row) -> None:
@@ -182,7 +183,11 @@ class Output:
         self.fields: Sequence[str] | None = options.fields
         self.columns: Sequence[str] = ()  # those of the schema
         self.preferred: Sequence[str] = ()  # those a terminal shows first
+        self.footnotes: list[str] = []  # printed below a table
         self.format = self._format("json" if raw or not self.terminal or options.out else "table")
+        if self.format == "table" and not find_spec("rich"):
+            notes("note", "Install the package rich (pip install rich) to see tables.")
+            self.format = "json"
         self.indent = 2 if self.terminal and not options.out else None
         self.started = time.monotonic()
 
@@ -230,7 +235,7 @@ class Output:
         """
         if self.options.out:
             with replace_whole(self.options.out) as file:
-                yield self.writer(lambda text: file.write(self._masked(text)))
+                yield self.writer(lambda text: file.write(self.masked(text)))
             return
         writer = self.writer(self.write)
         try:
@@ -240,12 +245,19 @@ class Output:
                 writer.end({"complete": False})
             raise
 
+    def below(self, text: str) -> None:
+        """Say something of a list before its writer ends: in the line below a table, else as a note."""
+        if self.format == "table":
+            self.footnotes.append(text)
+        else:
+            self.notes("note", text)
+
     def write(self, text: str) -> None:
         """Write to stdout as it is, secrets masked unless --show."""
         self.notes.end_progress()
-        self.stdout.write(self._masked(text))
+        self.stdout.write(self.masked(text))
 
-    def _masked(self, text: str) -> str:
+    def masked(self, text: str) -> str:
         return text if self.masker.show else self.masker.mask(text)
 
     def document(self, value: Any, requests: int = 0, sentence: str = "") -> None:
@@ -257,7 +269,7 @@ class Output:
         if sentence and self.format == "table" and not self.options.out and self.fields is None:
             from cli.terminal import print_sentence
 
-            return print_sentence(self.write, sentence, record)
+            return print_sentence(self.write, self, sentence, record)
         if self.format == "table" and isinstance(record, dict) and not self.options.out:
             from cli.terminal import print_record
 
@@ -280,7 +292,7 @@ class Output:
             yield self.write
             return
         with replace_whole(self.options.out) as file:
-            yield lambda text: file.write(self._masked(text))
+            yield lambda text: file.write(self.masked(text))
 
     def receipt(self, rows: int, requests: int, complete: bool, **more: Any) -> None:
         """What --out wrote: file, rows, requests, seconds, complete. Nothing without --out."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from cli.hints import spelled
-from cli.text import Masker, compact
+from cli.text import Masker, compact, inert
 
 PROGRESS_SECONDS = 10.0  # between two lines of progress off a terminal
 _LONGEST_WORDS = 300  # characters of what a server says
@@ -46,13 +46,14 @@ class Notes:
             return self.progress(message)
         if (self.quiet and level != "warning") or (level == "attempt" and not self.verbose):
             return None
-        message = spelled(message)
+        message = self.masker.mask(spelled(message))
         if level != "attempt" and message in self._printed:
             return None
         self._printed.add(message)
         level = "note" if level == "attempt" else level
         if self.terminal:
-            return self.screen.message(level, message)
+            self.screen.message(level, message)
+            return None
         return self._line(compact({"level": level, "message": message}))
 
     def progress(self, message: str, done: int | None = None, total: int | None = None) -> None:
@@ -86,9 +87,12 @@ class Notes:
     @property
     def screen(self) -> Any:
         if self._screen is None:
-            from cli.terminal import Screen
-
-            self._screen = Screen(self.write)
+            try:
+                from cli.terminal import Screen
+            except ImportError:  # rich is not installed
+                self._screen = Plain(self.write)
+            else:
+                self._screen = Screen(self.write)
         return self._screen
 
     def write(self, text: str) -> None:
@@ -115,3 +119,27 @@ class Notes:
                 "location": self.masker.mask(details["location"])[:_LONGEST_WORDS],
             }
         return error
+
+
+class Plain:
+    """What `cli.terminal.Screen` does, without rich: a line each, and no live line."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def message(self, level: str, text: str) -> None:
+        self._write(f"{'Warning: ' if level == 'warning' else ''}{inert(text)}\n")
+
+    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Nothing: a line cannot be drawn again."""
+
+    def end_progress(self) -> None:
+        """Nothing to take away."""
+
+    def error(self, error: dict[str, Any]) -> None:
+        named = {"Error": "message", "The server says": "server_message", "Next": "hint"}
+        for title, name in named.items():
+            if error.get(name):
+                self._write(f"{title}: {inert(str(error[name]))}\n")
+        if error.get("details"):
+            self._write(compact(error["details"], 2) + "\n")

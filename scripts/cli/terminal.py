@@ -1,0 +1,345 @@
+"""What a person at a terminal sees: tables, records, sentences, errors, one live line.
+
+The only module that imports rich. Server text is made inert and goes in as rich Text, never as
+markup; nothing is wider than the terminal, and nothing but an overlong word is broken inside.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import select
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import IO, Any
+
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from cli.output import TWINS, Output, inside, pick, row_id
+from cli.text import inert, plural, rows_in, shown
+
+Write = Callable[[str], Any]
+_HIDDEN = {*TWINS, "firstName", "lastName", "company_id", "owner"}
+_IDS = ("id", "leadId", "jobId", "lead_id")
+_WIDEST, _LEAST, _OTHER = 60, 8, 30  # columns of a cell: at most, when cut, at most of an unwanted
+_LONGEST = 1000  # characters of one value of a record: a report is never printed whole
+_LINES = 16  # of ids, problems or details
+_DUMB_SECONDS = 10.0  # between two lines of progress where a line cannot be drawn again
+_COLOURS = {
+    **dict.fromkeys(("active", "qualified", "converted", "connected", "completed"), "green"),
+    **dict.fromkeys(("draft", "paused", "queued", "running", "invited", "open"), "yellow"),
+    **dict.fromkeys(("error", "failed", "unqualified"), "red"),
+}
+
+
+class Sheet:
+    """Renders for one stream, within its width; no escape codes with NO_COLOR or TERM=dumb."""
+
+    def __init__(self, write: Write, output: Output | None = None) -> None:
+        away = output is not None and not output.terminal
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or away
+        self._write = write
+        self._console = Console(
+            file=io.StringIO(), width=100 if away else None, force_terminal=False, markup=False,
+            color_system=None if plain else "standard", emoji=False, highlight=False,
+        )  # fmt: skip
+        self.width = self._console.width
+
+    def text(self, *things: RenderableType) -> str:
+        """`things` as lines."""
+        with self._console.capture() as captured:
+            self._console.print(*things, sep="\n")
+        return re.sub(r" +$", "", captured.get(), flags=re.MULTILINE)
+
+    def print(self, *things: RenderableType) -> None:
+        self._write(self.text(*things))
+
+
+def _styled(name: str, text: str) -> Text:
+    return Text(text, _COLOURS.get(text, "") if name.lower().endswith("status") else "")
+
+
+class Columns:
+    """Which columns a table has and how wide they are, found from its first rows.
+
+    `wanted` share the room: the widest are cut first, and only then the last are left out. `others`
+    follow where all before them stand whole, the id first, so a wider terminal never shows less.
+    Numbers, times and ids are never cut.
+    """
+
+    def __init__(
+        self, rows: Sequence[Any], wanted: Sequence[str], others: Sequence[str], room: int
+    ) -> None:
+        self._rows, self._numbers = rows, set[str]()
+        sizes = {name: self._sizes(name, _WIDEST) for name in wanted}
+        self.widths = self._shared(sizes, room)
+        self.left_out = len(wanted) - len(self.widths)
+        stands = all(self.widths.get(name) == size[0] for name, size in sizes.items())
+        for name in others if stands else ():
+            width = self._sizes(name, _OTHER)[0]
+            if sum(self.widths.values()) + 2 * len(self.widths) + width > room:
+                break
+            self.widths[name] = width
+        if others and others[0] in _IDS and others[0] in self.widths:
+            self.widths[others[0]] = self.widths.pop(others[0])  # last
+
+    def _sizes(self, name: str, most: int) -> tuple[int, int]:
+        """The natural and the least width of a column."""
+        texts = [shown(name, inside(row, name))[:300] for row in self._rows]
+        widest = max(map(cell_len, texts))
+        if all(re.fullmatch(r"(-?[0-9,]+(\.[0-9]+)?%?)?", text) for text in texts):
+            self._numbers.add(name)
+        time = r"([0-9]{4}-[0-9]{2}-[0-9]{2}.{0,6})?"
+        firm = name in self._numbers or re.search(r"(^id|_id|Id)$", name)
+        if firm or all(re.fullmatch(time, text) for text in texts):
+            return max(cell_len(name), widest), max(min(cell_len(name), _LEAST), widest)
+        natural = max(cell_len(name), min(widest, most))
+        return natural, min(natural, _LEAST)
+
+    def _shared(self, sizes: dict[str, tuple[int, int]], room: int) -> dict[str, int]:
+        names = list(sizes)
+        while names:
+            for level in range(_WIDEST, _LEAST - 1, -1):
+                widths = {name: max(sizes[name][1], min(sizes[name][0], level)) for name in names}
+                if sum(widths.values()) + 2 * len(names) - 2 <= room:
+                    return widths
+            names.pop()
+        return dict.fromkeys(list(sizes)[:1], room)
+
+    def table(self, rows: Sequence[Any], output: Output, head: bool = True) -> Table:
+        """These rows under the columns."""
+        made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=head)
+        for name, width in self.widths.items():
+            made.add_column(
+                Text(inert(name), "bold"), width=width, no_wrap=True, overflow="ellipsis",
+                justify="right" if name in self._numbers else "left",
+            )  # fmt: skip
+        for row in rows:
+            texts = {name: shown(name, inside(row, name))[:_LONGEST] for name in self.widths}
+            made.add_row(  # masked before it is cut: half a secret would no longer be known for one
+                *(
+                    _styled(name, output.masked(text) if len(text) > self.widths[name] else text)
+                    for name, text in texts.items()
+                )
+            )
+        return made
+
+
+class TableWriter:
+    """A list as it comes, under the columns that its first page shows; one line below it."""
+
+    def __init__(self, write: Write, output: Output) -> None:
+        self._sheet, self._output = Sheet(write, output), output
+        self._columns: Columns | None = None
+        self._id = ""
+        self._count = 0
+
+    def rows(self, rows: Sequence[Any]) -> None:
+        made = [row if isinstance(row, dict) else {"value": row} for row in rows]
+        if made:
+            head = self._columns is None
+            self._columns = self._columns or Columns(made, *self._names(made), self._sheet.width)
+            self._sheet.print(self._columns.table(made, self._output, head))
+            self._count += len(made)
+
+    def end(self, summary: dict[str, Any]) -> None:
+        """One note: how many, what comes next, and how to see what is not here."""
+        words = self._output.footnotes or [f"{plural(self._count, 'row')}."]
+        columns = self._columns
+        if columns and columns.left_out:
+            words = [*words, f"{plural(columns.left_out, 'column')} left out: --fields A,B."]
+        if columns and self._id and self._id not in columns.widths:
+            words = [*words, "Ids: --format ids."]
+        self._output.notes("note", " ".join(words))
+
+    def _names(self, rows: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+        """The columns a person wants, then the id and the others, without empty or doubled ones."""
+        output = self._output
+        if output.fields is not None:
+            return list(output.fields), []
+        keys = (key for row in rows for key in row)
+        known = dict.fromkeys([*output.preferred, *output.columns, *keys])
+        filled = [name for name in known if any(shown(name, inside(row, name)) for row in rows)]
+        wanted = [name for name in filled if name in output.preferred]
+        others = [name for name in filled if name not in (*wanted, *_HIDDEN, *_IDS)]
+        self._id = next((name for name in _IDS if name in filled and name not in wanted), "")
+        wanted, others = (wanted, others) if wanted else (others[:6], others[6:])
+        return (wanted or filled), ([self._id, *others] if self._id else others)
+
+
+def table_writer(write: Write, output: Output) -> TableWriter:
+    """The writer of --format table."""
+    return TableWriter(write, output)
+
+
+def print_record(write: Write, output: Output, record: dict[str, Any]) -> None:
+    """One record: a field a line, what is nested under dotted names, lists of records as tables."""
+    sheet, values = Sheet(write, output), flattened(pick(record, output.fields))
+    if not output.fields:  # those a person wants first, the ids last
+        order = sorted(values, key=lambda name: (name in _IDS, name not in output.preferred))
+        values = {name: values[name] for name in order if shown(name, values[name])}
+        values = {name: value for name, value in values.items() if name not in _HIDDEN}
+    lines = [
+        (Text(inert(name), "bold"), _styled(name, _long(name, value, output)))
+        for name, value in values.items()
+        if not rows_in(value)
+    ]
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    narrow = max((name.cell_len for name, _ in lines), default=0) + 38 > sheet.width
+    for name, text in lines:
+        grid.add_row(*([name + Text("\n") + text] if narrow else [name, text]))
+    sheet.print(grid)
+    for title, value in values.items():
+        if rows_in(value):
+            rows = [flattened(one) for one in value]
+            names = dict.fromkeys(key for one in rows for key in one)
+            table = Columns(rows, list(names), [], sheet.width).table(rows, output)
+            sheet.print("", Text(inert(title), "bold"), table)
+
+
+def _long(name: str, value: Any, output: Output) -> str:
+    """A value with its own lines kept, cut where it is as long as a report."""
+    text = shown(name, value)
+    more = f"… ({len(text):,} characters)" if len(text) > _LONGEST else ""
+    return output.masked(text[:_LONGEST]).replace("\\n", "\n") + more
+
+
+def flattened(record: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+    made: dict[str, Any] = {}
+    for name, value in record.items():
+        deeper = isinstance(value, dict)
+        made |= flattened(value, f"{before}{name}.") if deeper else {before + name: value}
+    return made
+
+
+def print_sentence(write: Write, output: Output, sentence: str, record: Any) -> None:
+    """What was done; then the reasons that need action, or the ids made; a few of them."""
+    sheet, record = Sheet(write, output), record if isinstance(record, dict) else {}
+    sheet.print(Text(inert(sentence)))
+    name = "problems" if record.get("problems") else "ids"
+    lines = record.get(name) or [one for one in [row_id(record)] if one]
+    _print_some(sheet, lines, record.get(f"{name}_total") or len(lines))
+
+
+def _print_some(sheet: Sheet, lines: Sequence[Any], total: int) -> None:
+    for line in lines[:_LINES]:
+        sheet.print(Text(f"  {inert(_problem(line))}"))
+    if total > len(lines[:_LINES]):
+        sheet.print(Text(f"  … and {total - len(lines[:_LINES]):,} more"))
+
+
+def _problem(one: Any) -> str:
+    """An id, or a row of `problems` or of an error's `details`, on one line."""
+    if not isinstance(one, dict):
+        return str(one)
+    row = f"row {one['row']}" if "row" in one else None
+    what = [one.get("id"), row, one.get("email"), one.get("field") or one.get("path")]
+    words = [one.get(name) for name in ("message", "problem", "reason", "code") if one.get(name)]
+    return f"{' '.join(str(word) for word in what if word)}: {words[0]}" if words else shown("", one)
+
+
+Bar = tuple[str, float, Sequence[str]]
+
+
+def print_bars(
+    output: Output, title: str, heads: Sequence[str], rows: Sequence[Bar], below: str
+) -> None:
+    """A bar a row: its name, its share of the longest (0 to 1), and the cells beside the bar."""
+    sheet = Sheet(output.write, output)
+    cells = zip(["", *heads], *([name, *texts] for name, _, texts in rows), strict=True)
+    taken = sum(max(map(cell_len, column)) + 2 for column in cells)
+    room = max(3, min(40, sheet.width - taken))
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(width=room)
+    for head in heads:
+        grid.add_column(Text(head, "bold"), no_wrap=True, justify="right", overflow="ellipsis")
+    for name, share, texts in rows:
+        bar = Text("█" * round(room * share) or "▏" * (share > 0), "cyan")
+        grid.add_row(Text(name), bar, *map(Text, texts))
+    sheet.print(Text(title, "bold"), "", grid, "", Text(below))
+
+
+class Screen:
+    """stderr of a terminal: messages, the error, and one live line, gone before either."""
+
+    def __init__(self, write: Write, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._write, self._monotonic, self._sheet = write, monotonic, Sheet(write)
+        self._open = False
+        self._began: tuple[float, int] | None = None  # when the work began, and what was done then
+        self._done: tuple[int, int | None] = (0, None)
+        self._drawn = 0.0
+
+    def message(self, level: str, text: str) -> None:
+        """A note or a warning, wrapped at words."""
+        self.end_progress()
+        start = [("Warning: ", "bold yellow")] if level == "warning" else []
+        self._sheet.print(Text.assemble(*start, inert(text)))
+
+    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Where long work stands, drawn over what was drawn before; nothing in its first second.
+
+        Without `done` it is a wait: it is shown at once, and how far the work is stays as it was.
+        """
+        now = self._monotonic()
+        if done is not None:
+            self._began, self._done = self._began or (now, done), (done, total)
+            if now - self._began[0] < 1 or now - self._drawn < 0.1:
+                return
+        if os.environ.get("TERM") != "dumb":
+            self._open, self._drawn = True, now
+            self._write("\r\x1b[2K" + self._line(text, now, waiting=done is None))
+        elif now - self._drawn >= _DUMB_SECONDS:
+            self._drawn = now
+            self._sheet.print(Text(inert(text)))
+
+    def _line(self, text: str, now: float, waiting: bool) -> str:
+        (done, total), words = self._done, list[RenderableType]()
+        if total:
+            words = [ProgressBar(total, done, width=20), Text(f"{done / total:4.0%}")]
+        words.append(Text(inert(text), no_wrap=True, overflow="ellipsis"))
+        if self._began and not waiting and now > self._began[0]:
+            rate = (done - self._began[1]) / (now - self._began[0])
+            left = round((total - done) / rate) if total and rate else 0
+            ends = f", {left // 60}:{left % 60:02} left" if left > 0 else ""
+            words.append(Text(f"{rate:,.0f}/s{ends}", no_wrap=True))
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_row(*words)
+        return self._sheet.text(grid).split("\n")[0]
+
+    def end_progress(self) -> None:
+        """Take the live line away."""
+        if self._open:
+            self._open = False
+            self._write("\r\x1b[2K")
+
+    def error(self, error: dict[str, Any]) -> None:
+        """What happened, what the server says, and one command to type."""
+        self.end_progress()
+        self._sheet.print(Text.assemble(("Error: ", "bold red"), inert(str(error["message"]))))
+        if error.get("server_message"):
+            self._sheet.print(Text(f"The server says: {inert(str(error['server_message']))}"))
+        details = error.get("details") or []
+        lines = details if isinstance(details, list) else [details]
+        _print_some(self._sheet, lines, len(lines))
+        if error.get("hint"):
+            self._sheet.print(Text.assemble(("Next: ", "bold cyan"), inert(error["hint"])))
+
+
+def ask(write: Write, question: str, stdin: IO[str], seconds: float) -> bool:
+    """Whether `y` is typed within `seconds`; silence is No."""
+    write(Sheet(write).text(Text(inert(question))).rstrip("\n") + " ")
+    try:
+        ready: Iterable[Any] = select.select([stdin], [], [], seconds)[0]
+    except (OSError, ValueError):  # nothing one could wait on: the answer is read as it comes
+        ready = [stdin]
+    answer = stdin.readline() if ready else "\n"
+    write("" if ready and answer else "\n")
+    return answer.strip().lower() in ("y", "yes")
