@@ -12,7 +12,7 @@ from cli.lists import Listing
 from cli.text import prefix
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, UnknownOutcomeError, UsageError
-from leadgenius.keys import VARIABLES, Keys, variable
+from leadgenius.keys import Keys
 
 _HIDDEN = {"apiKey", "key", "plainTextKey", "token", "jwt_token", "access_token", "tokens"}
 
@@ -103,9 +103,9 @@ def _make(context: Context, proves: bool, rotates: bool = False) -> int:
             f"The old key ({prefix(old)}…) stays valid until it is revoked in the web application."
         )
         context.notes("warning", words)
-    supplied = variable(context.environ, *VARIABLES["agent"])
-    if stores and supplied:
-        context.notes("warning", f"{supplied[1]} is set and still wins over the stored key.")
+    if stores and login.supplied(context):
+        words = f"{login.supplied(context)} is set and still wins over the stored key."
+        context.notes("warning", words)
     sentence = f"Key {found['name']} made ({found['prefix']}…)" + (
         " and stored." if stores else "; not stored."
     )

@@ -7,6 +7,7 @@ import getpass
 import re
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +33,18 @@ def login(context: Context) -> int:
             "POST", context.operation.path, body={"email": email, "password": "***"}
         )
     file = context.client.file
-    if context.options.sandbox and file.account().email != email:
-        file.logout(keys=True)  # those of the other demo account; they are not real
     file.check_account(context.client.origin, email)
     file.check_writable()
     expires_at = exchange(context, email, _password(context, email))
-    if not file.account().api_key and not variable(context.environ, *VARIABLES["agent"]):
+    if not file.account().api_key and not supplied(context):
         context.notes(
             "note",
             "Most commands need an API key too; make and store one: {lgp} generate-key --name NAME",
         )
-    facts = {
-        "logged_in": True,
-        "email": email,
-        "origin": context.client.origin,
-        "expires_at": expires_at or None,
-    }
+    facts = {"logged_in": True, "email": email, "origin": context.client.origin}
+    facts |= {"expires_at": expires_at or None, "stored_in": str(file.path)}
     sentence = f"Logged in as {email} at {context.client.origin}."
-    context.output.document(
-        {**facts, "stored_in": str(file.path)}, context.client.requests, sentence
-    )
+    context.output.document(facts, context.client.requests, sentence)
     return 0
 
 
@@ -74,12 +67,30 @@ def exchange(context: Context, email: str, password: str) -> str:
 def ensure(context: Context) -> None:
     """Log in by LGP_EMAIL and LGP_PASSWORD where a call needs a login and none is valid."""
     account = context.client.file.account()
-    if _is_valid(account) or context.options.sandbox or context.options.dry_run:
+    if _is_valid(account) or context.options.dry_run:
         return
-    email, password = (variable(context.environ, name) for name in ("LGP_EMAIL", "LGP_PASSWORD"))
+    environ = _environ(context, account.email)
+    email, password = (variable(environ, name) for name in ("LGP_EMAIL", "LGP_PASSWORD"))
     if email and password:
         exchange(context, email[0], password[0])
         context.notes("note", f"Logged in as {email[0]}, by {email[1]} and {password[1]}.")
+
+
+def supplied(context: Context) -> str:
+    """The variable that supplies an agent key, "" without one."""
+    found = variable(_environ(context), *VARIABLES["agent"])
+    return found[1] if found else ""
+
+
+def _environ(context: Context, email: str = "") -> Mapping[str, str]:
+    """The variables; in the sandbox, which reads none of them, what the demo data has for them."""
+    if not context.options.sandbox:
+        return context.environ
+    from sandbox.demo import CREDENTIALS as demo
+
+    known = {demo[f"{whose}email"]: demo[f"{whose}password"] for whose in ("", "user_", "other_")}
+    email = email or demo["email"]
+    return {"LGP_EMAIL": email, "LGP_PASSWORD": known.get(email, "")}
 
 
 def _is_valid(account: Account) -> bool:
@@ -93,11 +104,7 @@ def _expiry(seconds: Any) -> str:
 
 
 def _email(context: Context) -> str:
-    found = context.typed("email") or ""
-    if not found and context.options.sandbox:
-        return _demo()["email"]
-    if not found:
-        found = (variable(context.environ, "LGP_EMAIL") or ("",))[0]
+    found = context.typed("email") or (variable(_environ(context), "LGP_EMAIL") or ("",))[0]
     if not found and _is_person(context):
         context.notes.write("E-mail: ")
         found = context.stdin.readline().strip()
@@ -107,36 +114,22 @@ def _email(context: Context) -> str:
 
 
 def _password(context: Context, email: str) -> str:
-    """From --password, --password-stdin, LGP_PASSWORD, the demo data, or a hidden prompt, in that
-    order."""
+    """From --password, --password-stdin, LGP_PASSWORD or a hidden prompt, in that order."""
     if context.typed("password"):
         words = "--password can be read by every process on this machine; prefer --password-stdin."
         context.notes("warning", words)
         return str(context.typed("password"))
     if context.typed("password_stdin"):
         return _line(context, "password")
-    if context.options.sandbox:
-        demo = _demo()
-        known = {
-            demo[f"{whose}email"]: demo[f"{whose}password"] for whose in ("", "user_", "other_")
-        }
-        found = known.get(email)
-    else:
-        found = (variable(context.environ, "LGP_PASSWORD") or (None,))[0]
+    found = variable(_environ(context, email), "LGP_PASSWORD")
     if found:
-        return found
+        return found[0]
     if not _is_person(context):
         raise inputs.invalid(
             "There is no password, and no terminal to ask for one. Nothing was sent.",
             "Set LGP_PASSWORD, or pipe it into: {lgp} auth --email YOU --password-stdin",
         )
     return getpass.getpass("Password: ", stream=sys.stderr)
-
-
-def _demo() -> dict[str, str]:
-    from sandbox.demo import CREDENTIALS
-
-    return CREDENTIALS
 
 
 def _is_person(context: Context) -> bool:
@@ -154,7 +147,10 @@ def status(context: Context) -> int:
     """What there is to authenticate with, and where it comes from. Offline, unless --check."""
     client = context.client
     account = _account(context)
-    path = client.file.path
+    path, login = client.file.path, None
+    if account.token:
+        login = {"valid": _is_valid(account), "expires_at": account.expires_at or None}
+    mode = f"{path.stat().st_mode & 0o777:04o}" if path and path.exists() else None
     found: dict[str, Any] = {
         "profile": context.options.profile or "default",
         "origin": client.origin,
@@ -162,15 +158,8 @@ def status(context: Context) -> int:
         "company_id": client.settings.company_id or account.company_id or None,
         "agent": _described(context, "agent"),
         "system": _described(context, "amplify"),
-        "login": {"valid": _is_valid(account), "expires_at": account.expires_at or None}
-        if account.token
-        else None,
-        "file": {
-            "path": str(path),
-            "mode": f"{path.stat().st_mode & 0o777:04o}" if path.exists() else None,
-        }
-        if path
-        else None,
+        "login": login,
+        "file": {"path": str(path), "mode": mode} if path else None,
     }
     if not (found["agent"] or found["system"] or _is_valid(account)):
         client.keys.find("agent")  # raises, with the way to get one
@@ -187,7 +176,7 @@ def _account(context: Context) -> Account:
     try:
         account = context.client.file.account()
     except LocalError as error:
-        if not variable(context.environ, *VARIABLES["agent"]):
+        if not supplied(context):
             raise
         context.notes("warning", f"{error.message} Going on with the key from the environment.")
         return Account({})
@@ -245,9 +234,8 @@ def logout(context: Context) -> int:
     """Drop the stored token, with --keys the keys too."""
     file = context.client.file
     removed = file.logout(keys=bool(context.typed("keys")))
-    supplied = variable(context.environ, *VARIABLES["agent"])
-    if supplied:
-        context.notes("note", f"{supplied[1]} is still set in the environment.")
+    if supplied(context):
+        context.notes("note", f"{supplied(context)} is still set in the environment.")
     if file.account().api_key:
         context.notes(
             "note", "The stored API key still works; to drop it too: {lgp} auth logout --keys"

@@ -8,7 +8,7 @@ import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cli import options, parser
@@ -17,11 +17,11 @@ from cli.hints import spelled
 from cli.text import plural, prefix
 from contract.operations import Operation, at, near, operations, resolve, schemas
 from leadgenius.errors import CredentialError, LocalError, UsageError
+from leadgenius.keys import Credential
 
 if TYPE_CHECKING:
     from cli.context import Context
 
-_OWN_GROUPS = ("list", "page", "wait", "yes")  # global options that belong to a few commands
 _LIMITS = ("format", "minimum", "maximum", "minItems", "maxItems", "pattern")
 
 
@@ -34,7 +34,8 @@ def show_help(words: Sequence[str], exit_codes: Mapping[int, str]) -> int:
     elif named == ["options"]:
         page = _options_page()
     elif parser.is_group(named):
-        page = _group_page(" ".join(named))
+        rows = [(one.words, _title(one)) for one in parser.in_group(" ".join(named))]
+        page = _page(_table(rows), [f"options of one: {spelled('{lgp}')} {rows[0][0]} --help"])
     else:
         command = parser.find(named)[0]
         page = command_page(command, parser.parser(command), parser.option_groups(command))
@@ -43,84 +44,50 @@ def show_help(words: Sequence[str], exit_codes: Mapping[int, str]) -> int:
 
 
 def _overview(exit_codes: Mapping[int, str]) -> str:
-    groups = [(f"{title:15}{name}", words) for title, name, words in GROUPS]
+    title = f"LeadGenius from the command line. lgp stands for: {spelled('{lgp}')}"
+    codes = "; ".join(f"{code} {words}" for code, words in exit_codes.items())
     more = [
         ("lgp GROUP --help", "the commands of a group; lgp COMMAND --help: one command"),
         ("lgp --help options", "options of every command, and the variables"),
         ("api_call.py METHOD PATH", "any request, with the right credential: api_call.py --help"),
     ]
-    codes = "; ".join(f"{code} {words}" for code, words in exit_codes.items())
-    title = f"LeadGenius from the command line. lgp stands for: {spelled('{lgp}')}"
-    return (
-        "\n".join(
-            [
-                *_wrapped(title, ""),
-                "",
-                *_table(groups),
-                "",
-                *_table(more),
-                "",
-                *_wrapped(f"exit codes: {codes}", ""),
-            ]
-        )
-        + "\n"
-    )
+    groups = _table([(f"{title:15}{name}", words) for title, name, words in GROUPS])
+    return _page(_wrapped(title), groups, _table(more), _wrapped(f"exit codes: {codes}"))
 
 
 def _options_page() -> str:
+    title = "Before or after the command alike; in brackets the variable that does the same."
     rows = [
-        (
-            _shown(f"--{one.name}", one.metavar),
-            one.help + (f" (LGP_{one.dest.upper()})" if one.variable else ""),
-        )
+        (*_option(one)[:1], one.help + (f" (LGP_{one.dest.upper()})" if one.variable else ""))
         for one in options.OPTIONS
     ]
-    title = (
-        "Options before or after the command alike; in brackets the variable that does the same."
-    )
     variables = (
         "Variables: LGP_API_KEY, LGP_AMPLIFY_API_KEY, LGP_EMAIL, LGP_PASSWORD (each also as …_FILE,"
         " a file whose first line it is), LGP_COMPANY_ID, LGP_USER_ID, LGP_AUTH_FILE,"
         " LGP_STATE_DIR, LGP_RATE_LIMITS, LGP_LIMITER, LGP_MAX_CHANGES, LGP_AGENT_NAME."
     )
-    return "\n".join([*_wrapped(title, ""), "", *_table(rows), "", *_wrapped(variables, "")]) + "\n"
-
-
-def _group_page(words: str) -> str:
-    rows = [(one.words, _title(one)) for one in parser.in_group(words)]
-    lines = [f"{words}: {len(rows)} commands", "", *_table(rows), ""]
-    return "\n".join([*lines, f"one of them: {spelled('{lgp}')} {rows[0][0]} --help", ""])
+    return _page(_wrapped(title), _table(rows), _wrapped(variables))
 
 
 def command_page(command: Command, made: options.Parser, groups: frozenset[str]) -> str:
     """The help of one command: example on top, its own options, and where the global ones are."""
     operation = parser.operation_of(command)
-    own = [
-        (
-            _shown(
-                ", ".join(one.option_strings),
-                str(one.metavar or one.dest if one.nargs != 0 else ""),
-            ),
-            one.help or "",
-        )
-        for one in made._actions
-    ]
-    own += [
-        (_shown(f"--{one.name}", one.metavar), one.help)
-        for one in options.OPTIONS
-        if one.group in groups and one.group in _OWN_GROUPS
-    ]
-    lines = [
-        *_wrapped(f"{command.words}: {_title(command)}", ""),
-        *_wrapped(f"example: {spelled(command.example)}", ""),
-        "",
-    ]
-    if operation and not command.help:
-        lines += [*_wrapped(operation.description, ""), ""]
-    lines += [*_table(own), ""] if own else []
-    longer = [one.words for one in parser.in_group(command.words)[1:]]
-    lines += _wrapped("also: " + ", ".join(longer), "") if longer else []
-    return "\n".join([*lines, f"global options: {spelled('{lgp}')} --help options", ""])
+    top = [f"{command.words}: {_title(command)}", f"example: {spelled(command.example)}"]
+    about = operation.description if operation and not command.help else ""
+    rows = []
+    for one in made._actions:
+        value = "" if one.nargs == 0 else f" {one.metavar or one.dest}"
+        rows.append(((", ".join(one.option_strings) + value).strip(), one.help or ""))
+    own = groups & {"list", "page", "wait", "yes"}
+    rows += [_option(one) for one in options.OPTIONS if one.group in own]
+    more = ", ".join(one.words for one in parser.in_group(command.words)[1:])
+    end = [f"also: {more}"] if more else []
+    end.append(f"global options: {spelled('{lgp}')} --help options")
+    return _page(_wrapped(*top), _wrapped(about), _table(rows), _wrapped(*end))
+
+
+def _option(one: options.Option) -> tuple[str, str]:
+    return f"--{one.name} {one.metavar}".strip(), one.help
 
 
 def _title(command: Command) -> str:
@@ -128,31 +95,29 @@ def _title(command: Command) -> str:
     return command.help or (operation.summary if operation else "")
 
 
-def _shown(flags: str, metavar: str) -> str:
-    return f"{flags} {metavar}".strip()
+def _page(*blocks: Iterable[str]) -> str:
+    """Blocks of lines, with an empty line between."""
+    return "\n\n".join(text for text in map("\n".join, blocks) if text) + "\n"
 
 
-def _width() -> int:
-    return shutil.get_terminal_size((100, 24)).columns
-
-
-def _wrapped(text: str, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(
-        text,
-        _width(),
+def _wrapped(*texts: str, indent: str = "") -> list[str]:
+    """The texts as lines of the terminal's width, broken between words only."""
+    wrapper = textwrap.TextWrapper(
+        shutil.get_terminal_size((100, 24)).columns,
         initial_indent=indent,
         subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line for text in texts for line in wrapper.wrap(text)]
 
 
-def _table(rows: Sequence[tuple[str, str]], most: int = 32) -> Iterator[str]:
+def _table(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Two columns; a name too long for the first has a line of its own."""
-    longest = min(max(len(name) for name, _ in rows), most)
+    longest = min(max((len(name) for name, _ in rows), default=0), 32)
     space = " " * (longest + 4)
     for name, words in rows:
-        lines = _wrapped(words, space) or [space]
+        lines = _wrapped(words, indent=space) or [space]
         if len(name) > longest:
             yield f"  {name}"
         else:
@@ -256,16 +221,15 @@ def _types(field: dict[str, Any]) -> list[str]:
 
 def _readable(found: dict[str, Any]) -> str:
     """A description as lines for a person: facts, then each set of fields as a table."""
-    lines = []
+    facts, blocks = [], []
     for name, value in found.items():
         if name in ("parameters", "body", "answers", "fields"):
-            lines += ["", f"{name}:", *_table(_rows(value))]
+            blocks.append([f"{name}:", *_table(_rows(value))])
         elif name == "example":
-            lines += ["", *_wrapped(f"example: {json.dumps(value)}", "")]
+            blocks.append(_wrapped(f"example: {json.dumps(value)}"))
         else:
-            words = ", ".join(value) if isinstance(value, list) else value
-            lines += _wrapped(f"{name}: {words}", "")
-    return "\n".join(lines) + "\n"
+            facts.append(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+    return _page(_wrapped(*facts), *blocks)
 
 
 def _rows(fields: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
@@ -287,6 +251,8 @@ def limits(context: Context) -> int:
             found = client.keys.find(kind)
             shown = f"login of {client.keys.owner()}" if kind == "jwt" else prefix(found.value)
             names[client.identity(found)] = shown
+    for old in client.file.account().previous_api_keys:
+        names[client.identity(Credential("agent", old, ""))] = prefix(old)
     report = client.limiter.report()
     rows = [{"key": names.get(row.pop("credential"), "another key"), **row} for row in report]
     with context.output.open() as writer:

@@ -259,7 +259,6 @@ _CONTRADICTIONS = (
     ("count", "count_by"),
     ("quiet", "verbose"),
     ("sandbox", "base_url"),
-    ("sandbox", "profile"),
 )
 
 
