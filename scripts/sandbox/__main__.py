@@ -20,12 +20,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # Python puts this folder there; the package is above it
+sys.path[0] = str(
+    Path(__file__).resolve().parent.parent
+)  # Python puts this folder there; the package is above it
 
 from leadgenius import settings  # noqa: E402
 from sandbox import demo  # noqa: E402
 from sandbox.app import Sandbox  # noqa: E402
-from sandbox.server import Server, serve  # noqa: E402
+from sandbox.server import Server  # noqa: E402
 
 USAGE, LOCAL = 2, 9
 PORT = 8787
@@ -56,13 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "--" in given and not command:
             raise ValueError("-- must be followed by a command")
         database = args.db or _default_database()
-        server = serve(_sandbox(args, database), _port(args, command))
+        server = Server(_sandbox(args, database), _port(args, command))
     except ValueError as error:
         return _fail(USAGE, str(error))
     except sqlite3.Error as error:
         return _fail(LOCAL, f"the database cannot be used: {error}; --reset makes it anew")
     except OSError as error:
-        return _fail(LOCAL, f"{error.strerror or error}: {error.filename or f'port {args.port or PORT}'}")
+        return _fail(
+            LOCAL, f"{error.strerror or error}: {error.filename or f'port {args.port or PORT}'}"
+        )
     except KeyboardInterrupt:
         return 0
     with server:
@@ -86,14 +90,18 @@ def _port(args: argparse.Namespace, command: Sequence[str]) -> int:
 
 def _sandbox(args: argparse.Namespace, database: Path) -> Sandbox:
     """Raises ValueError, OSError, sqlite3.Error."""
-    options = {name: getattr(args, name) for name in ("limits", "rate_limit", "faults", "allow_duplicates")}
+    options = {
+        name: getattr(args, name) for name in ("limits", "rate_limit", "faults", "allow_duplicates")
+    }
     if args.reset:
         demo.make(database, time.time(), args.demo_leads, reset=True)
         # Beside the default database lie the credentials of those who embed it; the new data does not know their keys.
         database.with_name("credentials.json").unlink(missing_ok=True)
     sandbox = Sandbox(database, demo_leads=args.demo_leads, **options)
     if args.demo_leads is not None and not args.reset and not sandbox.is_new:
-        _note(f"the data in {database} stays as it is; add --reset for new data of {args.demo_leads} leads")
+        _note(
+            f"the data in {database} stays as it is; add --reset for new data of {args.demo_leads} leads"
+        )
     return sandbox
 
 
@@ -105,7 +113,9 @@ def _serve(server: Server, database: Path) -> int:
         for name, value in _variables(server, "other_").items():
             print(f"# export {name}={shlex.quote(value)}")
         sys.stdout.flush()
-        _note(f"serving {database} on port {server.server_port}; the data is not real. Ctrl-C ends it.")
+        _note(
+            f"serving {database} on port {server.server_port}; the data is not real. Ctrl-C ends it."
+        )
         server.serve_forever()
     except (KeyboardInterrupt, BrokenPipeError):
         _note("ended")
@@ -127,7 +137,9 @@ def _run(server: Server, command: Sequence[str], args: argparse.Namespace) -> in
             process = subprocess.Popen(command, env=environ)
         except OSError as error:
             return _fail(LOCAL, f"{command[0]}: {error.strerror}")
-        signal.signal(signal.SIGINT, lambda *_: None)  # a terminal's Ctrl-C reaches the command by itself
+        signal.signal(
+            signal.SIGINT, lambda *_: None
+        )  # a terminal's Ctrl-C reaches the command by itself
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         code = process.wait()
     server.shutdown()
@@ -135,7 +147,11 @@ def _run(server: Server, command: Sequence[str], args: argparse.Namespace) -> in
 
 
 def _without_account(environ: Mapping[str, str]) -> dict[str, str]:
-    named = {name for name in environ if name.startswith(("LGP_", "LEADGENIUS_")) and name.endswith("_FILE")}
+    named = {
+        name
+        for name in environ
+        if name.startswith(("LGP_", "LEADGENIUS_")) and name.endswith("_FILE")
+    }
     return {name: value for name, value in environ.items() if name not in (*PRIVATE, *named)}
 
 
@@ -157,15 +173,47 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--port", type=_number, help=f"port on 127.0.0.1; 0 takes a free one (default {PORT}; with COMMAND 0)")
-    add("--db", type=Path, metavar="PATH", help="SQLite file (default: sandbox/sandbox.sqlite3 in the state directory)")
+    add(
+        "--port",
+        type=_number,
+        help=f"port on 127.0.0.1; 0 takes a free one (default {PORT}; with COMMAND 0)",
+    )
+    add(
+        "--db",
+        type=Path,
+        metavar="PATH",
+        help="SQLite file (default: sandbox/sandbox.sqlite3 in the state directory)",
+    )
     add("--reset", action="store_true", help="throw the data away and start with the demo data")
-    add("--demo-leads", type=_number, metavar="N", help=f"leads of the main company in new data (default {demo.LEADS})")
-    add("--limits", metavar="LIMITS", help="requests/seconds,… such as 5/10; fixed:5/10 is a window that opens at once")
-    add("--no-rate-limit", action="store_false", dest="rate_limit", help="count no calls, send no X-RateLimit headers")
-    add("--allow-duplicates", action="store_true", help="take the same e-mail twice within a client")
+    add(
+        "--demo-leads",
+        type=_number,
+        metavar="N",
+        help=f"leads of the main company in new data (default {demo.LEADS})",
+    )
+    add(
+        "--limits",
+        metavar="LIMITS",
+        help="requests/seconds,… such as 5/10; fixed:5/10 is a window that opens at once",
+    )
+    add(
+        "--no-rate-limit",
+        action="store_false",
+        dest="rate_limit",
+        help="count no calls, send no X-RateLimit headers",
+    )
+    add(
+        "--allow-duplicates", action="store_true", help="take the same e-mail twice within a client"
+    )
     fault = "fail on purpose, see below"
-    add("--fault", action="append", default=[], dest="faults", metavar="'METHOD PATH=WHAT*N'", help=fault)
+    add(
+        "--fault",
+        action="append",
+        default=[],
+        dest="faults",
+        metavar="'METHOD PATH=WHAT*N'",
+        help=fault,
+    )
     return parser
 
 

@@ -6,7 +6,6 @@ Keys, tokens and passwords are stored as SHA-256 digests: they are random or bel
 from __future__ import annotations
 
 import hashlib
-import hmac
 import math
 import secrets
 import sqlite3
@@ -21,6 +20,12 @@ from sandbox.routes import Call, Caller, handles
 TOKEN_SECONDS = 3600
 FAILURES_ALLOWED = 5
 FAILURE_SECONDS = 15 * 60
+CREDENTIAL = {  # the owner of a credential of each scope, by its digest
+    "agent": """SELECT company_id, user_id, role, 9e99 AS expires FROM agent_keys
+        JOIN users ON users.id = user_id WHERE digest = ?""",
+    "system": "SELECT company_id, '' AS user_id, '' AS role, 9e99 AS expires FROM amplify_keys WHERE digest = ?",
+    "root": "SELECT company_id, user_id, role, expires FROM tokens JOIN users ON users.id = user_id WHERE digest = ?",
+}
 
 
 def digest(secret: str) -> str:
@@ -32,53 +37,43 @@ def identify(db: sqlite3.Connection, environ: Mapping[str, Any], now: float) -> 
 
     Both together are accepted when they are the same key, because the vendor's own scripts send both.
     """
-    key, bearer = environ.get("HTTP_X_API_KEY", "").strip(), _bearer(environ.get("HTTP_AUTHORIZATION", "").strip())
-    if key and bearer and digest(key) != digest(bearer):
-        raise Refusal("UNAUTHORIZED", "Two different credentials were sent; send exactly one")
-    if not key and not bearer:
+    key, bearer = (
+        environ.get("HTTP_X_API_KEY", "").strip(),
+        _bearer(environ.get("HTTP_AUTHORIZATION", "").strip()),
+    )
+    given = key or bearer
+    if not given:
         raise Refusal("UNAUTHORIZED", "No credential was sent")
-    if (key or bearer).startswith("lgp_"):
-        return _agent(db, digest(key or bearer))
-    return _system(db, digest(key)) if key else _user(db, digest(bearer), now)
+    if key and bearer and key != bearer:
+        raise Refusal("UNAUTHORIZED", "Two different credentials were sent; send exactly one")
+    kind = "agent" if given.startswith("lgp_") else "system" if key else "root"
+    row = db.execute(CREDENTIAL[kind], (digest(given),)).fetchone()
+    if row is None:
+        raise Refusal("UNAUTHORIZED", "This credential is not known")
+    if row["expires"] <= now:
+        raise Refusal("UNAUTHORIZED", "This token has expired; log in again")
+    # A new token is the same user, whose calls are counted together.
+    counted = row["user_id"] if kind == "root" else digest(given)
+    return Caller(kind, counted, row["company_id"], row["user_id"], row["role"])
 
 
 def _bearer(value: str) -> str:
     kind, _, token = value.partition(" ")
     if value and (kind.lower() != "bearer" or not token.strip()):
-        raise Refusal("UNAUTHORIZED", "The Authorization header must be: Bearer, a space, and the credential")
+        raise Refusal(
+            "UNAUTHORIZED", "The Authorization header must be: Bearer, a space, and the credential"
+        )
     return token.strip()
-
-
-def _agent(db: sqlite3.Connection, key: str) -> Caller:
-    query = "SELECT users.* FROM agent_keys JOIN users ON users.id = user_id WHERE digest = ?"
-    row = db.execute(query, (key,)).fetchone()
-    if row is None:
-        raise Refusal("UNAUTHORIZED", "This agent key is not known")
-    return Caller("agent", "key:" + key, row["company_id"], row["id"], row["role"])
-
-
-def _system(db: sqlite3.Connection, key: str) -> Caller:
-    row = db.execute("SELECT company_id FROM amplify_keys WHERE digest = ?", (key,)).fetchone()
-    if row is None:
-        raise Refusal("UNAUTHORIZED", "This API key is not known")
-    return Caller("system", "amplify:" + key, row["company_id"])
-
-
-def _user(db: sqlite3.Connection, token: str, now: float) -> Caller:
-    query = "SELECT users.*, expires FROM tokens JOIN users ON users.id = user_id WHERE digest = ?"
-    row = db.execute(query, (token,)).fetchone()
-    if row is None:
-        raise Refusal("UNAUTHORIZED", "This token is not valid")
-    if row["expires"] <= now:
-        raise Refusal("UNAUTHORIZED", "This token has expired; log in again")
-    return Caller("root", "user:" + row["id"], row["company_id"], row["id"], row["role"])
 
 
 def new_token(db: sqlite3.Connection, user: str, now: float, seconds: float = TOKEN_SECONDS) -> str:
     """A random token that opens the user's keys until it expires; expired ones are cleared away."""
     token = secrets.token_urlsafe(48)
     db.execute("DELETE FROM tokens WHERE expires <= ?", (now,))
-    db.execute("INSERT INTO tokens(digest, user_id, expires) VALUES (?, ?, ?)", (digest(token), user, now + seconds))
+    db.execute(
+        "INSERT INTO tokens(digest, user_id, expires) VALUES (?, ?, ?)",
+        (digest(token), user, now + seconds),
+    )
     return token
 
 
@@ -88,15 +83,19 @@ def login(call: Call) -> Answer:
     email = call.body["email"].casefold()
     if (wait := _locked_for(call, email)) == 0:
         row = call.db.execute("SELECT id, password FROM users WHERE email = ?", (email,)).fetchone()
-        if row and hmac.compare_digest(digest(call.body["password"]), row["password"] or ""):
+        if row and row["password"] == digest(call.body["password"]):
             call.db.execute("DELETE FROM failed_logins WHERE email = ?", (email,))
-            return reply(jwt_token=new_token(call.db, row["id"], call.now), expires_in=TOKEN_SECONDS)
+            return reply(
+                jwt_token=new_token(call.db, row["id"], call.now), expires_in=TOKEN_SECONDS
+            )
         call.db.execute("INSERT INTO failed_logins(email, at) VALUES (?, ?)", (email, call.now))
         wait = _locked_for(call, email)
     # Answered, not raised: a refusal that leaves the handler takes back what it wrote, and the count must stay.
     if wait:
         headers = [("Retry-After", str(wait))]
-        return Refusal("RATE_LIMITED", "Too many failed logins for this e-mail; wait", headers=headers).answer()
+        return Refusal(
+            "RATE_LIMITED", "Too many failed logins for this e-mail; wait", headers=headers
+        ).answer()
     return Refusal("UNAUTHORIZED", "E-mail or password is wrong").answer()
 
 

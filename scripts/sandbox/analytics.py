@@ -120,7 +120,11 @@ def _funnel(call: Call, period: Period) -> Record:
     counts = counted(cohort)
     before = [None, *list(counts.values())[:-1]]
     stages = [
-        {"stage": stage, "count": count, "conversionRate": None if above is None else rate(count, above)}
+        {
+            "stage": stage,
+            "count": count,
+            "conversionRate": None if above is None else rate(count, above),
+        }
         for (stage, count), above in zip(counts.items(), before, strict=True)
     ]
     return {
@@ -147,7 +151,10 @@ def _dates(period: Period) -> dict[str, str]:
 def _period(call: Call, given: Mapping[str, Any], code: str) -> Period:
     """The whole UTC days asked for: 30 of them when one end or both are missing."""
     check_dates(given, code)
-    start, end = (date.fromisoformat(given[name]) if name in given else None for name in ("startDate", "endDate"))
+    start, end = (
+        date.fromisoformat(given[name]) if name in given else None
+        for name in ("startDate", "endDate")
+    )
     reach = timedelta(days=DEFAULT_DAYS - 1)
     if start is None:
         end = end or datetime.fromtimestamp(call.now, timezone.utc).date()
@@ -160,34 +167,53 @@ def trends(call: Call) -> Answer:
     """One entry for each day, ISO week or month of the period, also the empty ones; a lead counts where it began."""
     granularity = call.query.get("granularity", "day")
     period = _period(call, call.query, "INVALID_PARAMETER")
-    found: dict[str, list[sqlite3.Row]] = {day.isoformat(): [] for day in _starts(period, granularity)}
+    found: dict[str, list[sqlite3.Row]] = {
+        day.isoformat(): [] for day in _starts(period, granularity)
+    }
     for row in _of_period(call, period):
-        found[_first(date.fromisoformat(row["created_at"][:10]), granularity).isoformat()].append(row)
+        found[_first(date.fromisoformat(row["created_at"][:10]), granularity).isoformat()].append(
+            row
+        )
     series = [_point(day, rows) for day, rows in found.items()]
     return reply(data={"granularity": granularity, "period": _dates(period), "series": series})
 
 
 def _point(day: str, rows: Cohort) -> Record:
     counts = counted(rows)
-    return {"periodStart": day, **counts, "conversionRate": rate(counts["converted"], counts["new"])}
+    return {
+        "periodStart": day,
+        **counts,
+        "conversionRate": rate(counts["converted"], counts["new"]),
+    }
 
 
 def _first(day: date, granularity: str) -> date:
     """The first day of the day's own week or month."""
     if granularity == "month":
         return day.replace(day=1)
-    return day - timedelta(days=min(day.weekday(), day.toordinal() - 1)) if granularity == "week" else day
+    return (
+        day - timedelta(days=min(day.weekday(), day.toordinal() - 1))
+        if granularity == "week"
+        else day
+    )
 
 
 def _starts(period: Period, granularity: str) -> list[date]:
     # 32 days after a first of the month lies in the next month, whatever the month.
     step = timedelta(days={"day": 1, "week": 7, "month": 32}[granularity])
     found = [_first(period[0], granularity)]
-    while date.max - found[-1] >= step and (after := _first(found[-1] + step, granularity)) <= period[1]:
+    while (
+        date.max - found[-1] >= step
+        and (after := _first(found[-1] + step, granularity)) <= period[1]
+    ):
         found.append(after)
         if len(found) > MOST_PERIODS:
             problem = f"gives more than {MOST_PERIODS} points; take a coarser one or a shorter span"
-            raise Refusal("INVALID_PARAMETER", "The span is too long for this granularity", [("granularity", problem)])
+            raise Refusal(
+                "INVALID_PARAMETER",
+                "The span is too long for this granularity",
+                [("granularity", problem)],
+            )
     return found
 
 
@@ -231,5 +257,7 @@ def _csv(rows: Sequence[Record]) -> str:
     writer.writerow(columns)
     for row in rows:
         cells = [row.get(name) for name in columns]
-        writer.writerow([json.dumps(cell) if isinstance(cell, (list, dict)) else cell for cell in cells])
+        writer.writerow(
+            [json.dumps(cell) if isinstance(cell, (list, dict)) else cell for cell in cells]
+        )
     return out.getvalue()

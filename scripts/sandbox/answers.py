@@ -23,7 +23,6 @@ STATUS_OF_CODE = {
 }  # every other code is a 400
 DEFAULT_SIZE, LARGEST_SIZE = 20, 100
 LARGEST_PAGE = 10**15  # beyond it SQLite could not hold the offset; the page is empty anyway
-JSON = "application/json; charset=utf-8"
 
 Headers = Sequence[tuple[str, str]]
 
@@ -34,7 +33,6 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     headers: Headers = ()
-    content_type: str = JSON
     drop: str = ""
 
 
@@ -59,7 +57,11 @@ class Refusal(Exception):
         """The error envelope: success, error, code, details (one entry for each bad field), requestId."""
         details = {"details": self.details} if self.details else {}
         envelope = {"success": False, "error": str(self), "code": self.code, **details}
-        return Answer(self.status, encode({**envelope, "requestId": f"req-{secrets.token_hex(8)}"}), self.headers)
+        return Answer(
+            self.status,
+            encode({**envelope, "requestId": f"req-{secrets.token_hex(8)}"}),
+            self.headers,
+        )
 
 
 def encode(value: Any) -> bytes:
@@ -98,5 +100,10 @@ class Page(NamedTuple):
     def answer(self, rows: Sequence[Any], total: int) -> Answer:
         """success, data, pagination {page, pageSize, totalItems, totalPages}; `rows` are those of this page."""
         pages = -(-total // self.size)
-        facts = {"page": self.number, "pageSize": self.size, "totalItems": total, "totalPages": pages}
+        facts = {
+            "page": self.number,
+            "pageSize": self.size,
+            "totalItems": total,
+            "totalPages": pages,
+        }
         return reply(data=rows, pagination=facts)

@@ -5,26 +5,28 @@ from __future__ import annotations
 import json
 import os
 import re
-import sqlite3
-import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from contract.operations import Operation
 from leadgenius.settings import iso
 from sandbox import accounts, analytics, demo, jobs, leads, resources, routes, store
 from sandbox.answers import Answer, Refusal
 from sandbox.faults import PHRASES, Fault, segments_of
-from sandbox.limits import Allowance, Limits
+from sandbox.limits import Limits
 from sandbox.routes import Call, Caller
 
 HANDLING = (accounts, analytics, jobs, leads, resources)  # importing them fills routes.HANDLERS
 LARGEST_BODY = 5 * 1024 * 1024  # bytes; the sandbox's own choice, the vendor states none
+# No type at all counts as JSON.
+JSON_TYPE = re.compile(
+    r'(\s*application/([\w.+-]+\+)?json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?)?', re.IGNORECASE
+)
 BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 Environ = Mapping[str, Any]
@@ -39,9 +41,8 @@ class Sandbox:
     client. `demo_leads` is the size of the main company when the database is made. Raises OSError and sqlite3.Error
     when it cannot be.
 
-    As WSGI it reads `environ["RAW_URI"]`, the undecoded request target, where a server supplies it: PATH_INFO cannot
-    tell `/leads/a%2Fb` from `/leads/a/b`. A fault that needs a socket is given to `environ["sandbox.drop"]`, a
-    function of one word (reset, close, stall, truncate); without one the answer is 503.
+    It is a WSGI application that reads `RAW_URI`, the undecoded request target: PATH_INFO cannot tell `/leads/a%2Fb`
+    from `/leads/a/b`. A fault that needs a socket is the `drop` of what `answer` returns; through WSGI it is a 503.
     """
 
     def __init__(
@@ -57,50 +58,53 @@ class Sandbox:
     ) -> None:
         self.database = Path(database)
         self.clock = clock
-        self.limits = Limits(limits or os.environ.get("LGP_RATE_LIMITS", "")) if rate_limit else None
+        self.limits = (
+            Limits(limits or os.environ.get("LGP_RATE_LIMITS", "")) if rate_limit else None
+        )
         self.faults = [Fault(text) for text in faults]
         self.allow_duplicates = allow_duplicates
         self.is_new = demo.make(self.database, clock(), demo_leads)
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        answer = self._answer(environ)
-        if answer.drop and "sandbox.drop" in environ:
-            environ["sandbox.drop"](answer.drop)
-        elif answer.drop:
-            answer = Refusal("SERVICE_UNAVAILABLE", "The connection was to break here").answer()
-        content = self.send(answer, start_response)
-        return [b""] if environ.get("REQUEST_METHOD") == "HEAD" else content
-
-    def send(self, answer: Answer, start_response: Callable[..., Any]) -> list[bytes]:
-        """Start the response with the headers that every answer carries; returns its body."""
-        headers = dict([*self._marks(None), *answer.headers])
-        length = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body))}
-        status = f"{answer.status} {PHRASES.get(answer.status, 'Unknown')}"
-        start_response(status, [*length.items(), *headers.items()])
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> list[bytes]:
+        answer = self.answer(environ)
+        if answer.drop:
+            answer = self.marked(
+                Refusal("SERVICE_UNAVAILABLE", "The connection was to break here").answer()
+            )
+        start_response(
+            f"{answer.status} {PHRASES.get(answer.status, 'Unknown')}", list(answer.headers)
+        )
         return [answer.body]
 
-    def _marks(self, allowance: Allowance | None) -> list[tuple[str, str]]:
-        """That this is the sandbox, and what is left of the limits."""
-        if self.limits and allowance is None:
-            allowance = self.limits.untouched(self.clock())
-        return [("X-LeadGenius-Sandbox", "1"), *(allowance.headers() if allowance else ())]
-
-    def _answer(self, environ: Environ) -> Answer:
-        """The answer, or what a fault makes of it."""
+    def answer(self, environ: Environ) -> Answer:
+        """The answer to a request, or what a fault makes of it."""
         try:
-            path, query = _target(environ)
+            path, query = _target(environ["RAW_URI"])
 
             def perform(keep: bool = True, lag: float = 0.0) -> Answer:
                 return self._perform(environ, path, query, keep, lag)
 
-            for fault in self.faults:
-                if fault.take(environ["REQUEST_METHOD"], segments_of(path)):
-                    return fault.answer(perform)
-            return perform()
+            faults = (
+                one for one in self.faults if one.take(environ["REQUEST_METHOD"], segments_of(path))
+            )
+            fault = next(faults, None)
+            answer = fault.answer(perform) if fault else perform()
         except Exception:
             # A defect of ours: whole on the server's own log, and for the client a bare 500.
-            traceback.print_exc(file=environ.get("wsgi.errors", sys.stderr))
-            return Refusal("INTERNAL", "The sandbox failed; its own log says why").answer()
+            traceback.print_exc()
+            answer = Refusal("INTERNAL", "The sandbox failed; its own log says why").answer()
+        answer = self.marked(answer)
+        return answer._replace(body=b"") if environ["REQUEST_METHOD"] == "HEAD" else answer
+
+    def marked(self, answer: Answer) -> Answer:
+        """The answer with the headers that every answer carries; limits are untouched where no call was counted."""
+        limits = self.limits.untouched(self.clock()).headers() if self.limits else ()
+        own = {
+            "Content-Type": "application/json; charset=utf-8",
+            "Content-Length": str(len(answer.body)),
+        }
+        headers = {**own, "X-LeadGenius-Sandbox": "1", **dict(limits), **dict(answer.headers)}
+        return answer._replace(headers=list(headers.items()))
 
     def _perform(self, environ: Environ, path: str, query: str, keep: bool, lag: float) -> Answer:
         now, allowance = self.clock(), None
@@ -108,9 +112,11 @@ class Sandbox:
             operation, record = routes.find(environ["REQUEST_METHOD"], _segments(path))
             with closing(store.connect(self.database)) as db:
                 caller = Caller()
-                if not routes.needs_no_credential(operation):
+                if operation.id != routes.OPEN:
                     caller = accounts.identify(db, environ, now)
-                    allowance = self._count(db, caller, now)
+                    if self.limits:
+                        with store.transaction(db):
+                            allowance = self.limits.take(db, caller.credential, now)
                 routes.admit(operation, caller, allowance)
                 given = routes.clean_query(operation, _pairs(query))
                 body = _body(environ, operation, caller)
@@ -119,13 +125,8 @@ class Sandbox:
                 answer = _run(operation, call, keep)
         except Refusal as refusal:
             answer = refusal.answer()
-        return answer._replace(headers=[*self._marks(allowance), *answer.headers])
-
-    def _count(self, db: sqlite3.Connection, caller: Caller, now: float) -> Allowance | None:
-        if self.limits is None:
-            return None
-        with store.transaction(db):
-            return self.limits.take(db, caller.credential, now)
+        limits = allowance.headers() if allowance else ()
+        return answer._replace(headers=[*limits, *answer.headers])
 
 
 def _run(operation: Operation, call: Call, keep: bool) -> Answer:
@@ -138,12 +139,8 @@ def _run(operation: Operation, call: Call, keep: bool) -> Answer:
 # Reading a request off the WSGI environ. Whatever is malformed is refused with a 4xx.
 
 
-def _target(environ: Environ) -> tuple[str, str]:
-    """The undecoded path and query. RAW_URI may be a path or a whole URL; without it PATH_INFO has to do."""
-    raw: str | None = environ.get("RAW_URI")
-    if raw is None:
-        path = quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"))
-        return path, environ.get("QUERY_STRING", "")
+def _target(raw: str) -> tuple[str, str]:
+    """The undecoded path and query of a request target, which may be a path or a whole URL."""
     if not raw.startswith("/"):
         raw = "/" + raw.partition("://")[2].partition("/")[2]
     path, _, query = raw.partition("#")[0].partition("?")
@@ -158,17 +155,12 @@ def _segments(path: str) -> list[str]:
 def _pairs(query: str) -> dict[str, str]:
     """The parameters of the query. One that is doubled or empty is a caller's mistake, and guessing would hide it."""
     found: dict[str, str] = {}
-    problems = []
-    for part in filter(None, query.split("&")):
-        raw_name, _, raw_value = part.replace("+", " ").partition("=")
-        name = _decoded(raw_name, "query")
-        if name in found:
-            problems.append((name, "is given twice"))
-        found[name] = _decoded(raw_value, name)
-        if not found[name]:
-            problems.append((name, "must not be empty"))
-    if problems:
-        raise Refusal("INVALID_PARAMETER", "Parameters of the query are doubled or empty", problems)
+    for part in filter(None, query.replace("+", " ").split("&")):
+        name, _, value = (_decoded(one, "query") for one in part.partition("="))
+        if name in found or not value:
+            problem = "is given twice" if name in found else "must not be empty"
+            raise Refusal("INVALID_PARAMETER", f"A parameter {problem}", [(name, problem)])
+        found[name] = value
     return found
 
 
@@ -187,7 +179,8 @@ def _body(environ: Environ, operation: Operation, caller: Caller) -> dict[str, A
     if operation.body is None:
         return {}
     length = _length(environ)
-    _check_type(environ.get("CONTENT_TYPE", ""))
+    if not JSON_TYPE.fullmatch(environ.get("CONTENT_TYPE", "")):
+        raise Refusal("UNSUPPORTED_MEDIA_TYPE", "The body must be application/json in UTF-8")
     raw = environ["wsgi.input"].read(length)
     try:
         if len(raw) < length:
@@ -195,7 +188,9 @@ def _body(environ: Environ, operation: Operation, caller: Caller) -> dict[str, A
         body = json.loads(raw.decode("utf-8"))
         routes.check_encodable(body)
     except (ValueError, RecursionError):
-        raise Refusal("INVALID_JSON", "The body is not valid JSON in UTF-8 of the stated length") from None
+        raise Refusal(
+            "INVALID_JSON", "The body is not valid JSON in UTF-8 of the stated length"
+        ) from None
     return routes.clean_body(operation, caller, body)
 
 
@@ -206,12 +201,3 @@ def _length(environ: Environ) -> int:
     if len(stated) > 15 or int(stated) > LARGEST_BODY:
         raise Refusal("PAYLOAD_TOO_LARGE", f"A body may have at most {LARGEST_BODY} bytes")
     return int(stated)
-
-
-def _check_type(value: str) -> None:
-    """No type at all counts as JSON."""
-    kind, _, rest = value.lower().partition(";")
-    charset = re.search(r'charset\s*=\s*"?([^";\s]*)', rest)
-    json_like = not kind.strip() or re.fullmatch(r"application/([\w.+-]+\+)?json", kind.strip())
-    if not json_like or (charset and charset[1] not in ("utf-8", "utf8")):
-        raise Refusal("UNSUPPORTED_MEDIA_TYPE", "The body must be application/json in UTF-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sqlite3
 import string
 import unicodedata
@@ -17,13 +18,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from leadgenius.settings import iso
 from sandbox import accounts, jobs, leads, store
 from sandbox.routes import MASTER_ADMIN
 from sandbox.store import Record, pack
-
 
 SEED = "leadgenius sandbox 1"
 DAY = 86400.0
@@ -39,11 +38,14 @@ WAYS = {  # what a lead passes after new: its weight
     "unqualified": 8,
     "qualified unqualified": 4,
 }
-DAYS_UNTIL = {"qualified": (0.5, 6), "contacted": (0.5, 8), "converted": (4, 24), "unqualified": (1, 9)}
-CLIENTS = {"client_aurora": 5, "client_brightwater": 3, "client_cedarline": 2}
+DAYS_UNTIL = {
+    "qualified": (0.5, 6),
+    "contacted": (0.5, 8),
+    "converted": (4, 24),
+    "unqualified": (1, 9),
+}
 
-# Names, companies and the records beside leads, as they stand; _details adds what is drawn or dated.
-DATA: dict[str, Any] = json.loads(Path(__file__).with_name("demo.json").read_text(encoding="utf-8"))
+DATA = jobs.INVENTED
 
 
 def _letters(name: str, length: int, alphabet: str = "0123456789abcdef") -> str:
@@ -59,8 +61,14 @@ CREDENTIALS: dict[str, str] = {
     "other_email": "owner@kestrel.example",
     "other_company_id": f"company-1751328000000-{_letters('other company', 7, ALPHANUMERIC)}",
     "other_amplify_api_key": "da2-" + _letters("other amplify key", 26, ALPHANUMERIC),
-    **{f"{whose}password": "sandbox-" + _letters(f"{whose}password", 12) for whose in ("", "user_", "other_")},
-    **{f"{whose}api_key": "lgp_" + _letters(f"{whose}api key", 64) for whose in ("", "user_", "other_")},
+    **{
+        f"{whose}password": "sandbox-" + _letters(f"{whose}password", 12)
+        for whose in ("", "user_", "other_")
+    },
+    **{
+        f"{whose}api_key": "lgp_" + _letters(f"{whose}api key", 64)
+        for whose in ("", "user_", "other_")
+    },
 }
 
 
@@ -69,7 +77,9 @@ def make(database: Path, now: float, number: int | None = None, reset: bool = Fa
 
     Returns whether it was made now; see `store.prepare`, also for what it raises.
     """
-    return store.prepare(database, lambda db: Demo(db, now, LEADS if number is None else number).fill(), reset)
+    return store.prepare(
+        database, lambda db: Demo(db, now, LEADS if number is None else number).fill(), reset
+    )
 
 
 class Demo:
@@ -83,13 +93,14 @@ class Demo:
 
     def fill(self) -> None:
         first, second = CREDENTIALS["company_id"], CREDENTIALS["other_company_id"]
-        admin, member, other = self.id(), self.id(), self.id()
+        admin = self._user("", MASTER_ADMIN, first, 420)
+        member = self._user("user_", "user", first, 300)
+        other = self._user("other_", "admin", second, 230)
         rows = [(first, "Fernhill Demand Partners", admin, self.ago(420))]
         rows += [(second, "Kestrel Outreach", other, self.ago(230))]
-        self.db.executemany("INSERT INTO companies(id, name, owner, created_at) VALUES (?, ?, ?, ?)", rows)
-        self._user("", admin, MASTER_ADMIN, first, 420)
-        self._user("user_", member, "user", first, 300)
-        self._user("other_", other, "admin", second, 230)
+        self.db.executemany(
+            "INSERT INTO companies(id, name, owner, created_at) VALUES (?, ?, ?, ?)", rows
+        )
         campaigns = self._records(first, admin)
         self._records(second, other, most=1)
         # The owners share the leads evenly, so that each misses older ones of the other's beyond the search depth.
@@ -106,50 +117,44 @@ class Demo:
     def ago(self, days: float) -> str:
         return iso(self.today - days * DAY)
 
-    def _user(self, whose: str, user: str, role: str, company: str, age: int) -> None:
-        """A user with a password and an agent key; the owner of a company with its Amplify key."""
+    def _user(self, whose: str, role: str, company: str, age: int) -> str:
+        """A user with a password and an agent key; the owner of a company with its Amplify key. Returns the id."""
+        user, key = self.id(), CREDENTIALS[whose + "api_key"]
         query = """INSERT INTO users(id, email, password, role, company_id, status, created_at)
             VALUES (?, ?, ?, ?, ?, 'active', ?)"""
         password = accounts.digest(CREDENTIALS[whose + "password"])
-        self.db.execute(query, (user, CREDENTIALS[whose + "email"], password, role, company, self.ago(age)))
-        key = CREDENTIALS[whose + "api_key"]
+        self.db.execute(
+            query, (user, CREDENTIALS[whose + "email"], password, role, company, self.ago(age))
+        )
         texts = {"name": "Prospecting agent", "description": "Nightly list building"}
         shown = {"id": self.id(), **texts, "keyPrefix": key[:10], "createdAt": self.ago(100)}
         accounts.store_key(self.db, key, user, shown)
         if bulk := CREDENTIALS.get(whose + "amplify_api_key"):
             query = "INSERT INTO amplify_keys(digest, company_id) VALUES (?, ?)"
             self.db.execute(query, (accounts.digest(bulk), company))
+        return user
 
     def _records(self, company: str, owner: str, most: int = 100) -> list[str]:
         """The company's records beside leads, at most so many of each kind; returns the ids of its campaigns."""
-        named = [{"accountName": name} for name in DATA["companies"][:24]]
-        for place, (kind, rows) in enumerate({**DATA["records"], "target account": named}.items()):
-            made: list[Record] = []
+        text = re.sub(r"@(date|time) ([-0-9.]+)", self._dated, json.dumps(DATA["records"]))
+        ids = {}
+        for place, (kind, rows) in enumerate(json.loads(text).items()):
             for number, row in enumerate(rows[:most]):
                 at = self.ago(380 - 40 * place - number * (60 // len(rows)))
-                more = {"company_id": company, "owner": owner, "createdAt": at, "updatedAt": at}
-                made.append({"id": self.id(), **row, **self._details(kind, row), **more})
-            store.add_records(self.db, kind, made)
-        query = "SELECT id FROM records WHERE kind = 'campaign' AND company_id = ? ORDER BY seq"
-        return [row["id"] for row in self.db.execute(query, (company,))]
+                row |= {
+                    "id": self.id(),
+                    "company_id": company,
+                    "owner": owner,
+                    "createdAt": at,
+                    "updatedAt": at,
+                }
+            store.add_records(self.db, kind, rows[:most])
+            ids[kind] = [row["id"] for row in rows[:most]]
+        return ids["campaign"]
 
-    def _details(self, kind: str, row: Record) -> Record:
-        """The fields that are drawn, or take their time from the day of creation."""
-        draw, start = self.rng.randrange, self.rng.randrange(60, 200)
-        if kind == "campaign":
-            goals = {"targetAccounts": draw(20, 80), "targetPipeline": draw(50, 400) * 1000}
-            return {"startDate": self.ago(start)[:10], "endDate": self.ago(start - 240)[:10], "goals": goals}
-        if kind == "target account":
-            scores = {score: draw(5, 100) for score in ("intentScore", "engagementScore", "fitScore")}
-            industry, tier = self.rng.choice(jobs.INDUSTRIES), self.rng.choice("ABC")
-            return {"domain": domain(row["accountName"]), "industry": industry, "tier": tier, **scores}
-        note = {"from": "researcher", "to": "writer", "at": self.ago(1), "note": "Budget holder found"}
-        every: dict[str, Record] = {
-            "workflow": {"handoffs": [note]},
-            "integration": {"lastSyncAt": self.ago(0.2)},
-            "webhook": {"secret": f"whsec_{self.rng.getrandbits(128):032x}"},
-        }
-        return every.get(kind, {})
+    def _dated(self, found: re.Match[str]) -> str:
+        """`@date 30` and `@time 0.5` are so many days ago."""
+        return self.ago(float(found[2]))[: 10 if found[1] == "date" else None]
 
     def _times(self) -> list[float]:
         """When the main company's leads came, oldest first; the last two are those that the documents name."""
@@ -161,7 +166,11 @@ class Demo:
         return [*sorted(winter + recent + spread), self.today - 7200, self.today - 3600]
 
     def _leads(
-        self, times: Sequence[float], company: str, owners: Sequence[str], campaigns: Sequence[str | None]
+        self,
+        times: Sequence[float],
+        company: str,
+        owners: Sequence[str],
+        campaigns: Sequence[str | None],
     ) -> None:
         """Leads of the company, oldest first; of the main one the newest two are lead_2 and lead_1, not enriched."""
 
@@ -172,7 +181,10 @@ class Demo:
                 lead = self._lead(f"lead_{1 - place}" if named else self.id(), passed)
                 for kind in () if named else jobs.TYPES:
                     lead |= jobs.enriched(kind, lead) if self.rng.random() < 0.7 else {}
-                lead |= {"company_id": company, "owner": owners[0] if named else self.rng.choice(owners)}
+                lead |= {
+                    "company_id": company,
+                    "owner": owners[0] if named else self.rng.choice(owners),
+                }
                 campaign = self.rng.choice(campaigns)
                 yield lead | ({"campaignId": campaign} if campaign else {}), passed
 
@@ -205,7 +217,7 @@ class Demo:
             "phoneNumber": f"+44 20 7946 {self.rng.randrange(1000):04d}",  # a range that is given to nobody
             "linkedinUrl": "https://www.linkedin.com/in/" + email.split("@")[0].replace(".", "-"),
             "status": passed[-1][0],
-            "client_id": self._client(),
+            "client_id": self.rng.choice(DATA["clients"]),
             "createdAt": passed[0][1],
             "updatedAt": passed[-1][1],
         }
@@ -222,14 +234,15 @@ class Demo:
         number = self.addresses[address]
         return first, last, address.replace("@", f"{number}@") if number > 1 else address, company
 
-    def _client(self) -> str:
-        return self.rng.choices(list(CLIENTS), list(CLIENTS.values()))[0]
-
     def _sources(self, company: str, owner: str, number: int) -> None:
         times = sorted(self.today - self.rng.random() * SPAN_DAYS * DAY for _ in range(number))
         rows = [self._source(place, at, company, owner) for place, at in enumerate(times, 1)]
-        query = "INSERT INTO source_leads(company_id, client_id, created_at, doc) VALUES (?, ?, ?, ?)"
-        self.db.executemany(query, [(company, row["client_id"], row["importedAt"], pack(row)) for row in rows])
+        query = (
+            "INSERT INTO source_leads(company_id, client_id, created_at, doc) VALUES (?, ?, ?, ?)"
+        )
+        self.db.executemany(
+            query, [(company, row["client_id"], row["importedAt"], pack(row)) for row in rows]
+        )
 
     def _source(self, number: int, at: float, company: str, owner: str) -> Record:
         first, last, email, employer = self._person()
@@ -241,7 +254,7 @@ class Demo:
             "rawName": f"{first} {last}",
             "email": email,
             "companyName": employer,
-            "client_id": self._client(),
+            "client_id": self.rng.choice(DATA["clients"]),
             "company_id": company,
             "owner": owner,
             "importedAt": iso(at),

@@ -21,7 +21,9 @@ from sandbox.app import Sandbox
 from sandbox.demo import CREDENTIALS
 
 ORIGIN = "https://sandbox.invalid"
-TOKEN_SECONDS = 365 * 86400.0  # the account is logged in from the first run on, and there is nobody to log in again
+TOKEN_SECONDS = (
+    365 * 86400.0
+)  # the account is logged in from the first run on, and there is nobody to log in again
 
 
 class Embedded:
@@ -49,7 +51,9 @@ def open_embedded(environ: Mapping[str, str], state: Path) -> Embedded:
 
     Raises OSError and sqlite3.Error when it cannot be made, ValueError for a malformed LGP_RATE_LIMITS.
     """
-    return Embedded(Sandbox(state / "sandbox" / "sandbox.sqlite3", limits=environ.get("LGP_RATE_LIMITS")))
+    return Embedded(
+        Sandbox(state / "sandbox" / "sandbox.sqlite3", limits=environ.get("LGP_RATE_LIMITS"))
+    )
 
 
 class Adapter(BaseAdapter):
@@ -59,17 +63,15 @@ class Adapter(BaseAdapter):
         super().__init__()
         self._app = app
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
         """One request through the application; see requests.adapters.BaseAdapter."""
-        started: dict[str, Any] = {}
-        body = b"".join(
-            self._app(_environ(request), lambda status, headers: started.update(status=status, headers=headers))
-        )
-        headers = dict(started["headers"])
+        answer = self._app.answer(_environ(request))
+        content, headers = io.BytesIO(answer.body), dict(answer.headers)
         response = requests.Response()
-        response.status_code = int(started["status"][:3])
-        response.reason = started["status"][4:]
-        response.raw = HTTPResponse(io.BytesIO(body), headers=headers, preload_content=False)
+        response.status_code = answer.status
+        response.raw = HTTPResponse(content, headers=headers, preload_content=False)
         response.headers.update(headers)
         response.request, response.url = request, str(request.url)
         return response
@@ -80,7 +82,11 @@ class Adapter(BaseAdapter):
 
 def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
     body = request.body.encode() if isinstance(request.body, str) else request.body or b""
-    environ = {"REQUEST_METHOD": request.method, "RAW_URI": request.path_url, "wsgi.input": io.BytesIO(body)}
+    environ = {
+        "REQUEST_METHOD": request.method,
+        "RAW_URI": request.path_url,
+        "wsgi.input": io.BytesIO(body),
+    }
     for name, value in request.headers.items():
         key = name.upper().replace("-", "_")
         environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value

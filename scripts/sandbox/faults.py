@@ -21,7 +21,9 @@ from http import HTTPStatus
 
 from sandbox.answers import STATUS_OF_CODE, Answer, Refusal
 
-GRAMMAR = re.compile(r"([A-Za-z]+)\s+(\S+)=([a-z-]+|[45][0-9]{2}(?::[0-9]{1,6})?|lag:[0-9]{1,6})(?:\*([0-9]{1,9}))?")
+GRAMMAR = re.compile(
+    r"([A-Za-z]+)\s+(\S+)=([a-z-]+|[45][0-9]{2}(?::[0-9]{1,6})?|lag:[0-9]{1,6})(?:\*([0-9]{1,9}))?"
+)
 BEFORE = ("reset", "close", "stall")
 WORDS = (*BEFORE, "html", "stored-nothing", "truncate", "badjson", "applied-reset")
 CODE_OF_STATUS = {status: code for code, status in reversed(STATUS_OF_CODE.items())}
@@ -52,7 +54,9 @@ class Fault:
         self._lock = threading.Lock()
         if self.what[0].isalpha() and self.what not in WORDS and not self.what.startswith("lag:"):
             known = ", ".join((*WORDS, "lag:SECONDS"))
-            raise ValueError(f"a fault is a status from 400 to 599 or one of {known}, not {self.what!r}")
+            raise ValueError(
+                f"a fault is a status from 400 to 599 or one of {known}, not {self.what!r}"
+            )
 
     def take(self, method: str, path: Sequence[str]) -> bool:
         """Whether this request fails; counts atomically across threads."""
@@ -70,7 +74,7 @@ class Fault:
         if self.what in BEFORE:
             return Answer(503, b"", drop=self.what)
         if self.what == "html":
-            return Answer(200, PAGE, content_type="text/html; charset=utf-8")
+            return Answer(200, PAGE, [("Content-Type", "text/html; charset=utf-8")])
         if self.what[0].isdigit():
             return self._status()
         lag = float(self.what[4:]) if self.what.startswith("lag:") else 0.0

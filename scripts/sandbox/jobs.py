@@ -6,11 +6,13 @@ it is read; its effects are applied once, by the first request after its end, wh
 
 from __future__ import annotations
 
-import hashlib
 import json
+import random
 import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from leadgenius.settings import iso
@@ -20,23 +22,16 @@ from sandbox.routes import Call, handles
 from sandbox.store import Record, pack, transaction
 
 QUEUED_SECONDS, BASE_SECONDS, TASK_SECONDS = 0.5, 1.0, 0.01
-SERVICES = [
-    {"key": "technographic", "name": "Technology stack", "kind": "third_party", "available": True},
-    {"key": "firmographic", "name": "Company size and industry", "kind": "third_party", "available": True},
-    {"key": "contact", "name": "Contact verification", "kind": "third_party", "available": True},
-    {"key": "ai-summary", "name": "Account summary", "kind": "ai", "available": True},
-    {"key": "ai-scoring", "name": "Lead scoring", "kind": "ai", "available": False},
-]
-TECHNOLOGIES = ("PostgreSQL", "Kubernetes", "Snowflake", "React", "Terraform", "Kafka", "Django", "Redis", "dbt", "Go")
-INDUSTRIES = ("Software", "Logistics", "Manufacturing", "Healthcare", "Energy", "Retail", "Finance", "Education")
-EMAIL_STATUSES = ("valid", "valid", "valid", "risky", "unknown")
-SIZES = (12, 35, 80, 140, 260, 420, 900, 1800, 5200)
+# Names, companies, records, and what an enrichment may find.
+INVENTED: dict[str, Any] = json.loads(
+    Path(__file__).with_name("invented.json").read_text(encoding="utf-8")
+)
 TYPES = ("technographic", "firmographic", "contact")
 
 
 @handles("enrichment.services")
 def services(call: Call) -> Answer:
-    return call.page.answer(call.page.cut(SERVICES), len(SERVICES))
+    return call.page.answer(call.page.cut(INVENTED["services"]), len(INVENTED["services"]))
 
 
 @handles("enrichment.trigger")
@@ -95,7 +90,9 @@ def _progress(call: Call, job: Record, work: Record, due: float) -> Record:
 
 
 def _errors(db: sqlite3.Connection, work: Record, lead_ids: Sequence[str]) -> list[dict[str, str]]:
-    unknown = [lead for lead in lead_ids if leads.get(db, work["company"], work["user"], lead) is None]
+    unknown = [
+        lead for lead in lead_ids if leads.get(db, work["company"], work["user"], lead) is None
+    ]
     return [{"leadId": lead, "reason": "no such lead"} for lead in unknown]
 
 
@@ -124,18 +121,25 @@ def _finish(db: sqlite3.Connection, job: Record, work: Record, at: str) -> None:
     }
     if work["result"] is not None:
         job["result"] = work["result"]
-    db.execute("UPDATE jobs SET due = NULL, doc = ?, work = '' WHERE id = ?", (pack(job), job["jobId"]))
+    db.execute(
+        "UPDATE jobs SET due = NULL, doc = ?, work = '' WHERE id = ?", (pack(job), job["jobId"])
+    )
 
 
 def enriched(kind: str, lead: Mapping[str, Any]) -> Record:
     """The fields that an enrichment of this kind sets: invented, and the same for the same lead each time."""
-    number = _number(str(lead.get("companyName") or lead["id"]))
+    company = str(lead.get("companyName") or lead["id"])
     if kind == "technographic":
-        return {"technologies": [TECHNOLOGIES[(number + 3 * step) % 10] for step in range(2 + number % 4)]}
+        found = {_pick("technologies", f"{company} {place}") for place in range(4)}
+        return {"technologies": sorted(found)}
     if kind == "firmographic":
-        return {"employeeCount": SIZES[number % len(SIZES)], "industry": INDUSTRIES[number % len(INDUSTRIES)]}
-    return {"emailStatus": EMAIL_STATUSES[_number(lead["email"]) % len(EMAIL_STATUSES)]}
+        return {
+            "employeeCount": _pick("employee_counts", company),
+            "industry": _pick("industries", company),
+        }
+    return {"emailStatus": _pick("email_statuses", lead["email"])}
 
 
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+@cache
+def _pick(name: str, seed: str) -> Any:
+    return random.Random(f"{name} {seed}").choice(INVENTED[name])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import sqlite3
@@ -14,6 +13,7 @@ from typing import Any
 from contract.operations import Schema, operations, resolve
 from contract.validate import problems
 from leadgenius.settings import iso
+from sandbox.accounts import digest
 from sandbox.answers import Answer, Refusal, not_found, reply
 from sandbox.routes import Call, handles, known
 from sandbox.store import Record, get_record, pack, unpack
@@ -45,10 +45,14 @@ def folded(value: str | None) -> str | None:
 
 def add(db: sqlite3.Connection, leads: Iterable[tuple[Record, Changes]]) -> None:
     """Store leads, each with its status changes, the first one at its creation."""
-    (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'leads'").fetchone()
+    (last,) = db.execute(
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'leads'"
+    ).fetchone()
     rows, changes = [], []
     for seq, (lead, passed) in enumerate(leads, last + 1):
-        rows.append((*_columns(lead), seq, lead["company_id"], lead["owner"], lead["createdAt"], lead["id"]))
+        rows.append(
+            (*_columns(lead), seq, lead["company_id"], lead["owner"], lead["createdAt"], lead["id"])
+        )
         changes += [(seq, status, at) for status, at in passed]
     query = """INSERT INTO leads(client_id, campaign_id, status, email, company_name, doc,
         seq, company_id, owner, created_at, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -85,7 +89,10 @@ def search(call: Call) -> Answer:
     So a filter misses older leads. A lead of another company is never shown, whoever owns it.
     """
     columns = {name: column for name, column in COLUMN_OF_FILTER.items() if name in call.query}
-    found = {row["seq"]: row for row in _newest(call, ["seq", "created_at", "company_id", *columns.values()])}
+    found = {
+        row["seq"]: row
+        for row in _newest(call, ["seq", "created_at", "company_id", *columns.values()])
+    }
     rows = [row for row in found.values() if row["company_id"] in (None, call.company)]
     for name, column in columns.items():
         folds = name in ("email", "companyName")
@@ -113,7 +120,11 @@ def create(call: Call) -> Answer:
     if found := _campaign_problems(call, call.body):
         raise Refusal("VALIDATION_ERROR", "The body has fields that are missing or wrong", found)
     if is_duplicate(call, call.body):
-        raise Refusal("DUPLICATE_DETECTED", "This e-mail is already stored for this client", [("email", DUPLICATE)])
+        raise Refusal(
+            "DUPLICATE_DETECTED",
+            "This e-mail is already stored for this client",
+            [("email", DUPLICATE)],
+        )
     lead = _store(call, call.body)
     return reply(201, id=lead["id"], data=lead)
 
@@ -134,7 +145,9 @@ def create_batch(call: Call) -> Answer:
 
 def _refused_row(call: Call, row: Any, schema: Schema) -> str:
     """Why a row of a batch is skipped, or nothing."""
-    found = [(one.path, one.problem) for one in problems(row, schema)] or _campaign_problems(call, row)
+    found = [(one.path, one.problem) for one in problems(row, schema)] or _campaign_problems(
+        call, row
+    )
     if found:
         return "; ".join(f"{name} {problem}".strip() for name, problem in found)
     return DUPLICATE if is_duplicate(call, row) else ""
@@ -179,7 +192,9 @@ def delete_batch(call: Call) -> Answer:
     ids = dict.fromkeys(call.body["ids"])
     query = f"DELETE FROM leads WHERE id = :lead AND {VISIBLE}"
     values = {"company": call.company, "user": call.caller.user}
-    missing = [lead for lead in ids if not call.db.execute(query, {**values, "lead": lead}).rowcount]
+    missing = [
+        lead for lead in ids if not call.db.execute(query, {**values, "lead": lead}).rowcount
+    ]
     return reply(deleted=len(ids) - len(missing), notFound=missing)
 
 
@@ -215,7 +230,11 @@ def source(call: Call) -> Answer:
 def _walk(call: Call, table: str) -> Answer:
     """One page in storing order: data, nextToken (null on the last page), meta. companyId must be the key's own."""
     if call.query["companyId"] != call.company:
-        raise Refusal("FORBIDDEN", "This key is not of that company", [("companyId", "is not the company of the key")])
+        raise Refusal(
+            "FORBIDDEN",
+            "This key is not of that company",
+            [("companyId", "is not the company of the key")],
+        )
     given = call.query.get("clientId")
     client = None if given in EVERY_CLIENT else given
     limit = min(call.query.get("limit", DEFAULT_LIMIT), LARGEST_LIMIT)
@@ -223,10 +242,16 @@ def _walk(call: Call, table: str) -> Answer:
     of_client = "" if client is None else " AND client_id = :client"
     query = f"""SELECT seq, doc FROM {table} WHERE company_id = :company{of_client} AND seq > :after
         AND created_at <= :newest ORDER BY seq LIMIT :limit"""
-    values = {"company": call.company, "client": client, "after": after, "newest": call.newest, "limit": limit + 1}
+    values = {
+        "company": call.company,
+        "client": client,
+        "after": after,
+        "newest": call.newest,
+        "limit": limit + 1,
+    }
     rows = call.db.execute(query, values).fetchall()
     last = rows[limit - 1]["seq"] if len(rows) > limit else None
-    return _bulk_page(call, unpack(rows[:limit]), client, last and _cursor(table, client, last))
+    return _bulk_page(call, unpack(rows[:limit]), client, last and _cursor(last, table, client))
 
 
 def _bulk_page(call: Call, rows: list[Record], client: str | None, cursor: str | None) -> Answer:
@@ -240,17 +265,14 @@ def _bulk_page(call: Call, rows: list[Record], client: str | None, cursor: str |
     return reply(data=rows, nextToken=cursor, meta=meta)
 
 
-def _cursor(table: str, client: str | None, seq: int) -> str:
-    """Bound to its query, so that it cannot continue another one by mistake."""
-    return base64.urlsafe_b64encode(json.dumps([table, client, seq]).encode()).decode().rstrip("=")
+def _cursor(seq: int | str, table: str, client: str | None) -> str:
+    """The row to go on after, bound to its query, so that it cannot continue another one by mistake."""
+    return f"{seq}-{digest(f'{table} {client}')[:16]}"
 
 
 def _read_cursor(token: str, table: str, client: str | None) -> int:
-    try:
-        if re.fullmatch("[A-Za-z0-9_-]{1,4096}", token):
-            found = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-            if _cursor(*found) == token and found[:2] == [table, client] and 0 < found[2] < 2**62:
-                return int(found[2])
-    except (ValueError, TypeError, RecursionError):
-        pass
-    raise Refusal("INVALID_PARAMETER", "This nextToken is not of this query", [("nextToken", "is not of this query")])
+    seq = token.partition("-")[0]
+    if not re.fullmatch("[1-9][0-9]{0,17}", seq) or token != _cursor(seq, table, client):
+        details = [("nextToken", "is not of this query")]
+        raise Refusal("INVALID_PARAMETER", "This nextToken is not of this query", details)
+    return int(seq)

@@ -41,7 +41,9 @@ class Limits:
         try:
             found = windows(text.removeprefix("fixed:"))
         except ValueError as error:
-            raise ValueError(f"rate limits must look like {DEFAULT_WINDOWS} or fixed:60/60, not {text!r}") from error
+            raise ValueError(
+                f"rate limits must look like {DEFAULT_WINDOWS} or fixed:60/60, not {text!r}"
+            ) from error
         self.windows = sorted(found, key=lambda window: window.seconds)
 
     def untouched(self, now: float) -> Allowance:
@@ -68,7 +70,9 @@ class Limits:
     def _start(self, window: Window, now: float) -> float:
         return now // window.seconds * window.seconds if self.fixed else now - window.seconds
 
-    def _full_until(self, db: sqlite3.Connection, credential: str, window: Window, now: float) -> float:
+    def _full_until(
+        self, db: sqlite3.Connection, credential: str, window: Window, now: float
+    ) -> float:
         """When the window has room again; in the past, or 0, if it has room now."""
         query = "SELECT at FROM calls WHERE credential = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
         row = db.execute(query, (credential, window.limit - 1)).fetchone()

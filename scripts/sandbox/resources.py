@@ -25,7 +25,9 @@ class Kind(NamedTuple):
     name: str
     schema: str
     defaults: Mapping[str, Any] = {}  # of a new record that gives none
-    answers_as: str = ""  # the field that holds a new record, where it is not `data` with `id` beside it
+    answers_as: str = (
+        ""  # the field that holds a new record, where it is not `data` with `id` beside it
+    )
     secret: str = ""  # a field that is generated, shown when the record is made, and never again
     write_only: str = ""  # a field that is accepted and not stored, since nothing here would use it
 
@@ -36,7 +38,12 @@ KINDS = {
     "target-accounts": Kind("target account", "TargetAccount"),
     "sequences": Kind("sequence", "Sequence", {"channel": "email", "status": "draft", "steps": []}),
     "workflows": Kind("workflow", "Workflow", {"status": "draft", "steps": [], "handoffs": []}),
-    "integrations": Kind("integration", "Integration", {"status": "connected", "lastSyncAt": None}, write_only="config"),
+    "integrations": Kind(
+        "integration",
+        "Integration",
+        {"status": "connected", "lastSyncAt": None},
+        write_only="config",
+    ),
     "webhooks": Kind("webhook", "Webhook", {"active": True}, secret="secret"),  # noqa: S106 (the name of a field)
     "maintenance.bugs": Kind("bug", "Report", REPORTED, answers_as="bug"),
     "maintenance.enhancements": Kind("enhancement", "Report", REPORTED, answers_as="enhancement"),
@@ -52,7 +59,9 @@ def stamped(call: Call, fields: Mapping[str, Any], defaults: Mapping[str, Any]) 
 
 def list_records(kind: Kind, call: Call) -> Answer:
     """Newest first; the operation's own parameters are exact values of fields."""
-    filters = {name: value for name, value in call.query.items() if name not in ("page", "pageSize")}
+    filters = {
+        name: value for name, value in call.query.items() if name not in ("page", "pageSize")
+    }
     source = "FROM records WHERE kind = :kind AND company_id = :company AND created_at <= :newest"
     source += "".join(f" AND json_extract(doc, '$.{name}') = :{name}" for name in filters)
     cut = {"size": call.page.size, "start": call.page.start}
@@ -80,7 +89,11 @@ def create(kind: Kind, call: Call) -> Answer:
     generated = {kind.secret: "whsec_" + secrets.token_hex(16)} if kind.secret else {}
     add_records(call.db, kind.name, [{**record, **generated}])
     shown = {**_shown(call, kind, record), **generated}
-    return reply(201, **{kind.answers_as: shown}) if kind.answers_as else reply(201, id=record["id"], data=shown)
+    return (
+        reply(201, **{kind.answers_as: shown})
+        if kind.answers_as
+        else reply(201, id=record["id"], data=shown)
+    )
 
 
 def find(kind: Kind, call: Call) -> Record:

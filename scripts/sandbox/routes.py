@@ -23,8 +23,11 @@ CREDENTIALS = {
     "system": "an Amplify key as x-api-key",
     "root": "a token of /api/epsimo-auth as Authorization: Bearer",
 }
+OPEN = "auth.login"  # takes no credential
 CLAMPED = ("page", "pageSize", "limit")  # too large is reduced, not refused
-ROW_BY_ROW = {"leads.create-batch": "leads"}  # a bad row of these is skipped and does not refuse the others
+ROW_BY_ROW = {
+    "leads.create-batch": "leads"
+}  # a bad row of these is skipped and does not refuse the others
 
 
 class Caller(NamedTuple):
@@ -84,7 +87,11 @@ def _templates() -> list[tuple[tuple[str, ...], Operation]]:
 
 def find(method: str, segments: Sequence[str]) -> tuple[Operation, str]:
     """The operation and the id in its path. Raises Refusal NOT_FOUND, METHOD_NOT_ALLOWED."""
-    matches = [(one, record) for words, one in _templates() if (record := _match(words, segments)) is not None]
+    matches = [
+        (one, record)
+        for words, one in _templates()
+        if (record := _match(words, segments)) is not None
+    ]
     if not matches:
         raise Refusal("NOT_FOUND", "There is no such path")
     matches = [(one, record) for one, record in matches if one.path == matches[0][0].path]
@@ -118,17 +125,15 @@ def admit(operation: Operation, caller: Caller, allowance: Allowance | None) -> 
     """
     if allowance and allowance.blocked_by:
         wait = [("Retry-After", str(allowance.retry_after))]
-        raise Refusal("RATE_LIMITED", f"Rate limit exceeded ({allowance.blocked_by} window)", headers=wait)
-    if needs_no_credential(operation):
+        raise Refusal(
+            "RATE_LIMITED", f"Rate limit exceeded ({allowance.blocked_by} window)", headers=wait
+        )
+    if operation.id == OPEN:
         return
     if caller.kind != operation.scope.replace("admin", "agent"):
         raise Refusal("UNAUTHORIZED", f"This path takes {CREDENTIALS[operation.scope]}")
     if operation.scope == "admin" and caller.role != MASTER_ADMIN:
         raise Refusal("ADMIN_REQUIRED", "This path is for Master Admins")
-
-
-def needs_no_credential(operation: Operation) -> bool:
-    return operation.id == "auth.login"
 
 
 def clean_query(operation: Operation, given: Mapping[str, str]) -> dict[str, Any]:
@@ -204,7 +209,9 @@ def known(value: Any, schema: Schema) -> Any:
 def check_dates(record: Mapping[str, Any], code: str = "VALIDATION_ERROR") -> None:
     """Refuse an endDate before the startDate: no schema can."""
     if record.get("startDate", "") > record.get("endDate", "9999-99"):
-        raise Refusal(code, "The dates are the wrong way round", [("endDate", "is before startDate")])
+        raise Refusal(
+            code, "The dates are the wrong way round", [("endDate", "is before startDate")]
+        )
 
 
 def check_encodable(body: Any, depth: int = 64) -> None:

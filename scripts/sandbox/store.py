@@ -70,7 +70,9 @@ def connect(database: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection, mode: str = "IMMEDIATE", keep: bool = True) -> Iterator[None]:
+def transaction(
+    db: sqlite3.Connection, mode: str = "IMMEDIATE", keep: bool = True
+) -> Iterator[None]:
     """All or nothing; without `keep` nothing, in any case.
 
     Writers begin IMMEDIATE: a deferred one that turns writer fails at once when another writes.
@@ -84,7 +86,9 @@ def transaction(db: sqlite3.Connection, mode: str = "IMMEDIATE", keep: bool = Tr
     db.execute("COMMIT" if keep else "ROLLBACK")
 
 
-def prepare(database: Path, fill: Callable[[sqlite3.Connection], None], reset: bool = False) -> bool:
+def prepare(
+    database: Path, fill: Callable[[sqlite3.Connection], None], reset: bool = False
+) -> bool:
     """Make the file (0600, in a folder of 0700) and fill it, unless that is done; returns whether it was made now.
 
     All of it is one transaction: of two first runs the second waits and finds the work done, and a run killed in
@@ -138,7 +142,9 @@ def unpack(rows: Iterable[sqlite3.Row]) -> list[Record]:
 def add_records(db: sqlite3.Connection, kind: str, records: Iterable[Record]) -> None:
     """Store records of a kind (campaign, account, sequence, …); each has id, company_id and createdAt."""
     rows = [(kind, one["id"], one["company_id"], one["createdAt"], pack(one)) for one in records]
-    db.executemany("INSERT INTO records(kind, id, company_id, created_at, doc) VALUES (?, ?, ?, ?, ?)", rows)
+    db.executemany(
+        "INSERT INTO records(kind, id, company_id, created_at, doc) VALUES (?, ?, ?, ?, ?)", rows
+    )
 
 
 def get_record(db: sqlite3.Connection, kind: str, company: str, record: str) -> Record | None:

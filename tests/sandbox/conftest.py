@@ -17,7 +17,7 @@ import pytest
 from contract.operations import operations
 from sandbox.app import Sandbox
 from sandbox.demo import CREDENTIALS
-from sandbox.server import serve
+from sandbox.server import Server
 
 NOON = 1781524800.0  # 2026-06-15T12:00:00Z
 
@@ -176,7 +176,7 @@ def listen() -> Iterator[Callable[[Service], int]]:
     running = []
 
     def start(service: Service) -> int:
-        server = serve(service.app, 0)
+        server = Server(service.app, 0)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         running.append((server, thread))
