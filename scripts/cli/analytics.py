@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from cli import inputs, request
 from cli.context import Context
-from cli.text import plural, rows_in, shown
+from cli.text import rows_in, shown
 from contract import validate
 from contract.operations import resolve
 from leadgenius import answers
-from leadgenius.errors import UsageError
 
 PERIOD_DAYS = 30
 _FLAGS = {"startDate": "--start", "endDate": "--end"}
+_FUNNEL = ("count", "conversionRate")
+_TREND = ("new", "qualified", "contacted", "converted", "conversionRate")
 _SPEED = {"Qualify": "qualified", "Contact": "contacted", "Convert": "converted"}
 
 
@@ -34,9 +36,9 @@ def set_period(context: Context, place: str = "query", *, always: bool = True) -
     if not always and not any(typed.values()):
         return {}
     try:
-        days = {name: _day(context, name, text) for name, text in typed.items() if text is not None}
-        end = days.get("endDate") or today()
-        start = days.get("startDate") or end - timedelta(days=PERIOD_DAYS - 1)
+        found = {name: _day(context, name, text) for name, text in typed.items() if text is not None}
+        end = found.get("endDate") or today()
+        start = found.get("startDate") or end - timedelta(days=PERIOD_DAYS - 1)
     except OverflowError as error:
         raise inputs.invalid("This date is too far away.") from error
     if start > today():
@@ -70,23 +72,21 @@ def trends(context: Context) -> int:
     return _run(context, "series", _draw_trend)
 
 
-def _run(context: Context, series: str, draw: Any) -> int:
+def _run(context: Context, series: str, draw: Callable[[Context, Any], None]) -> int:
     inputs.check_fields(context, context.options.fields or (), "--fields")
     period = set_period(context)
     params, path = inputs.filters(context), context.operation.path
     if context.options.dry_run:
         return context.preview("GET", path, params=params)
     body = context.client.call("GET", path, params=params).body
-    record, output = answers.record(body), context.output
-    if not isinstance(record, dict) or not rows_in(record.get(series)):
+    output, record = context.output, answers.record(body)
+    rows = answers.dig(record, series)
+    if not rows_in(rows) or output.format == "json" or output.fields:
+        if isinstance(record, dict) and "period" not in record:
+            record["period"] = period
         output.document(body, context.client.requests)
-        return 0
-    record["period"] = record.get("period") or period
-    rows = record[series]
-    if output.format == "json" or output.fields:
-        output.document(body, context.client.requests)
-    elif output.format == "table" and output.terminal and not context.options.out:
-        draw(context, record, rows)
+    elif output.format == "table" and output.terminal:
+        draw(context, {"period": period, **record})
     else:
         item = resolve(resolve(context.operation.record()["properties"][series])["items"])
         output.columns = output.preferred = list(item["properties"])
@@ -97,84 +97,96 @@ def _run(context: Context, series: str, draw: Any) -> int:
     return 0
 
 
-def count(row: Any, name: str) -> float:
-    """A figure of an answer; 0 for what is none, so that an odd answer can be drawn too."""
+def figure(row: Any, name: str) -> float:
+    """A number of an answer; 0 where there is none."""
     value = answers.dig(row, name)
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+    return value if isinstance(value, (int, float)) else 0
 
 
-def title(words: str, record: Any) -> str:
-    """`Pipeline 2026-01-01 to 2026-02-08`."""
-    start, end = (shown("", answers.dig(record, f"period.{name}")) for name in _FLAGS)
-    return f"{words} {start} to {end}"
+def days(record: Any) -> str:
+    """`2026-01-01 to 2026-02-08`."""
+    return " to ".join(shown("", answers.dig(record, f"period.{name}")) for name in _FLAGS)
 
 
 def funnel_words(record: Any) -> str:
-    """What the bars of a funnel do not show: the whole way, those who left it, and how long it takes."""
-    totals, velocity = answers.dig(record, "totals"), answers.dig(record, "velocity")
-    words = f"{shown('', count(totals, 'converted'))} of {plural(int(count(totals, 'leads')), 'lead')}"
-    rate = shown("conversionRate", count(totals, "conversionRate"))
-    days = [
-        f"{done} after {count(velocity, f'averageDaysTo{name}'):,.1f} days"
-        for name, done in _SPEED.items()
-        if answers.dig(velocity, f"averageDaysTo{name}") is not None
-    ]
-    speed = f" On average {', '.join(days)}." if days else ""
-    return f"{words} converted ({rate}); {shown('', count(totals, 'unqualified'))} unqualified.{speed}"
-
-
-def _draw_funnel(context: Context, record: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    from cli.terminal import print_bars
-
-    most = max(count(row, "count") for row in rows) or 1
-    lines = [
-        (shown("", row.get("stage")), count(row, "count") / most,
-         [shown("", row.get("count")), shown("conversionRate", row.get("conversionRate"))])
-        for row in rows
-    ]  # fmt: skip
-    heads = ["leads", "of the stage before"]
-    words = title("Pipeline", record)
-    print_bars(context.output.write, context.output, words, heads, lines, funnel_words(record))
-
-
-def _draw_trend(context: Context, record: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    from cli.terminal import print_bars
-
-    heads = ["new", "qualified", "contacted", "converted"]
-    sums = {name: sum(count(row, name) for row in rows) for name in heads}
-    sums["conversionRate"] = sums["converted"] / sums["new"] if sums["new"] else 0
-    most = max(count(row, "new") for row in rows) or 1
-    running = is_running(rows[-1], str(record.get("granularity")))
-    lines = [
-        (shown("", row.get("periodStart")) + (" *" if running and row is rows[-1] else ""),
-         count(row, "new") / most, [shown(name, row.get(name)) for name in (*heads, "conversionRate")])
-        for row in rows
-    ]  # fmt: skip
-    lines.append(("total", 0, [shown(name, sums[name]) for name in (*heads, "conversionRate")]))
-    words = title(f"Trend by {shown('', record.get('granularity'))},", record)
-    below = "A lead counts in the period in which it was created." + (
-        " * not over yet." if running else ""
+    """What the bars of a funnel do not show: the whole way, who left it, and how long it takes."""
+    leads, converted, left, rate = (
+        shown(name, answers.dig(record, f"totals.{name}"))
+        for name in ("leads", "converted", "unqualified", "conversionRate")
     )
-    output = context.output
-    print_bars(output.write, output, words, [*heads, "conversion"], lines, below)
+    speed = ", ".join(
+        f"{stage} after {figure(record, f'velocity.averageDaysTo{name}'):,.1f} days"
+        for name, stage in _SPEED.items()
+        if answers.dig(record, f"velocity.averageDaysTo{name}") is not None
+    )
+    words = f"{converted} of {leads} leads converted ({rate or 'none'}); {left} unqualified."
+    return f"{words} On average {speed}." if speed else words
+
+
+def _draw_funnel(context: Context, record: dict[str, Any]) -> None:
+    from cli.terminal import print_bars
+
+    most = max(figure(row, "count") for row in record["stages"]) or 1
+    bars = [
+        (shown("", row.get("stage")), figure(row, "count") / most, _cells(row, _FUNNEL))
+        for row in record["stages"]
+    ]
+    heads = ["leads", "of the stage before"]
+    print_bars(context.output, f"Pipeline {days(record)}", heads, bars, funnel_words(record))
+
+
+def _draw_trend(context: Context, record: dict[str, Any]) -> None:
+    from cli.terminal import print_bars
+
+    rows, granularity = record["series"], shown("", record.get("granularity"))
+    most = max(figure(row, "new") for row in rows) or 1
+    bars = [
+        (shown("", row.get("periodStart")) + " *" * is_running(row, granularity),
+         figure(row, "new") / most, _cells(row, _TREND))
+        for row in rows
+    ]  # fmt: skip
+    bars.append(("total", 0, _cells(total(rows), _TREND)))
+    words = "A lead counts in the period in which it was created; * is not over yet."
+    heads = [*_TREND[:-1], "conversion"]
+    print_bars(context.output, f"Trend by {granularity}, {days(record)}", heads, bars, words)
+
+
+def _cells(row: Any, names: Sequence[str]) -> list[str]:
+    return [shown(name, row.get(name)) for name in names]
+
+
+def total(rows: list[Any]) -> dict[str, float]:
+    """The sums of a trend, and the conversion of all of it."""
+    sums = {name: sum(figure(row, name) for row in rows) for name in _TREND[:-1]}
+    return {**sums, "conversionRate": sums["converted"] / (sums["new"] or 1)}
 
 
 def is_running(row: Any, granularity: str) -> bool:
     """Whether the period that begins with this point is not over yet."""
-    start = str(answers.dig(row, "periodStart"))[:10]
-    if not validate.is_date(start):
-        return False
-    days = {"day": 1, "week": 7}.get(granularity)
-    over = date.fromisoformat(start) + timedelta(days=days) if days else None
-    return today() < over if over else start[:7] == today().isoformat()[:7]
+    start = str(row.get("periodStart"))
+    if granularity == "month" or not validate.is_date(start):
+        return start[:7] == today().isoformat()[:7]
+    span = timedelta(days=7 if granularity == "week" else 1)
+    return today() < date.fromisoformat(start) + span
 
 
 def report(context: Context) -> int:
-    """Start a report, which is a job; with --out wait for it and write what it says."""
+    """Start a report, which is a job; --wait follows it, and --out writes what it says."""
     from cli import jobs
 
     set_period(context, "body", always=False)
+    operation, options = context.operation, context.options
     body = inputs.body(context)
-    if context.options.out and not context.options.dry_run:
-        return jobs.write_report(context, jobs.follow(context, body))
-    return request.send(context, context.operation.path, body=body)
+    if options.dry_run:
+        return context.preview(operation.method, operation.path, body=body)
+    answer = context.client.call(operation.method, operation.path, body=body).body
+    job_id = answers.job_id(answer) or ""
+    context.record_change(operation.path, [job_id], outcome="applied")
+    if not jobs.note(context, job_id, operation.id) or not (options.wait or options.out):
+        request.show(context, answer)
+        return 0
+    job = jobs.follow(context, job_id)
+    if options.out:
+        return jobs.write_report(context, job)
+    request.show(context, jobs.hidden(job))
+    return 0

@@ -85,6 +85,7 @@ EXTRA: dict[str, dict[str, Any]] = {
 EXTRA_FLAGS = {"key-scope": "--scope", "prove": "--check"}
 
 _LEAD = "fullName email companyName status updatedAt"
+_METRICS = "name leads qualified contacted converted conversionRate spend pipelineValue roi"
 _REPORT = {"description": "--desc --description", "userEmail": "--email --user-email"}
 _DATES = {"startDate": "--start --start-date", "endDate": "--end --end-date"}
 _KEY = {"description": "--desc --description"}
@@ -129,7 +130,7 @@ COMMANDS = (
             "{lgp} campaigns archive CAMPAIGN", ids="many", extra=_IDS),
     Command("campaigns metrics", "campaigns.metrics", "batches.run",
             '{lgp} campaigns metrics name="Q3 Expansion"', ids="many",
-            help="Leads that ever reached each stage, and money"),
+            help="Leads that ever reached each stage, and money", columns=_METRICS),
     Command("target-accounts list", "target-accounts.list", "lists.run",
             "{lgp} target-accounts list --where 'intentScore>=80'",
             columns="accountName domain tier intentScore engagementScore fitScore"),

@@ -24,6 +24,7 @@ DONE = {
     "integrations.create": "Integration {name} created.",
     "webhooks.create": "Webhook {name} created.",
     "leads.create": "Lead {name} created.",
+    "analytics.report": "Report started.",
     "maintenance.bugs.report": "Bug reported.",
     "maintenance.enhancements.request": "Enhancement requested.",
 }
@@ -69,12 +70,13 @@ def create_campaign(context: Context) -> int:
     return code
 
 
-def show(context: Context, answer: Any) -> None:
-    """Print an answer. When that fails after a change, the error says that the change was
-    applied."""
+def show(context: Context, answer: Any, words: str = "") -> None:
+    """Print an answer; `words` is what a person reads instead. When that fails after a change, the
+    error says that the change was applied."""
     output = context.output
     try:
-        output.document(answer, context.client.requests, sentence(context.operation, answer))
+        words = words or sentence(context.operation, answer)
+        output.document(answer, context.client.requests, words)
         output.stdout.flush()
     except BrokenPipeError:
         raise

@@ -28,6 +28,7 @@ _HIDDEN = {*TWINS, "firstName", "lastName", "company_id", "owner"}
 _IDS = ("id", "leadId", "jobId", "lead_id")
 _WIDEST, _LEAST, _OTHER = 60, 8, 30  # columns of a cell: at most, when cut, at most of an unwanted
 _LONGEST = 1000  # characters of one value of a record: a report is never printed whole
+_FIRST_ROWS = 20  # of a list that comes row by row
 _LINES = 16  # of ids, problems or details
 _DUMB_SECONDS = 10.0  # between two lines of progress where a line cannot be drawn again
 _COLOURS = {
@@ -136,19 +137,30 @@ class TableWriter:
     def __init__(self, write: Write, output: Output) -> None:
         self._sheet, self._output = Sheet(write, output), output
         self._columns: Columns | None = None
+        self._waiting: list[dict[str, Any]] = []  # rows from which the columns are found
         self._id = ""
         self._count = 0
 
+    @property
+    def _started(self) -> bool:
+        return self._count > 0
+
     def rows(self, rows: Sequence[Any]) -> None:
-        made = [row if isinstance(row, dict) else {"value": row} for row in rows]
-        if made:
-            head = self._columns is None
-            self._columns = self._columns or Columns(made, *self._names(made), self._sheet.width)
-            self._sheet.print(self._columns.table(made, self._output, head))
-            self._count += len(made)
+        self._waiting += [row if isinstance(row, dict) else {"value": row} for row in rows]
+        self._count += len(rows)
+        if len(self._waiting) >= _FIRST_ROWS:
+            self._print()
+
+    def _print(self) -> None:
+        rows, self._waiting = self._waiting, []
+        head = self._columns is None
+        self._columns = self._columns or Columns(rows, *self._names(rows), self._sheet.width)
+        self._sheet.print(self._columns.table(rows, self._output, head))
 
     def end(self, summary: dict[str, Any]) -> None:
         """One note: how many, what comes next, and how to see what is not here."""
+        if self._waiting:
+            self._print()
         words = self._output.footnotes or [f"{plural(self._count, 'row')}."]
         columns = self._columns
         if columns and columns.left_out:
