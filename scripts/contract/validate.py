@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import date
 from typing import Any, NamedTuple
 
 from contract.operations import Schema, near, resolve
@@ -25,7 +24,7 @@ _TYPES: dict[str, tuple[str, type | tuple[type, ...]]] = {
 }
 _EMAIL = r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+"
 _TIME = r"([01]\d|2[0-3]):[0-5]\d"
-_MOMENT = re.compile(rf"T{_TIME}:[0-5]\d(\.\d{{1,9}})?(Z|[+-]{_TIME})", re.ASCII)
+_CLOCK = rf"T{_TIME}:[0-5]\d(\.\d{{1,9}})?(Z|[+-]{_TIME})"  # compiled when first used
 
 
 class Problem(NamedTuple):
@@ -56,6 +55,8 @@ def is_date(text: str) -> bool:
 
 
 def _exists(day: str) -> bool:
+    from datetime import date  # a millisecond that most bodies do not need
+
     try:
         date.fromisoformat(day)
     except ValueError:
@@ -64,7 +65,7 @@ def _exists(day: str) -> bool:
 
 
 def _is_moment(text: str) -> bool:
-    return is_date(text[:10]) and _MOMENT.fullmatch(text[10:]) is not None
+    return is_date(text[:10]) and re.fullmatch(_CLOCK, text[10:], re.ASCII) is not None
 
 
 def _is_email(text: str) -> bool:

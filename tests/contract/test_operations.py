@@ -154,13 +154,14 @@ def test_expansion_ends_with_names() -> None:
     ("word", "least", "found"),
     [
         ("phone", 0.5, "phoneNumber"),
-        ("Status", 0.5, "status"),
+        ("Stat", 0.5, "state, status"),
+        ("Stat", 0.0, "state"),
         ("qqq", 0.5, ""),
         ("qqq", 0.0, "status"),
     ],
 )
 def test_near_names(word: str, least: float, found: str) -> None:
-    assert near(word, ["phoneNumber", "status"], least) == found
+    assert near(word, ["phoneNumber", "status", "state"], least) == found
 
 
 @pytest.fixture
