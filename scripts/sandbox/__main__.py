@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import signal
 import sqlite3
@@ -32,8 +33,8 @@ from sandbox.server import Server  # noqa: E402
 USAGE, LOCAL = 2, 9
 PORT = 8787
 NAMES = ("email", "password", "api_key", "amplify_api_key", "company_id")
-# Variables of the user's account, which a command against the sandbox must not see; every LGP_…_FILE is another.
-PRIVATE = ("LGP_PROFILE", "LGP_SANDBOX", "LGP_USER_ID", "LGP_LIMITER", "LEADGENIUS_API_KEY")
+# Variables of the user's account, which a command against the sandbox must not see.
+PRIVATE = ("LGP_.*_FILE", "LGP_(PROFILE|SANDBOX|USER_ID|LIMITER)", "LEADGENIUS_.*")
 EPILOG = """faults (--fault, repeatable):
   METHOD PATH=WHAT*N, as in 'POST /leads/batch=503*2' or 'ANY /campaigns/*=reset'. METHOD may be ANY, a * in
   PATH is one segment, N is how often (without *N always). WHAT is
@@ -147,12 +148,8 @@ def _run(server: Server, command: Sequence[str], args: argparse.Namespace) -> in
 
 
 def _without_account(environ: Mapping[str, str]) -> dict[str, str]:
-    named = {
-        name
-        for name in environ
-        if name.startswith(("LGP_", "LEADGENIUS_")) and name.endswith("_FILE")
-    }
-    return {name: value for name, value in environ.items() if name not in (*PRIVATE, *named)}
+    hidden = re.compile("|".join(PRIVATE))
+    return {name: value for name, value in environ.items() if not hidden.fullmatch(name)}
 
 
 def _limits_of(args: argparse.Namespace) -> dict[str, str]:
@@ -218,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 7:
+    if not re.fullmatch("[0-9]{1,7}", text):
         raise argparse.ArgumentTypeError("must be a whole number")
     return int(text)
 

@@ -12,8 +12,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta, timezone
-from typing import Any
+from datetime import date, datetime, timezone
 
 from leadgenius.settings import iso
 from sandbox import jobs, resources
@@ -24,7 +23,7 @@ from sandbox.store import Record, unpack
 
 STAGES = ("new", "qualified", "contacted", "converted")
 DEFAULT_DAYS, MOST_PERIODS = 30, 1000
-LAST_MOMENT = "T23:59:59.999Z"
+WITHIN = "created_at BETWEEN :startDate AND :endDate || 'T23:59:59.999Z'"
 # One row for each lead: when it was created, its status now, and the days until each stage (null: never reached).
 COHORT = f"""SELECT created_at, leads.status AS status,
     julianday(min(CASE WHEN c.status IN ('qualified', 'contacted', 'converted') THEN at END)) - julianday(created_at)
@@ -34,18 +33,16 @@ COHORT = f"""SELECT created_at, leads.status AS status,
     FROM leads JOIN status_changes c ON c.lead = leads.seq
     WHERE {VISIBLE} AND {{}} GROUP BY leads.seq"""
 
-Period = tuple[date, date]  # whole UTC days, both included
+Period = dict[str, str]  # startDate, endDate: whole UTC days, both included
 Cohort = Sequence[sqlite3.Row]
 
 
-def _values(call: Call, period: Period = (date.min, date.max), **more: str) -> dict[str, str]:
-    start, end = period[0].isoformat(), period[1].isoformat() + LAST_MOMENT
-    return {"company": call.company, "user": call.caller.user, "start": start, "end": end, **more}
+def _whose(call: Call, **more: str) -> dict[str, str]:
+    return {"company": call.company, "user": call.caller.user, **more}
 
 
 def _of_period(call: Call, period: Period) -> Cohort:
-    query = COHORT.format("created_at BETWEEN :start AND :end")
-    return call.db.execute(query, _values(call, period)).fetchall()
+    return call.db.execute(COHORT.format(WITHIN), _whose(call, **period)).fetchall()
 
 
 def counted(cohort: Cohort) -> dict[str, int]:
@@ -81,7 +78,7 @@ def measured(call: Call, campaign: Record) -> Record:
     null without the campaign's own `spend` and `averageDealValue`, and where a number grows out of range.
     """
     query = COHORT.format("campaign_id = :campaign")
-    counts = counted(call.db.execute(query, _values(call, campaign=campaign["id"])).fetchall())
+    counts = counted(call.db.execute(query, _whose(call, campaign=campaign["id"])).fetchall())
     spend, deal = campaign.get("spend"), campaign.get("averageDealValue")
     return {
         "leads": counts["new"],
@@ -128,7 +125,7 @@ def _funnel(call: Call, period: Period) -> Record:
         for (stage, count), above in zip(counts.items(), before, strict=True)
     ]
     return {
-        "period": _dates(period),
+        "period": period,
         "stages": stages,
         "velocity": {
             "averageDaysToQualify": _average_days(cohort, "qualified"),
@@ -144,76 +141,59 @@ def _funnel(call: Call, period: Period) -> Record:
     }
 
 
-def _dates(period: Period) -> dict[str, str]:
-    return {"startDate": period[0].isoformat(), "endDate": period[1].isoformat()}
-
-
-def _period(call: Call, given: Mapping[str, Any], code: str) -> Period:
-    """The whole UTC days asked for: 30 of them when one end or both are missing."""
+def _period(call: Call, given: Mapping[str, str], code: str) -> Period:
+    """The days asked for: 30 of them when one end or both are missing."""
     check_dates(given, code)
-    start, end = (
-        date.fromisoformat(given[name]) if name in given else None
-        for name in ("startDate", "endDate")
-    )
-    reach = timedelta(days=DEFAULT_DAYS - 1)
+    today = datetime.fromtimestamp(call.now, timezone.utc).date().isoformat()
+    start, end = given.get("startDate"), given.get("endDate")
     if start is None:
-        end = end or datetime.fromtimestamp(call.now, timezone.utc).date()
-        return (end - reach if end - date.min > reach else date.min), end
-    return start, end or (start + reach if date.max - start > reach else date.max)
+        end = end or today
+        start = _moved(end, 1 - DEFAULT_DAYS)
+    return {"startDate": start, "endDate": end or _moved(start, DEFAULT_DAYS - 1)}
+
+
+def _moved(day: str, days: int) -> str:
+    """The day so many days later, within the calendar."""
+    number = date.fromisoformat(day).toordinal() + days
+    return date.fromordinal(min(max(1, number), date.max.toordinal())).isoformat()
 
 
 @handles("analytics.trends")
 def trends(call: Call) -> Answer:
-    """One entry for each day, ISO week or month of the period, also the empty ones; a lead counts where it began."""
+    """One entry for each day, ISO week or month of the period; a lead counts where it was created."""
     granularity = call.query.get("granularity", "day")
     period = _period(call, call.query, "INVALID_PARAMETER")
-    found: dict[str, list[sqlite3.Row]] = {
-        day.isoformat(): [] for day in _starts(period, granularity)
-    }
+    found: dict[str, list[sqlite3.Row]] = {day: [] for day in _starts(period, granularity)}
     for row in _of_period(call, period):
-        found[_first(date.fromisoformat(row["created_at"][:10]), granularity).isoformat()].append(
-            row
-        )
-    series = [_point(day, rows) for day, rows in found.items()]
-    return reply(data={"granularity": granularity, "period": _dates(period), "series": series})
+        found[_first(row["created_at"][:10], granularity)].append(row)
+    series = []
+    for day, rows in found.items():
+        counts = counted(rows)
+        share = rate(counts["converted"], counts["new"])
+        series.append({"periodStart": day, **counts, "conversionRate": share})
+    return reply(data={"granularity": granularity, "period": period, "series": series})
 
 
-def _point(day: str, rows: Cohort) -> Record:
-    counts = counted(rows)
-    return {
-        "periodStart": day,
-        **counts,
-        "conversionRate": rate(counts["converted"], counts["new"]),
-    }
-
-
-def _first(day: date, granularity: str) -> date:
+def _first(day: str, granularity: str) -> str:
     """The first day of the day's own week or month."""
-    if granularity == "month":
-        return day.replace(day=1)
-    return (
-        day - timedelta(days=min(day.weekday(), day.toordinal() - 1))
-        if granularity == "week"
-        else day
-    )
+    if granularity == "week":
+        return _moved(day, -date.fromisoformat(day).weekday())
+    return day[:8] + "01" if granularity == "month" else day
 
 
-def _starts(period: Period, granularity: str) -> list[date]:
+def _starts(period: Period, granularity: str) -> list[str]:
     # 32 days after a first of the month lies in the next month, whatever the month.
-    step = timedelta(days={"day": 1, "week": 7, "month": 32}[granularity])
-    found = [_first(period[0], granularity)]
-    while (
-        date.max - found[-1] >= step
-        and (after := _first(found[-1] + step, granularity)) <= period[1]
-    ):
+    step = {"day": 1, "week": 7, "month": 32}[granularity]
+    found: list[str] = []
+    after = _first(period["startDate"], granularity)
+    while after <= period["endDate"] and after not in found[-1:]:
         found.append(after)
+        after = _first(_moved(after, step), granularity)
         if len(found) > MOST_PERIODS:
-            problem = f"gives more than {MOST_PERIODS} points; take a coarser one or a shorter span"
-            raise Refusal(
-                "INVALID_PARAMETER",
-                "The span is too long for this granularity",
-                [("granularity", problem)],
-            )
+            details = [
+                ("granularity", f"gives more than {MOST_PERIODS} points; take a coarser one")
+            ]
+            raise Refusal("INVALID_PARAMETER", "The span is too long for this granularity", details)
     return found
 
 
@@ -238,11 +218,11 @@ def report(call: Call) -> Answer:
 def _rows(call: Call, kind: str, period: Period | None) -> list[Record]:
     if kind == "pipeline":
         return list(_funnel(call, period or _period(call, {}, ""))["stages"])
-    values = _values(call, period) if period else _values(call)
+    values = _whose(call, **(period or {"startDate": "", "endDate": "9999-12-31"}))
     source = f"leads WHERE {VISIBLE}"
     if kind == "campaigns":
         source = "records WHERE kind = 'campaign' AND company_id = :company"
-    query = f"SELECT doc FROM {source} AND created_at BETWEEN :start AND :end ORDER BY created_at DESC, seq DESC"
+    query = f"SELECT doc FROM {source} AND {WITHIN} ORDER BY created_at DESC, seq DESC"
     rows = unpack(call.db.execute(query, values))
     if kind == "campaigns":
         rows = [{"id": one["id"], "name": one["name"], **measured(call, one)} for one in rows]
@@ -251,13 +231,12 @@ def _rows(call: Call, kind: str, period: Period | None) -> list[Record]:
 
 def _csv(rows: Sequence[Record]) -> str:
     """Columns in the order in which the rows bring them up; lists and objects as JSON."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(columns)
+    writer = csv.DictWriter(out, dict.fromkeys(name for row in rows for name in row))
+    writer.writeheader()
     for row in rows:
-        cells = [row.get(name) for name in columns]
-        writer.writerow(
-            [json.dumps(cell) if isinstance(cell, (list, dict)) else cell for cell in cells]
-        )
+        nested = {
+            name: json.dumps(cell) for name, cell in row.items() if isinstance(cell, (list, dict))
+        }
+        writer.writerow(row | nested)
     return out.getvalue()

@@ -109,7 +109,7 @@ class Sandbox:
     def _perform(self, environ: Environ, path: str, query: str, keep: bool, lag: float) -> Answer:
         now, allowance = self.clock(), None
         try:
-            operation, record = routes.find(environ["REQUEST_METHOD"], _segments(path))
+            operation, record = routes.find(environ["REQUEST_METHOD"], path)
             with closing(store.connect(self.database)) as db:
                 caller = Caller()
                 if operation.id != routes.OPEN:
@@ -121,7 +121,16 @@ class Sandbox:
                 given = routes.clean_query(operation, _pairs(query))
                 body = _body(environ, operation, caller)
                 newest = iso(now - lag) if lag else "9"
-                call = Call(db, now, caller, record, given, body, newest, self.allow_duplicates)
+                call = Call(
+                    db,
+                    now,
+                    caller,
+                    _decoded(record, "path"),
+                    given,
+                    body,
+                    newest,
+                    self.allow_duplicates,
+                )
                 answer = _run(operation, call, keep)
         except Refusal as refusal:
             answer = refusal.answer()
@@ -145,11 +154,6 @@ def _target(raw: str) -> tuple[str, str]:
         raw = "/" + raw.partition("://")[2].partition("/")[2]
     path, _, query = raw.partition("#")[0].partition("?")
     return path, query
-
-
-def _segments(path: str) -> list[str]:
-    """The path's segments, split before they are decoded, so that `a%2Fb` is one."""
-    return [_decoded(part, "path") for part in path.removeprefix("/").split("/")]
 
 
 def _pairs(query: str) -> dict[str, str]:

@@ -236,29 +236,28 @@ class Demo:
 
     def _sources(self, company: str, owner: str, number: int) -> None:
         times = sorted(self.today - self.rng.random() * SPAN_DAYS * DAY for _ in range(number))
-        rows = [self._source(place, at, company, owner) for place, at in enumerate(times, 1)]
-        query = (
-            "INSERT INTO source_leads(company_id, client_id, created_at, doc) VALUES (?, ?, ?, ?)"
-        )
-        self.db.executemany(
-            query, [(company, row["client_id"], row["importedAt"], pack(row)) for row in rows]
-        )
+        rows = [self._source(place, iso(at), company, owner) for place, at in enumerate(times, 1)]
+        query = """INSERT INTO source_leads(company_id, client_id, created_at, doc)
+            VALUES (?, ?, ?, ?)"""
+        self.db.executemany(query, rows)
 
-    def _source(self, number: int, at: float, company: str, owner: str) -> Record:
+    def _source(self, number: int, at: str, company: str, owner: str) -> tuple[str, ...]:
+        """A row of source_leads."""
         first, last, email, employer = self._person()
-        source = self.rng.choice(DATA["sources"])
-        return {
+        source, client = self.rng.choice(DATA["sources"]), self.rng.choice(DATA["clients"])
+        lead = {
             "id": self.id(),
             "source": source,
             "sourceUrl": f"https://{source.replace('_', '-')}.example/entries/{number}",
             "rawName": f"{first} {last}",
             "email": email,
             "companyName": employer,
-            "client_id": self.rng.choice(DATA["clients"]),
+            "client_id": client,
             "company_id": company,
             "owner": owner,
-            "importedAt": iso(at),
+            "importedAt": at,
         }
+        return company, client, at, pack(lead)
 
     def _enrolments(self, company: str) -> None:
         """Qualified leads in each active sequence."""

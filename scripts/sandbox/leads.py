@@ -8,6 +8,7 @@ import sqlite3
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from contract.operations import Schema, operations, resolve
@@ -15,7 +16,7 @@ from contract.validate import problems
 from leadgenius.settings import iso
 from sandbox.accounts import digest
 from sandbox.answers import Answer, Refusal, not_found, reply
-from sandbox.routes import Call, handles, known
+from sandbox.routes import HANDLERS, Call, handles, known
 from sandbox.store import Record, get_record, pack, unpack
 
 INDEX_DEPTH = 1000  # what a search reads from each index: references/api_reference.md#search-depth
@@ -217,17 +218,7 @@ def set_status(call: Call) -> Answer:
 # Bulk extraction: one index walked straight through by an opaque cursor, without a depth limit
 
 
-@handles("enrich-leads.list")
-def enriched(call: Call) -> Answer:
-    return _walk(call, "leads")
-
-
-@handles("source-leads.list")
-def source(call: Call) -> Answer:
-    return _walk(call, "source_leads")
-
-
-def _walk(call: Call, table: str) -> Answer:
+def _walk(table: str, call: Call) -> Answer:
     """One page in storing order: data, nextToken (null on the last page), meta. companyId must be the key's own."""
     if call.query["companyId"] != call.company:
         raise Refusal(
@@ -252,6 +243,10 @@ def _walk(call: Call, table: str) -> Answer:
     rows = call.db.execute(query, values).fetchall()
     last = rows[limit - 1]["seq"] if len(rows) > limit else None
     return _bulk_page(call, unpack(rows[:limit]), client, last and _cursor(last, table, client))
+
+
+HANDLERS["enrich-leads.list"] = partial(_walk, "leads")
+HANDLERS["source-leads.list"] = partial(_walk, "source_leads")
 
 
 def _bulk_page(call: Call, rows: list[Record], client: str | None, cursor: str | None) -> Answer:

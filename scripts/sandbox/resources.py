@@ -50,13 +50,6 @@ KINDS = {
 }
 
 
-def stamped(call: Call, fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> Record:
-    """A new record: id, the fields over the defaults, tenancy and times."""
-    tenancy = {"company_id": call.company, "owner": call.caller.user}
-    times = {"createdAt": iso(call.now), "updatedAt": iso(call.now)}
-    return {"id": str(uuid.uuid4()), **defaults, **fields, **tenancy, **times}
-
-
 def list_records(kind: Kind, call: Call) -> Answer:
     """Newest first; the operation's own parameters are exact values of fields."""
     filters = {
@@ -85,15 +78,16 @@ def create(kind: Kind, call: Call) -> Answer:
     """201; the id stands at the top level too, because clients read it there."""
     check_dates(call.body)
     fields = {name: value for name, value in call.body.items() if name != kind.write_only}
-    record = stamped(call, fields, kind.defaults)
+    at = iso(call.now)
+    tenancy = {"company_id": call.company, "owner": call.caller.user}
+    times = {"createdAt": at, "updatedAt": at}
+    record = {"id": str(uuid.uuid4()), **kind.defaults, **fields, **tenancy, **times}
     generated = {kind.secret: "whsec_" + secrets.token_hex(16)} if kind.secret else {}
     add_records(call.db, kind.name, [{**record, **generated}])
     shown = {**_shown(call, kind, record), **generated}
-    return (
-        reply(201, **{kind.answers_as: shown})
-        if kind.answers_as
-        else reply(201, id=record["id"], data=shown)
-    )
+    if kind.answers_as:
+        return reply(201, **{kind.answers_as: shown})
+    return reply(201, id=record["id"], data=shown)
 
 
 def find(kind: Kind, call: Call) -> Record:
@@ -138,15 +132,11 @@ VERBS: dict[str, Callable[[Kind, Call], Answer]] = {
 }
 
 
-def register() -> None:
-    """Give every operation of a plain resource its handler."""
-    for name in operations():
-        resource, _, verb = name.rpartition(".")
-        if resource in KINDS and verb in VERBS:
-            HANDLERS[name] = partial(VERBS[verb], KINDS[resource])
-
-
-register()
+# Every operation of a plain resource gets its handler.
+for operation in operations():
+    resource, _, verb = operation.rpartition(".")
+    if resource in KINDS and verb in VERBS:
+        HANDLERS[operation] = partial(VERBS[verb], KINDS[resource])
 
 
 @handles("sequences.enroll")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -79,43 +79,26 @@ def handles(operation: str) -> Callable[[Handler], Handler]:
 
 
 @cache
-def _templates() -> list[tuple[tuple[str, ...], Operation]]:
-    """Every operation with its path's segments; literal paths before those with an id."""
-    found = [(tuple(one.path.strip("/").split("/")), one) for one in operations().values()]
-    return sorted(found, key=lambda pair: "{" in pair[1].path)
+def _patterns() -> list[tuple[re.Pattern[str], Operation]]:
+    """Every operation with a pattern of its raw path; literal paths before those with an id."""
+    ordered = sorted(operations().values(), key=lambda one: "{" in one.path)
+    return [(re.compile(re.sub(r"\{\w+\}", "([^/]+)", one.path)), one) for one in ordered]
 
 
-def find(method: str, segments: Sequence[str]) -> tuple[Operation, str]:
-    """The operation and the id in its path. Raises Refusal NOT_FOUND, METHOD_NOT_ALLOWED."""
-    matches = [
-        (one, record)
-        for words, one in _templates()
-        if (record := _match(words, segments)) is not None
-    ]
+def find(method: str, path: str) -> tuple[Operation, str]:
+    """The operation of an undecoded path, and the id in it, undecoded too; empty where there is none.
+
+    Raises Refusal NOT_FOUND, METHOD_NOT_ALLOWED.
+    """
+    matches = [(one, found) for words, one in _patterns() if (found := words.fullmatch(path))]
     if not matches:
         raise Refusal("NOT_FOUND", "There is no such path")
-    matches = [(one, record) for one, record in matches if one.path == matches[0][0].path]
-    for one, record in matches:
-        if one.method == method:
-            return one, record
-    allowed = ", ".join(sorted(one.method for one, _ in matches))
-    raise Refusal("METHOD_NOT_ALLOWED", f"This path takes {allowed}", headers=[("Allow", allowed)])
-
-
-def _match(template: Sequence[str], segments: Sequence[str]) -> str | None:
-    """The id at the template's name (empty where it has none), or None where the path is another.
-
-    Segments are compared one by one, already decoded. An empty id matches nothing.
-    """
-    if len(template) != len(segments):
-        return None
-    record = ""
-    for word, given in zip(template, segments, strict=True):
-        if word.startswith("{") and given:
-            record = given
-        elif word != given:
-            return None
-    return record
+    allowed = sorted(one.method for one, _ in matches if one.path == matches[0][0].path)
+    for one, found in matches:
+        if one.method == method and method in allowed:
+            return one, "".join(found.groups())
+    words = ", ".join(allowed)
+    raise Refusal("METHOD_NOT_ALLOWED", f"This path takes {words}", headers=[("Allow", words)])
 
 
 def admit(operation: Operation, caller: Caller, allowance: Allowance | None) -> None:
@@ -161,38 +144,37 @@ def _typed(text: str, schema: Schema) -> Any:
 def clean_body(operation: Operation, caller: Caller, body: Any) -> dict[str, Any]:
     """The body without unknown fields.
 
-    Refusal: BATCH_TOO_LARGE for a list over its ceiling, IMMUTABLE_FIELD, VALIDATION_ERROR naming every bad field.
+    Refusal: BATCH_TOO_LARGE for a list over its ceiling, IMMUTABLE_FIELD, VALIDATION_ERROR naming
+    every bad field.
     """
-    schema, rows = resolve(operation.body or {}), ROW_BY_ROW.get(operation.id)
+    schema, fields = resolve(operation.body or {}), operation.body_fields()
     given = body if isinstance(body, dict) else {}
-    for name, field in operation.body_fields().items():
+    for name, field in fields.items():
         most, value = field.get("maxItems"), given.get(name)
         if most and isinstance(value, list) and len(value) > most:
             details = [(name, f"has {len(value)} entries; at most {most} are allowed")]
             raise Refusal("BATCH_TOO_LARGE", f"A batch takes at most {most} entries", details)
-    if rows:
-        _refuse_owner(caller, given.get(rows), rows)
-        field = {**operation.body_fields()[rows], "items": {}}
-        schema = {**schema, "properties": {**schema["properties"], rows: field}}
     if operation.scope == "agent":
-        _refuse_owner(caller, [body], "")
+        _refuse_owner(caller, given, "")
+    if rows := ROW_BY_ROW.get(operation.id):
+        records = given.get(rows)
+        for place, record in enumerate(records if isinstance(records, list) else []):
+            _refuse_owner(caller, record, f"{rows}[{place}].")
+        schema = {**schema, "properties": {**fields, rows: {**fields[rows], "items": {}}}}
     if found := problems(body, schema):
         details = [(one.path or "body", one.problem) for one in found]
         raise Refusal("VALIDATION_ERROR", "The body has fields that are missing or wrong", details)
     return dict(known(body, schema))
 
 
-def _refuse_owner(caller: Caller, records: Any, under: str) -> None:
+def _refuse_owner(caller: Caller, record: Any, under: str) -> None:
     """`owner` and `company_id` are set from the key (references/api_reference.md#tenancy)."""
     own = {"owner": caller.user, "company_id": caller.company}
-    found = [
-        (f"{under}[{place}].{name}" if under else name, "is set from the key")
-        for place, record in enumerate(records if isinstance(records, list) else [])
-        for name in own
-        if isinstance(record, dict) and record.get(name) not in (None, own[name])
-    ]
+    given = record if isinstance(record, dict) else {}
+    found = [name for name in own if given.get(name) not in (None, own[name])]
     if found:
-        raise Refusal("IMMUTABLE_FIELD", "owner and company_id cannot be chosen", found)
+        details = [(under + name, "is set from the key") for name in found]
+        raise Refusal("IMMUTABLE_FIELD", "owner and company_id cannot be chosen", details)
 
 
 def known(value: Any, schema: Schema) -> Any:

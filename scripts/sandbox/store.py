@@ -89,13 +89,14 @@ def transaction(
 def prepare(
     database: Path, fill: Callable[[sqlite3.Connection], None], reset: bool = False
 ) -> bool:
-    """Make the file (0600, in a folder of 0700) and fill it, unless that is done; returns whether it was made now.
+    """Make the file (0600, in a folder of 0700) and fill it, unless that is done.
 
-    All of it is one transaction: of two first runs the second waits and finds the work done, and a run killed in
-    between leaves an empty file. `reset` throws the old content away. Raises OSError, sqlite3.Error.
+    Returns whether it was made now. All of it is one transaction: of two first runs the second waits
+    and finds the work done, and a run killed in between leaves an empty file. `reset` throws the old
+    content away. Raises OSError, sqlite3.Error.
     """
-    if reset and not _is_database(database):
-        database.unlink(missing_ok=True)
+    if reset and database.is_file() and database.read_bytes()[:16] != SQLITE_MAGIC:
+        database.unlink()  # what is no database cannot be emptied, only replaced
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
     with closing(connect(database)) as db:
@@ -107,14 +108,6 @@ def prepare(
                 return False
             _build(db, fill)
     return True
-
-
-def _is_database(database: Path) -> bool:
-    """Whether the file starts as every SQLite file does; one that does not cannot be emptied, only replaced."""
-    if not database.is_file():
-        return False
-    with database.open("rb") as file:
-        return file.read(len(SQLITE_MAGIC)) in (SQLITE_MAGIC, b"")
 
 
 def _is_current(db: sqlite3.Connection) -> bool:
