@@ -11,7 +11,8 @@ import os
 import re
 import select
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import IO, Any
 
 from rich.cells import cell_len
@@ -30,7 +31,6 @@ _WIDEST, _LEAST, _OTHER = 60, 8, 30  # columns of a cell: at most, when cut, at 
 _LONGEST = 1000  # characters of one value of a record: a report is never printed whole
 _FIRST_ROWS = 20  # of a list that comes row by row
 _LINES = 16  # of ids, problems or details
-_DUMB_SECONDS = 10.0  # between two lines of progress where a line cannot be drawn again
 _COLOURS = {
     **dict.fromkeys(("active", "qualified", "converted", "connected", "completed"), "green"),
     **dict.fromkeys(("draft", "paused", "queued", "running", "invited", "open"), "yellow"),
@@ -61,15 +61,11 @@ class Sheet:
         self._write(self.text(*things))
 
 
-def _styled(name: str, text: str) -> Text:
-    return Text(text, _COLOURS.get(text, "") if name.lower().endswith("status") else "")
-
-
 class Columns:
     """Which columns a table has and how wide they are, found from its first rows.
 
     `wanted` share the room: the widest are cut first, and only then the last are left out. `others`
-    follow where all before them stand whole, the id first, so a wider terminal never shows less.
+    follow where all before them stand whole, an id first, so a wider terminal never shows less.
     Numbers, times and ids are never cut.
     """
 
@@ -78,39 +74,28 @@ class Columns:
     ) -> None:
         self._rows, self._numbers = rows, set[str]()
         sizes = {name: self._sizes(name, _WIDEST) for name in wanted}
-        self.widths = self._shared(sizes, room)
+        self.widths = _shared(sizes, room)
         self.left_out = len(wanted) - len(self.widths)
-        stands = all(self.widths.get(name) == size[0] for name, size in sizes.items())
-        for name in others if stands else ():
+        whole = [size[0] for size in sizes.values()] == list(self.widths.values())
+        for name in others if whole else ():
             width = self._sizes(name, _OTHER)[0]
-            if sum(self.widths.values()) + 2 * len(self.widths) + width > room:
+            if _total(self.widths) + 2 + width > room:
                 break
             self.widths[name] = width
-        if others and others[0] in _IDS and others[0] in self.widths:
-            self.widths[others[0]] = self.widths.pop(others[0])  # last
+        for name in self.widths.keys() & {*others[:1]} & {*_IDS}:
+            self.widths[name] = self.widths.pop(name)  # last
 
     def _sizes(self, name: str, most: int) -> tuple[int, int]:
         """The natural and the least width of a column."""
         texts = [shown(name, inside(row, name))[:300] for row in self._rows]
-        widest = max(map(cell_len, texts))
+        head, widest = cell_len(name), max(map(cell_len, texts))
         if all(re.fullmatch(r"(-?[0-9,]+(\.[0-9]+)?%?)?", text) for text in texts):
             self._numbers.add(name)
-        time = r"([0-9]{4}-[0-9]{2}-[0-9]{2}.{0,6})?"
-        firm = name in self._numbers or re.search(r"(^id|_id|Id)$", name)
-        if firm or all(re.fullmatch(time, text) for text in texts):
-            return max(cell_len(name), widest), max(min(cell_len(name), _LEAST), widest)
-        natural = max(cell_len(name), min(widest, most))
+        whole = r"[0-9 .,:%-]*" if not re.search(r"(^id|_id|Id)$", name) else ".*"
+        if all(re.fullmatch(whole, text) for text in texts):
+            return max(head, widest), max(min(head, _LEAST), widest)
+        natural = max(head, min(widest, most))
         return natural, min(natural, _LEAST)
-
-    def _shared(self, sizes: dict[str, tuple[int, int]], room: int) -> dict[str, int]:
-        names = list(sizes)
-        while names:
-            for level in range(_WIDEST, _LEAST - 1, -1):
-                widths = {name: max(sizes[name][1], min(sizes[name][0], level)) for name in names}
-                if sum(widths.values()) + 2 * len(names) - 2 <= room:
-                    return widths
-            names.pop()
-        return dict.fromkeys(list(sizes)[:1], room)
 
     def table(self, rows: Sequence[Any], output: Output, head: bool = True) -> Table:
         """These rows under the columns."""
@@ -121,14 +106,32 @@ class Columns:
                 justify="right" if name in self._numbers else "left",
             )  # fmt: skip
         for row in rows:
-            texts = {name: shown(name, inside(row, name))[:_LONGEST] for name in self.widths}
-            made.add_row(  # masked before it is cut: half a secret would no longer be known for one
-                *(
-                    _styled(name, output.masked(text) if len(text) > self.widths[name] else text)
-                    for name, text in texts.items()
-                )
-            )
+            made.add_row(*(_cell(name, row, width, output) for name, width in self.widths.items()))
         return made
+
+
+def _shared(sizes: dict[str, tuple[int, int]], room: int) -> dict[str, int]:
+    for level in range(_WIDEST, _LEAST - 1, -1):
+        widths = {name: max(least, min(most, level)) for name, (most, least) in sizes.items()}
+        if _total(widths) <= room:
+            return widths
+    fewer = dict(list(sizes.items())[:-1])
+    return _shared(fewer, room) if fewer else dict.fromkeys(sizes, room)
+
+
+def _total(widths: dict[str, int]) -> int:
+    return sum(widths.values()) + 2 * len(widths) - 2
+
+
+def _cell(name: str, row: Any, width: int, output: Output) -> Text:
+    text = shown(name, inside(row, name))[:_LONGEST]
+    if len(text) > width:  # it will be cut, and half a secret would no longer be known for one
+        text = output.masked(text)
+    return _styled(name, text)
+
+
+def _styled(name: str, text: str) -> Text:
+    return Text(text, _COLOURS.get(text, "") if name.lower().endswith("status") else "")
 
 
 class TableWriter:
@@ -137,9 +140,8 @@ class TableWriter:
     def __init__(self, write: Write, output: Output) -> None:
         self._sheet, self._output = Sheet(write, output), output
         self._columns: Columns | None = None
-        self._waiting: list[dict[str, Any]] = []  # rows from which the columns are found
-        self._id = ""
-        self._count = 0
+        self._waiting: list[dict[str, Any]] = []  # not printed yet
+        self._count, self._id = 0, ""
 
     @property
     def _started(self) -> bool:
@@ -152,8 +154,7 @@ class TableWriter:
             self._print()
 
     def _print(self) -> None:
-        rows, self._waiting = self._waiting, []
-        head = self._columns is None
+        rows, self._waiting, head = self._waiting, [], self._columns is None
         self._columns = self._columns or Columns(rows, *self._names(rows), self._sheet.width)
         self._sheet.print(self._columns.table(rows, self._output, head))
 
@@ -162,10 +163,9 @@ class TableWriter:
         if self._waiting:
             self._print()
         words = self._output.footnotes or [f"{plural(self._count, 'row')}."]
-        columns = self._columns
-        if columns and columns.left_out:
-            words = [*words, f"{plural(columns.left_out, 'column')} left out: --fields A,B."]
-        if columns and self._id and self._id not in columns.widths:
+        if self._columns and self._columns.left_out:
+            words = [*words, f"{plural(self._columns.left_out, 'column')} left out: --fields A,B."]
+        if self._columns and self._id not in ("", *self._columns.widths):
             words = [*words, "Ids: --format ids."]
         self._output.notes("note", " ".join(words))
 
@@ -174,14 +174,13 @@ class TableWriter:
         output = self._output
         if output.fields is not None:
             return list(output.fields), []
-        keys = (key for row in rows for key in row)
-        known = dict.fromkeys([*output.preferred, *output.columns, *keys])
+        known = dict.fromkeys([*output.preferred, *output.columns, *chain.from_iterable(rows)])
         filled = [name for name in known if any(shown(name, inside(row, name)) for row in rows)]
         wanted = [name for name in filled if name in output.preferred]
         others = [name for name in filled if name not in (*wanted, *_HIDDEN, *_IDS)]
         self._id = next((name for name in _IDS if name in filled and name not in wanted), "")
-        wanted, others = (wanted, others) if wanted else (others[:6], others[6:])
-        return (wanted or filled), ([self._id, *others] if self._id else others)
+        first = [self._id] if self._id else []
+        return (wanted, first + others) if wanted else (others or filled, first)
 
 
 def table_writer(write: Write, output: Output) -> TableWriter:
@@ -192,14 +191,14 @@ def table_writer(write: Write, output: Output) -> TableWriter:
 def print_record(write: Write, output: Output, record: dict[str, Any]) -> None:
     """One record: a field a line, what is nested under dotted names, lists of records as tables."""
     sheet, values = Sheet(write, output), flattened(pick(record, output.fields))
+    names = list(values)
     if not output.fields:  # those a person wants first, the ids last
-        order = sorted(values, key=lambda name: (name in _IDS, name not in output.preferred))
-        values = {name: values[name] for name in order if shown(name, values[name])}
-        values = {name: value for name, value in values.items() if name not in _HIDDEN}
+        names = [name for name in names if name not in _HIDDEN and shown(name, values[name])]
+        names.sort(key=lambda name: (name in _IDS, name not in output.preferred))
     lines = [
-        (Text(inert(name), "bold"), _styled(name, _long(name, value, output)))
-        for name, value in values.items()
-        if not rows_in(value)
+        (Text(inert(name), "bold"), _styled(name, _long(name, values[name], output)))
+        for name in names
+        if not rows_in(values[name])
     ]
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
@@ -207,12 +206,11 @@ def print_record(write: Write, output: Output, record: dict[str, Any]) -> None:
     for name, text in lines:
         grid.add_row(*([name + Text("\n") + text] if narrow else [name, text]))
     sheet.print(grid)
-    for title, value in values.items():
-        if rows_in(value):
-            rows = [flattened(one) for one in value]
-            names = dict.fromkeys(key for one in rows for key in one)
-            table = Columns(rows, list(names), [], sheet.width).table(rows, output)
-            sheet.print("", Text(inert(title), "bold"), table)
+    for title in names:
+        if rows_in(values[title]):
+            rows = [flattened(one) for one in values[title]]
+            columns = Columns(rows, list(dict.fromkeys(chain(*rows))), [], sheet.width)
+            sheet.print("", Text(inert(title), "bold"), columns.table(rows, output))
 
 
 def _long(name: str, value: Any, output: Output) -> str:
@@ -233,28 +231,27 @@ def flattened(record: dict[str, Any], before: str = "") -> dict[str, Any]:
 
 def print_sentence(write: Write, output: Output, sentence: str, record: Any) -> None:
     """What was done; then the reasons that need action, or the ids made; a few of them."""
-    sheet, record = Sheet(write, output), record if isinstance(record, dict) else {}
-    sheet.print(Text(inert(sentence)))
+    record = record if isinstance(record, dict) else {}
     name = "problems" if record.get("problems") else "ids"
     lines = record.get(name) or [one for one in [row_id(record)] if one]
-    _print_some(sheet, lines, record.get(f"{name}_total") or len(lines))
+    more = _some(lines, record.get(f"{name}_total") or len(lines))
+    Sheet(write, output).print(Text(inert(sentence)), *(Text(f"  {line}") for line in more))
 
 
-def _print_some(sheet: Sheet, lines: Sequence[Any], total: int) -> None:
-    for line in lines[:_LINES]:
-        sheet.print(Text(f"  {inert(_problem(line))}"))
-    if total > len(lines[:_LINES]):
-        sheet.print(Text(f"  … and {total - len(lines[:_LINES]):,} more"))
+def _some(lines: Sequence[Any], total: int) -> list[str]:
+    """Ids, or rows of `problems` or of an error's `details`, each on a line; the first of them."""
+    made = [inert(_problem(line)) for line in lines[:_LINES]]
+    return made + ([f"… and {total - len(made):,} more"] if total > len(made) else [])
 
 
 def _problem(one: Any) -> str:
-    """An id, or a row of `problems` or of an error's `details`, on one line."""
     if not isinstance(one, dict):
         return str(one)
     row = f"row {one['row']}" if "row" in one else None
     what = [one.get("id"), row, one.get("email"), one.get("field") or one.get("path")]
     words = [one.get(name) for name in ("message", "problem", "reason", "code") if one.get(name)]
-    return f"{' '.join(str(word) for word in what if word)}: {words[0]}" if words else shown("", one)
+    name = " ".join(str(word) for word in what if word)
+    return f"{name}: {words[0]}" if words else shown("", one)
 
 
 Bar = tuple[str, float, Sequence[str]]
@@ -305,19 +302,16 @@ class Screen:
             self._began, self._done = self._began or (now, done), (done, total)
             if now - self._began[0] < 1 or now - self._drawn < 0.1:
                 return
-        if os.environ.get("TERM") != "dumb":
+        if os.environ.get("TERM") != "dumb":  # which cannot draw a line again
             self._open, self._drawn = True, now
             self._write("\r\x1b[2K" + self._line(text, now, waiting=done is None))
-        elif now - self._drawn >= _DUMB_SECONDS:
-            self._drawn = now
-            self._sheet.print(Text(inert(text)))
 
     def _line(self, text: str, now: float, waiting: bool) -> str:
         (done, total), words = self._done, list[RenderableType]()
         if total:
             words = [ProgressBar(total, done, width=20), Text(f"{done / total:4.0%}")]
         words.append(Text(inert(text), no_wrap=True, overflow="ellipsis"))
-        if self._began and not waiting and now > self._began[0]:
+        if self._began and not waiting:
             rate = (done - self._began[1]) / (now - self._began[0])
             left = round((total - done) / rate) if total and rate else 0
             ends = f", {left // 60}:{left % 60:02} left" if left > 0 else ""
@@ -335,23 +329,26 @@ class Screen:
     def error(self, error: dict[str, Any]) -> None:
         """What happened, what the server says, and one command to type."""
         self.end_progress()
-        self._sheet.print(Text.assemble(("Error: ", "bold red"), inert(str(error["message"]))))
-        if error.get("server_message"):
-            self._sheet.print(Text(f"The server says: {inert(str(error['server_message']))}"))
         details = error.get("details") or []
-        lines = details if isinstance(details, list) else [details]
-        _print_some(self._sheet, lines, len(lines))
-        if error.get("hint"):
-            self._sheet.print(Text.assemble(("Next: ", "bold cyan"), inert(error["hint"])))
+        details = details if isinstance(details, list) else [details]
+        lines = [
+            ("Error: ", "bold red", error["message"]),
+            ("The server says: ", "", error.get("server_message")),
+            *(("  ", "", line) for line in _some(details, len(details))),
+            ("Next: ", "bold cyan", error.get("hint")),
+        ]
+        for start, style, text in lines:
+            if text:
+                self._sheet.print(Text.assemble((start, style), inert(str(text))))
 
 
 def ask(write: Write, question: str, stdin: IO[str], seconds: float) -> bool:
     """Whether `y` is typed within `seconds`; silence is No."""
     write(Sheet(write).text(Text(inert(question))).rstrip("\n") + " ")
     try:
-        ready: Iterable[Any] = select.select([stdin], [], [], seconds)[0]
+        silent = not select.select([stdin], [], [], seconds)[0]
     except (OSError, ValueError):  # nothing one could wait on: the answer is read as it comes
-        ready = [stdin]
-    answer = stdin.readline() if ready else "\n"
-    write("" if ready and answer else "\n")
+        silent = False
+    answer = "" if silent else stdin.readline()
+    write("" if answer else "\n")
     return answer.strip().lower() in ("y", "yes")
