@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from leadgenius.client import Client
     from leadgenius.keyfile import KeyFile
+    from leadgenius.ratelimit import RateLimiter
     from leadgenius.settings import Settings
+    from leadgenius.transport import Transport
 
 __all__ = ["Client", "LeadGeniusError", "connect"]
 __version__ = "2.0.0"
@@ -48,14 +50,17 @@ def connect(
     max_time: float | None = None,
     started: float | None = None,
 ) -> Client:
-    """A Client with the credentials, limits and switches of the command line; every LGP_ variable counts.
+    """A Client with the credentials, limits and switches of the command line; every LGP_ variable
+    counts.
 
-    `profile` names another credential file; `base_url` another origin; `sandbox` answers from a local service without
-    account or network. `max_wait` (75) is the longest sleep for one request and `timeout` (60) the longest one may
-    take, in seconds. `on_note(level, message)` is called for waits and retries: attempt, note, progress or warning.
-    Raises the errors of leadgenius.errors. The others are the command line's own.
+    `profile` names another credential file; `base_url` another origin; `sandbox` answers from a
+    local service without account or network. `max_wait` (75) is the longest sleep for one request
+    and `timeout` (60) the longest one may take, in seconds. `on_note(level, message)` is called for
+    waits and retries: attempt, note, progress or warning. Raises the errors of leadgenius.errors.
+    The others are the command line's own.
     """
     import os
+    import time
 
     from leadgenius import settings
     from leadgenius.client import Client
@@ -92,13 +97,45 @@ def connect(
         timeout=found.timeout if timeout is None else timeout,
         max_time=found.max_time if max_time is None else max_time,
     )
+
+    def make_transport() -> Transport:
+        from leadgenius.transport import (
+            Transport,  # requests takes longer to import than everything else
+        )
+
+        return Transport(origin, adapter, environ=environ)
+
+    def make_limiter() -> RateLimiter:
+        from leadgenius.ratelimit import RateLimiter
+
+        path = state / "requests-2.sqlite3" if state else None
+        if not found.limiter:
+            return RateLimiter(path, found.windows, note)
+        from leadgenius.redis_log import RedisLog
+
+        return RedisLog(found.limiter, path, found.windows, note)
+
+    name = "".join(char for char in found.agent_name if "!" <= char <= "~")[:64]
     return Client(
-        origin, keys, found, state, environ=environ, adapter=adapter, dry_run=dry_run, started=started, on_note=note
+        origin,
+        keys,
+        found,
+        state,
+        agent=f"leadgenius-skill/{__version__}" + (f" ({name})" if name else ""),
+        dry_run=dry_run,
+        end=None if found.max_time is None else (started or time.monotonic()) + found.max_time,
+        on_note=note,
+        make_transport=make_transport,
+        make_limiter=make_limiter,
     )
 
 
 def _account(
-    environ: Mapping[str, str], found: Settings, profile: str | None, base_url: str | None, note: Callable[[str, str], None]
+    environ: Mapping[str, str],
+    found: Settings,
+    profile: str | None,
+    base_url: str | None,
+    note: Callable[[str, str], None],
 ) -> tuple[str, KeyFile]:
     """The origin, and the credential file of the profile."""
     from leadgenius.keyfile import KeyFile
@@ -108,7 +145,9 @@ def _account(
     supplied = None if profile else variable(environ, *KEY_VARIABLES)
     if found.profile and supplied:
         hint = f"Unset one of them, or choose with --profile {found.profile}, which leaves {supplied[1]} out."
-        raise UsageError(f"LGP_PROFILE and {supplied[1]} both say which account is meant.", hint=hint)
+        raise UsageError(
+            f"LGP_PROFILE and {supplied[1]} both say which account is meant.", hint=hint
+        )
     file = KeyFile(auth_path(environ, profile or found.profile), note)
     given = base_url or found.base_url
     try:
@@ -129,9 +168,15 @@ def _account(
 
 
 def _sandbox(
-    environ: Mapping[str, str], state: Path | None, profile: str, note: Callable[[str, str], None], dry_run: bool
+    environ: Mapping[str, str],
+    state: Path | None,
+    profile: str,
+    note: Callable[[str, str], None],
+    dry_run: bool,
 ) -> tuple[str, Path, KeyFile, Any]:
-    """Origin, state folder, credential file and adapter of the embedded sandbox; it has an account of its own."""
+    """Origin, state folder, credential file and adapter of the embedded sandbox; it has an account
+    of its own.
+    """
     import sqlite3
 
     from leadgenius.keyfile import KeyFile

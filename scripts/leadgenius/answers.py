@@ -1,4 +1,5 @@
-"""Where rows, cursor, token and ids stand in an answer: the vendor's clients have met several shapes of each.
+"""Where rows, cursor, token and ids stand in an answer: the vendor's clients have met several
+shapes of each.
 
 Every function takes a parsed body of any JSON type and never raises.
 """
@@ -12,7 +13,9 @@ LARGEST_BULK_PAGE = 5000
 
 
 def dig(body: Any, *paths: str) -> Any:
-    """The value at the first of `paths` ("data.id" is `id` inside `data`) that is not null; None without one."""
+    """The value at the first of `paths` ("data.id" is `id` inside `data`) that is not null; None
+    without one.
+    """
     for path in paths:
         found = body
         for name in path.split("."):
@@ -30,8 +33,8 @@ def _text(body: Any, *paths: str) -> str | None:
 
 def _names(collection: str) -> list[str]:
     """`target-accounts` may stand as itself, as `targetAccounts` or as `accounts`."""
-    first, *others = collection.split("-")
-    return ["items", collection, first + "".join(map(str.capitalize, others)), others[-1] if others else first]
+    words = collection.split("-")
+    return ["items", collection, words[0] + "".join(map(str.capitalize, words[1:])), words[-1]]
 
 
 def _rows(body: Any, collection: str) -> list[Any] | None:
@@ -43,7 +46,9 @@ def _rows(body: Any, collection: str) -> list[Any] | None:
 
 
 def items(body: Any, collection: str = "") -> list[Any]:
-    """The rows of a list: `data` as an array, `data.items`, the collection's own name, or the body itself."""
+    """The rows of a list: `data` as an array, `data.items`, the collection's own name, or the body
+    itself.
+    """
     return _rows(body, collection) or []
 
 
@@ -59,15 +64,16 @@ def rest(body: Any, collection: str = "") -> dict[str, Any]:
     others = dict(body)
     if isinstance(body.get("data"), dict):
         others = {**body["data"], **{name: value for name, value in body.items() if name != "data"}}
-    held = next((name for name in ("data", *_names(collection)) if isinstance(others.get(name), list)), "")
+    held = next(
+        (name for name in ("data", *_names(collection)) if isinstance(others.get(name), list)), ""
+    )
     others.pop(held, None)
     return others
 
 
 def cursor(body: Any) -> str | None:
     """`nextToken`, at top level or inside `data`; None on the last page."""
-    found = dig(body, "nextToken") or dig(body, "data.nextToken")
-    return str(found) if found else None
+    return _text(body, "nextToken", "data.nextToken")
 
 
 def total(body: Any) -> int | None:
@@ -87,7 +93,9 @@ def _count(body: Any, name: str) -> int | None:
 
 def record(body: Any, resource: str = "") -> Any:
     """The one record of an answer: `data`, `<resource>`, or the body itself."""
-    return next((one for name in ("data", resource) if isinstance(one := dig(body, name), dict)), body)
+    return next(
+        (one for name in ("data", resource) if isinstance(one := dig(body, name), dict)), body
+    )
 
 
 def new_id(body: Any, resource: str = "") -> str | None:

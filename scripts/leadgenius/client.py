@@ -1,9 +1,9 @@
 """Client: route → credential → slot → send → answer or error; and lists, page by page.
 
-    from leadgenius import connect
-    with connect() as lg:                       # the credentials, limits and switches of the command line
-        for lead in lg.rows("/enrich-leads/list"):
-            ...
+from leadgenius import connect with connect() as lg:                       # the credentials, limits
+and switches of the command line
+    for lead in lg.rows("/enrich-leads/list"):
+        ...
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
-import leadgenius
 from leadgenius import answers, retry
 from leadgenius.answers import LARGEST_BULK_PAGE, LARGEST_PAGE
 from leadgenius.errors import LeadGeniusError, LocalError, RateError, ServerError, UsageError
-from leadgenius.keyfile import KeyFile
 from leadgenius.keys import Credential, Keys, clean
 from leadgenius.retry import Answer, Failure, Request
 from leadgenius.scopes import SYSTEM, Target, check_id, route
-from leadgenius.settings import Settings, Window
+from leadgenius.settings import Settings
 
 if TYPE_CHECKING:
-    from leadgenius.ratelimit import Limiter
+    from leadgenius.ratelimit import RateLimiter
     from leadgenius.transport import Transport
 
 LEAST_SECONDS = 0.5  # nothing is begun with less than this before --max-time
+LONGEST_CURSOR = 4096
 MASK = "***"
+Params = Mapping[str, Any] | None
 
 
 class Page(NamedTuple):
-    """One page of a list. `number` counts from 1; `cursor` is that of the page after it, None on the last.
+    """One page of a list. `number` counts from 1; `cursor` is that of the page after it, None on
+    the last.
 
     `short`, on the last one: the list has ended before what the server had announced.
     """
@@ -51,7 +51,9 @@ class Page(NamedTuple):
 class Client:
     """Requests to one origin; made by `leadgenius.connect`. Raises the errors of leadgenius.errors.
 
-    Not for several threads at once. Processes may share a key: the request log keeps them within its limits.
+    Not for several threads at once. Processes may share a key: the request log keeps them within
+    its limits. `requests` counts attempts; `sandbox` is True once an answer came from a sandbox;
+    `last_outcome` is what became of the latest change: not_sent, applied, rejected or unknown.
     """
 
     def __init__(
@@ -61,38 +63,29 @@ class Client:
         settings: Settings,
         state: Path | None = None,
         *,
-        environ: Mapping[str, str],
-        adapter: Any = None,
+        agent: str = "leadgenius-skill",
         dry_run: bool = False,
-        started: float | None = None,
-        on_note: Callable[[str, str], None] = lambda level, message: None,
-        transport: Transport | None = None,
-        limiter: Limiter | None = None,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        uniform: Callable[[float, float], float] = random.uniform,
+        end: float | None = None,
+        on_note: Callable[[str, str], None],
+        make_transport: Callable[[], Transport],
+        make_limiter: Callable[[], RateLimiter],
+        time: Any = time,
     ) -> None:
-        self.origin, self.keys, self.settings, self.state = origin, keys, settings, state
-        self.requests = 0  # attempts sent
-        self.sandbox = False  # an answer came from a sandbox
-        self.last_outcome: str | None = None  # of the latest change: not_sent, applied, rejected or unknown
-        self._environ, self._adapter, self._dry_run, self._on_note = environ, adapter, dry_run, on_note
-        self._transport, self._limiter = transport, limiter
-        self._clock, self._monotonic, self._sleep, self._uniform = clock, monotonic, sleep, uniform
+        self.origin, self.keys, self.file, self.secrets = origin, keys, keys.file, keys.secrets
+        self.settings, self.windows, self.state = settings, settings.windows, state
+        self.requests, self.sandbox = 0, False
+        self.last_outcome: str | None = None
+        self._agent, self._dry_run, self._end, self._on_note = agent, dry_run, end, on_note
+        self._make_transport, self._make_limiter, self._time = make_transport, make_limiter, time
+        self._transport: Transport | None = None
+        self._limiter: RateLimiter | None = None
         self._changed = 0  # records
-        self._end = None  # of --max-time, as a time of `monotonic`
-        if settings.max_time is not None:
-            self._end = (monotonic() if started is None else started) + settings.max_time
 
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return f"Client({self.origin!r})"
 
     def close(self) -> None:
         """Close the connection and the request log, if they were opened."""
@@ -102,40 +95,10 @@ class Client:
         self._transport = self._limiter = None
 
     @property
-    def file(self) -> KeyFile:
-        """The credential file of this client's profile."""
-        return self.keys.file
-
-    @property
-    def windows(self) -> tuple[Window, ...]:
-        """The rate limits kept to."""
-        return self.settings.windows
-
-    @property
-    def limiter(self) -> Limiter:
+    def limiter(self) -> RateLimiter:
         """The request log; its `report` and `clear` are what `limits` prints and does."""
-        if self._limiter is None:
-            from leadgenius.ratelimit import RateLimiter
-
-            path = self.state / "requests-2.sqlite3" if self.state else None
-            self._limiter = RateLimiter(path, self.windows, self._on_note)
-            if self.settings.limiter:
-                from leadgenius.redis_log import RedisLog
-
-                self._limiter = RedisLog(self.settings.limiter, self._limiter)
+        self._limiter = self._limiter or self._make_limiter()
         return self._limiter
-
-    @property
-    def _sender(self) -> Transport:
-        if self._transport is None:
-            from leadgenius.transport import Transport  # requests takes longer to import than everything else
-
-            self._transport = Transport(self.origin, self._adapter, environ=self._environ)
-        return self._transport
-
-    def secrets(self) -> set[str]:
-        """Every credential at hand and the passwords of proxy and limiter URLs, to be masked wherever they appear."""
-        return self.keys.secrets()
 
     def identity(self, credential: Credential) -> str:
         """The name of a credential in the request log. Logins are counted by their e-mail."""
@@ -146,12 +109,12 @@ class Client:
 
     # ---- one request
 
-    def get(self, endpoint: str, params: Mapping[str, Any] | None = None) -> Any:
+    def get(self, endpoint: str, params: Params = None) -> Any:
         """The parsed body of a GET."""
         return self.call("GET", endpoint, params=params).body
 
     def post(self, endpoint: str, body: Any = None) -> Any:
-        """The parsed body of a POST; sent once, unless the server certainly has not acted."""
+        """The parsed body of a POST; sent again only when the server certainly has not acted."""
         return self.call("POST", endpoint, body=body).body
 
     def put(self, endpoint: str, body: Any = None) -> Any:
@@ -167,138 +130,78 @@ class Client:
         method: str,
         endpoint: str,
         *,
-        params: Mapping[str, Any] | None = None,
+        params: Params = None,
         body: Any = None,
         scope: str = "auto",
     ) -> Answer:
-        """The answer to one request, sent again where that is safe. `body` is JSON, None for none."""
-        method = method.upper()
-        target = route(endpoint, self.origin, scope)
-        count = self._fence(method, target, body)
+        """The answer to one request, sent again where that is safe. `body` is JSON, None for
+        none.
+        """
+        target, request, count = self._prepare(method.upper(), endpoint, params, body, scope)
         if self._dry_run:
-            raise UsageError("This is a dry run; nothing was sent.", code="dry_run", outcome="not_sent")
-        credential = self.keys.find(target.scope.credential) if target.scope.credential else None
-        request = Request(method, target.path, self.origin, credential.source if credential else "", target.is_login)
-        headers = self._headers(target, credential.value if credential else "")
-        if target.scope.credential in ("agent", "amplify"):
+            raise UsageError(
+                "This is a dry run; nothing was sent.", code="dry_run", outcome="not_sent"
+            )
+        if target.scope.credential:
+            credential = self.keys.find(target.scope.credential)
+            headers = self._headers(target, credential.value)
             user = self.settings.user_id or self.keys.saved("user_id")
-            headers |= {"X-User-Id": clean(user, "the user id")} if user else {}
-        self.last_outcome = None if method == "GET" else "not_sent"
+            if user and credential.kind != "jwt":
+                headers["X-User-Id"] = clean(user, "the user id")
+            counted = self.identity(credential)
+            request = request._replace(headers=headers, source=credential.source, counted=counted)
+        self.last_outcome = None if request.method == "GET" else "not_sent"
         self._changed += count
-        url = self.origin + target.path + _query(target, params)
-        return self._send(request, url, headers, body, self.identity(credential) if credential else "")
+        return self._send(request)
 
     def plan(
         self,
         method: str,
         endpoint: str,
         *,
-        params: Mapping[str, Any] | None = None,
+        params: Params = None,
         body: Any = None,
         scope: str = "auto",
     ) -> dict[str, Any]:
-        """What `call` would send, credential masked: method, url, headers, body. Needs neither key nor network."""
-        method = method.upper()
-        target = route(endpoint, self.origin, scope)
-        self._fence(method, target, body)
+        """What `call` would send: method, url, headers (masked), body. Needs neither key nor
+        network.
+        """
+        target, request, _ = self._prepare(method.upper(), endpoint, params, body, scope)
+        headers = self._headers(target, MASK)
+        return {"method": request.method, "url": request.url, "headers": headers, "body": body}
+
+    def _prepare(
+        self, method: str, endpoint: str, params: Params, body: Any, scope: str
+    ) -> tuple[Target, Request, int]:
+        """Target, request without a credential, and the number of records it changes, once that is
+        allowed.
+        """
+        target, count = route(endpoint, self.origin, scope), 0
+        if method != "GET" and not target.is_login:
+            lists = [answers.dig(body, name) for name in ("ids", "leadIds", "leads")]
+            count = max((len(one) for one in lists if isinstance(one, list)), default=1)
+            self.check_changes(count)
         url = self.origin + target.path + _query(target, params)
-        headers = self._headers(target, MASK) | ({} if body is None else {"Content-Type": "application/json"})
-        return {"method": method, "url": url, "headers": headers, "body": body}
+        headers = self._headers(target, "")
+        return (
+            target,
+            Request(method, target.path, self.origin, url, headers, body, target.is_login),
+            count,
+        )
 
     def _headers(self, target: Target, secret: str) -> dict[str, str]:
         """Exactly one credential, the right one for its scope."""
-        bearer = "Bearer " if target.scope.credential == "jwt" else ""
-        carried = {target.scope.header: bearer + secret} if target.scope.credential else {}
-        name = "".join(char for char in self.settings.agent_name if "!" <= char <= "~")[:64]
-        agent = f"leadgenius-skill/{leadgenius.__version__}" + (f" ({name})" if name else "")
-        return {"User-Agent": agent, "Accept": "application/json", **carried}
-
-    # ---- attempts
-
-    def _send(self, request: Request, url: str, headers: dict[str, str], body: Any, name: str) -> Answer:
-        """Attempts until one is answered or none may follow. `name` is what the limiter counts them under."""
-        waited, attempt, maybe_applied = 0.0, 0, False
-        while True:
-            began, slot = self._monotonic(), 0
-            try:
-                self._check_time()
-                if name:
-                    allowed = self._allowed(waited)
-                    slot = self.limiter.acquire(name, max_wait=allowed, hold=self.settings.timeout)
-            except RateError as error:
-                raise _not_sent(request, error, attempt, maybe_applied) from error
-            waited += self._monotonic() - began
-            attempt += 1
-            found = self._attempt(request, url, headers, body, name, slot, attempt, maybe_applied)
-            if isinstance(found, Answer):
-                return found._replace(maybe_applied=maybe_applied)
-            now = self._clock()
-            wait = pause = retry.wait_before(request, found, attempt, now=now, uniform=self._uniform)
-            if found.status == 429:
-                wait = retry.asked_wait(found, attempt, now) if pause is None else pause
-                if name:
-                    self.limiter.penalize(name, wait, proxy=not retry.is_api_error(found.body))
-            if pause is None or pause > self._allowed(waited):
-                raise retry.error_of(request, found, attempt, maybe_applied, wait, now)
-            maybe_applied = self.last_outcome == "unknown"
-            reason = f"HTTP {found.status}" if found.status else found.detail
-            self._on_note("note", f"{reason}; trying again in {pause:.1f} s")
-            self._sleep(pause)
-            waited += pause
-
-    def _attempt(
-        self,
-        request: Request,
-        url: str,
-        headers: dict[str, str],
-        body: Any,
-        name: str,
-        slot: int,
-        attempt: int,
-        maybe_applied: bool,
-    ) -> Answer | Failure:
-        """One attempt, settled, noted, and its outcome kept, also when it is interrupted."""
-        began, timeout, sender = self._monotonic(), self.settings.timeout, self._sender
-        if self._end is not None:
-            timeout = max(min(timeout, self._end - began), LEAST_SECONDS / 2)
-        self.requests += 1
-        try:
-            return sender.send(request.method, url, headers, body, timeout=timeout)
-        finally:
-            found = sender.last or Failure("connect")
-            if slot:
-                self.limiter.settle(name, slot, found.headers)
-            if request.method != "GET" and sender.last:
-                error = None if isinstance(found, Answer) else retry.error_of(request, found, attempt, maybe_applied)
-                self.last_outcome = error.outcome if error else "applied"
-            what = f"HTTP {found.status}" if found.status else getattr(found, "detail", "")
-            seconds = self._monotonic() - began
-            where = f"{request.method} {request.origin}{request.path}"
-            self._on_note("attempt", f"attempt {attempt}: {where}: {what} after {seconds:.2f} s")
-            if found.headers.get("X-LeadGenius-Sandbox") and not self.sandbox:
-                self.sandbox = True
-                self._on_note("warning", "This answer comes from a sandbox: the data is not real.")
-
-    def _allowed(self, waited: float) -> float:
-        """Seconds that may still be slept for one request."""
-        left = self.settings.max_wait - waited
-        if self._end is not None:
-            left = min(left, self._end - self._monotonic() - LEAST_SECONDS)
-        return max(left, 0.0)
-
-    def _check_time(self) -> None:
-        if self._end is not None and self._monotonic() + LEAST_SECONDS > self._end:
-            raise RateError(
-                "The time allowed by --max-time is over; this request was not sent.",
-                code="out_of_time",
-                hint="Run the same command again, or with a longer --max-time.",
-            )
-
-    # ---- the fence
+        headers = {"User-Agent": self._agent, "Accept": "application/json"}
+        if target.scope.credential and secret:
+            bearer = "Bearer " if target.scope.credential == "jwt" else ""
+            headers[target.scope.header] = bearer + secret
+        return headers
 
     def check_changes(self, count: int) -> None:
-        """UsageError when this client may change nothing (LGP_READ_ONLY), or not `count` records more
-        (LGP_MAX_CHANGES)."""
+        """UsageError when this client may change nothing (LGP_READ_ONLY), or not `count` records
+        more (LGP_MAX_CHANGES).
+        """
+        allowed = self.settings.max_changes
         if self.settings.read_only:
             raise UsageError(
                 "This is a change, and --read-only (or LGP_READ_ONLY) allows none.",
@@ -306,7 +209,6 @@ class Client:
                 hint="Run it without --read-only, and with LGP_READ_ONLY unset.",
                 outcome="not_sent",
             )
-        allowed = self.settings.max_changes
         if allowed is not None and self._changed + count > allowed:
             before = f" after {self._changed} before" if self._changed else ""
             raise UsageError(
@@ -316,55 +218,134 @@ class Client:
                 outcome="not_sent",
             )
 
-    def _fence(self, method: str, target: Target, body: Any) -> int:
-        """The number of records a request changes, once that is allowed. A login changes none."""
-        if method == "GET" or target.is_login:
+    # ---- attempts
+
+    def _send(self, request: Request) -> Answer:
+        """Attempts until one is answered or none may follow."""
+        waited, attempt, maybe_applied = 0.0, 0, False
+        while True:
+            began = self._time.monotonic()
+            try:
+                slot = self._slot(request, waited)
+            except RateError as error:
+                raise _not_sent(request, error, attempt, maybe_applied) from error
+            waited += self._time.monotonic() - began
+            attempt += 1
+            found = self._attempt(request, slot, attempt, maybe_applied)
+            if isinstance(found, Answer):
+                return found._replace(maybe_applied=maybe_applied)
+            now = self._time.time()
+            wait = pause = retry.wait_before(
+                request, found, attempt, now=now, uniform=random.uniform
+            )
+            if found.status == 429:
+                wait = retry.asked_wait(found, attempt, now) if pause is None else pause
+                if request.counted:
+                    self.limiter.penalize(
+                        request.counted, wait, proxy=not retry.is_api_error(found.body)
+                    )
+            if pause is None or pause > self._allowed(waited):
+                raise retry.error_of(request, found, attempt, maybe_applied, wait, now)
+            maybe_applied = self.last_outcome == "unknown"
+            reason = f"HTTP {found.status}" if found.status else found.detail
+            self._on_note("note", f"{reason}; trying again in {pause:.1f} s")
+            self._time.sleep(pause)
+            waited += pause
+
+    def _slot(self, request: Request, waited: float) -> int:
+        """A slot of the limiter, 0 for a request that has no key to count under."""
+        if self._end is not None and self._time.monotonic() + LEAST_SECONDS > self._end:
+            raise RateError(
+                "The time allowed by --max-time is over; this request was not sent.",
+                code="out_of_time",
+                hint="Run the same command again, or with a longer --max-time.",
+            )
+        if not request.counted:
             return 0
-        lists = [answers.dig(body, name) for name in ("ids", "leadIds", "leads")]
-        count = max([len(one) for one in lists if isinstance(one, list)], default=1)
-        self.check_changes(count)
-        return count
+        allowed, hold = self._allowed(waited), self.settings.timeout
+        return self.limiter.acquire(request.counted, max_wait=allowed, hold=hold)
+
+    def _allowed(self, waited: float) -> float:
+        """Seconds that may still be slept for one request."""
+        left = self.settings.max_wait - waited
+        if self._end is not None:
+            left = min(left, self._end - self._time.monotonic() - LEAST_SECONDS)
+        return max(left, 0.0)
+
+    def _attempt(
+        self, request: Request, slot: int, attempt: int, maybe_applied: bool
+    ) -> Answer | Failure:
+        """One attempt: settled, noted and its outcome kept, also when it is interrupted."""
+        self._transport = sender = self._transport or self._make_transport()
+        began, timeout = self._time.monotonic(), self.settings.timeout
+        if self._end is not None:
+            timeout = max(min(timeout, self._end - began), LEAST_SECONDS / 2)
+        self.requests += 1
+        sender.last = Failure("connect", detail="stopped before it began")
+        try:
+            return sender.send(
+                request.method, request.url, request.headers, request.body, timeout=timeout
+            )
+        finally:
+            found, what, outcome = sender.last, "answered", "applied"
+            if isinstance(found, Failure):
+                what = found.detail
+                outcome = retry.error_of(request, found, attempt, maybe_applied).outcome
+            if request.method != "GET":
+                self.last_outcome = outcome
+            if slot:
+                self.limiter.settle(request.counted, slot, found.headers)
+            where = f"attempt {attempt}: {request.method} {request.origin}{request.path}"
+            seconds = self._time.monotonic() - began
+            self._on_note("attempt", f"{where}: {found.status or ''} {what} after {seconds:.2f} s")
+            if found.headers.get("X-LeadGenius-Sandbox") and not self.sandbox:
+                self.sandbox = True
+                self._on_note("warning", "This answer comes from a sandbox: the data is not real.")
 
     # ---- lists
 
-    def rows(self, endpoint: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        """Every row of any list: pages and cursors are followed, companyId is filled in on the bulk lists."""
+    def rows(self, endpoint: str, params: Params = None) -> Iterator[Any]:
+        """Every row of any list: pages and cursors are followed, companyId is filled in on the bulk
+        lists.
+        """
+        given = dict(params or {})
         if route(endpoint, self.origin).scope == SYSTEM:
-            params = {"companyId": None, **(params or {})}
-            params["companyId"] = params["companyId"] or self.company_id()
-            pages = self.bulk(endpoint, params)
+            given["companyId"] = given.get("companyId") or self.company_id()
+            pages = self.bulk(endpoint, given)
         else:
-            pages = self.pages(endpoint, params)
+            pages = self.pages(endpoint, given)
         for page in pages:
             yield from page.items
 
     def pages(
         self,
         endpoint: str,
-        params: Mapping[str, Any] | None = None,
+        params: Params = None,
         *,
         size: int = LARGEST_PAGE,
         first: int = 1,
         collection: str = "",
         scope: str = "auto",
     ) -> Iterator[Page]:
-        """Numbered pages until one is empty or the last is reached. ServerError for a page without rows.
+        """Numbered pages until one is empty or the last is reached. ServerError for a page without
+        rows.
 
-        A short page does not end the list (the server may cap pageSize). A repeated one does: the endpoint has no
-        pages.
+        A short page does not end the list (the server may cap pageSize). A repeated one does: the
+        endpoint has no pages.
         """
-        number, seen = first, 0
-        before: list[Any] = []
+        number, seen, before = first, 0, None
         last = total = None
         while True:
             asked = {**(params or {}), "page": number, "pageSize": size}
             body = self.call("GET", endpoint, params=asked, scope=scope).body
-            found = _rows(body, collection, endpoint)
+            found = _rows(body, endpoint, collection)
             repeated = bool(found) and found == before
             fresh = [] if repeated else found
             seen += len(fresh)
-            last = last if (new := answers.total_pages(body)) is None else new
-            total = total if (new := answers.total(body)) is None else new
+            last, total = (
+                _newer(answers.total_pages(body), last),
+                _newer(answers.total(body), total),
+            )
             end = not fresh or (last is not None and number >= last)
             missing = total is not None and first == 1 and seen < total
             unseen = not fresh and last is not None and number - repeated < last
@@ -378,39 +359,43 @@ class Client:
     def bulk(
         self,
         endpoint: str,
-        params: Mapping[str, Any] | None = None,
+        params: Params = None,
         *,
         limit: int = LARGEST_BULK_PAGE,
         cursor: str | None = None,
         collection: str = "leads",
         scope: str = "auto",
     ) -> Iterator[Page]:
-        """Pages of a bulk list from `cursor` on. ServerError for a page without rows, for a bare array in answer to a
-        cursor, and for a cursor that cannot be used or came before: none of them says that the list is complete.
+        """Pages of a bulk list from `cursor` on. ServerError for a page without rows, for a bare
+        array in answer to a cursor, and for a cursor that cannot be used or came before: none of
+        them says that the list is complete.
         """
         number, seen = 1, {cursor}
         while True:
             asked = {**(params or {}), "limit": limit, "nextToken": cursor}
             body = self.call("GET", endpoint, params=asked, scope=scope).body
-            found = _rows(None if cursor and isinstance(body, list) else body, collection, endpoint)
-            following = answers.cursor(body)
-            if following is not None and (following in seen or len(following) > 4096 or not following.isprintable()):
-                raise _broken_list("The server gave a cursor that cannot be used, or gave it before.", endpoint)
-            yield Page(found, body, number, following)
-            if following is None:
+            found = _rows(None if cursor and isinstance(body, list) else body, endpoint, collection)
+            cursor = answers.cursor(body)
+            if cursor and (
+                cursor in seen or len(cursor) > LONGEST_CURSOR or not cursor.isprintable()
+            ):
+                raise _broken_list("a cursor that cannot be used, or that it gave before", endpoint)
+            yield Page(found, body, number, cursor)
+            if not cursor:
                 return
-            seen.add(following)
-            cursor, number = following, number + 1
+            seen.add(cursor)
+            number += 1
 
     def company_id(self) -> str:
-        """LGP_COMPANY_ID, the one saved with the credential in use, else that of one lead, which is then saved.
+        """LGP_COMPANY_ID, the one saved with the credential in use, else that of one lead, which is
+        then saved.
 
         UsageError when there is no lead to read it from; CredentialError without an agent key.
         """
         found = self.settings.company_id or self.keys.saved("company_id")
         if not found:
             leads = answers.items(self.get("/leads", {"pageSize": 1}), "leads")
-            found = str(answers.dig(leads[0] if leads else None, "company_id", "companyId") or "")
+            found = str(answers.dig({"lead": leads[:1] and leads[0]}, "lead.company_id") or "")
             if not found:
                 hint = "Give --company-id or LGP_COMPANY_ID."
                 raise UsageError("The company id is needed, and no lead shows it.", hint=hint)
@@ -420,35 +405,42 @@ class Client:
         return check_id(found, "company id")
 
 
-def _not_sent(request: Request, error: RateError, attempts: int, maybe_applied: bool) -> LeadGeniusError:
-    """The limiter's error, or that of --max-time, about a request; `attempts` were made before it."""
-    facts = error.facts | request.facts(attempts) | {"retryable": True}
+def _newer(new: int | None, old: int | None) -> int | None:
+    return old if new is None else new
+
+
+def _not_sent(
+    request: Request, error: RateError, attempts: int, maybe_applied: bool
+) -> LeadGeniusError:
+    """The limiter's error, or that of --max-time, about a request; `attempts` were made before
+    it.
+    """
+    error.facts |= request.facts(attempts) | {"retryable": True}
     if maybe_applied:
-        return retry.unknown(request, **facts)
+        return retry.unknown(request, **error.facts)
     if request.method != "GET":
-        facts["outcome"] = "not_sent"
-    return RateError(error.message, code=error.code, hint=error.hint, **facts)
+        error.facts["outcome"] = "not_sent"
+    return error
 
 
-def _rows(body: Any, collection: str, endpoint: str) -> list[Any]:
-    if not answers.has_rows(body, collection or endpoint.partition("?")[0].rpartition("/")[2]):
-        raise _broken_list("The server answered without any rows, so this list may not be complete.", endpoint)
-    return answers.items(body, collection or endpoint.partition("?")[0].rpartition("/")[2])
+def _rows(body: Any, endpoint: str, collection: str) -> list[Any]:
+    collection = collection or endpoint.partition("?")[0].rpartition("/")[2]
+    if not answers.has_rows(body, collection):
+        raise _broken_list("no rows, so this list may not be complete", endpoint)
+    return answers.items(body, collection)
 
 
-def _broken_list(message: str, endpoint: str) -> ServerError:
-    return ServerError(message, hint=retry.LATER, method="GET", path=endpoint, retryable=True)
+def _broken_list(what: str, endpoint: str) -> ServerError:
+    return ServerError(f"The server gave {what}.", hint=retry.LATER, path=endpoint, retryable=True)
 
 
-def _query(target: Target, params: Mapping[str, Any] | None) -> str:
+def _query(target: Target, params: Params) -> str:
     """`?…` of the endpoint's own query and `params`; None is left out, a list repeats its name."""
-    pairs = []
-    for name, value in (params or {}).items():
-        for one in value if isinstance(value, list) else [value]:
-            if one is not None:
-                pairs.append((name, str(one).lower() if isinstance(one, bool) else str(one)))
+    given = {name: value for name, value in (params or {}).items() if value is not None}
+    for name in [name for name, value in given.items() if isinstance(value, bool)]:
+        given[name] = str(given[name]).lower()
     try:
-        query = "&".join(part for part in (target.query, urlencode(pairs)) if part)
+        query = "&".join(part for part in (target.query, urlencode(given, doseq=True)) if part)
     except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
         raise UsageError("A parameter is not valid text.", code="invalid_input") from error
     return f"?{query}" if query else ""

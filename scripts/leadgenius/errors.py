@@ -1,6 +1,8 @@
-"""One class for each exit code. Messages are our own fixed texts; a server's words stand in `server_message` alone.
+"""One class for each exit code. Messages are our own fixed texts; a server's words stand in
+`server_message` alone.
 
-`hint` is a key of the command line's table of hints (such as "check_credentials") or a plain sentence.
+`hint` is a key of the command line's table of hints (such as "check_credentials") or a plain
+sentence.
 """
 
 from __future__ import annotations
@@ -17,35 +19,32 @@ CODES = frozenset(
 
 
 class LeadGeniusError(Exception):
-    """Base of all. `facts` may hold method, path, http_status, server_code, server_message, details, request_id,
-    attempts, outcome (not_sent, rejected, applied or unknown; changes only), retryable, retry_after_seconds,
-    retry_at, origin, sandbox.
+    """Base of all. `facts` may hold method, path, http_status, server_code, server_message,
+    details, request_id, attempts, outcome (not_sent, rejected, applied or unknown; changes only),
+    retryable, retry_after_seconds, retry_at, origin, sandbox.
     """
 
     exit_code = 1
     default_code = "bug"
 
-    def __init__(self, message: str, *, code: str | None = None, hint: str = "", **facts: Any) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, hint: str = "", **facts: Any
+    ) -> None:
         super().__init__(message)
         self.code = code or self.default_code
         self.message = message
         self.hint = hint
         self.facts: dict[str, Any] = facts
 
-    @property
-    def outcome(self) -> str | None:
-        """not_sent, rejected, applied or unknown for a change; None for a read."""
-        found: str | None = self.facts.get("outcome")
-        return found
-
-    @property
-    def details(self) -> Any:
-        """What the server says beside its sentence, such as the fields it does not accept."""
-        return self.facts.get("details")
+    def __getattr__(self, name: str) -> Any:
+        """A fact, such as `error.outcome` or `error.details`; None when it is not known."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self.facts.get(name)
 
     def __str__(self) -> str:
         """The message, the server's reason and the fields it names."""
-        parts = [self.message, self.facts.get("server_message")]
+        parts = [self.message, self.server_message]
         if isinstance(self.details, list):
             fields = [one for one in self.details if isinstance(one, dict) and "field" in one]
             parts.append("; ".join(f"{one['field']}: {one.get('problem', '')}" for one in fields))
@@ -53,7 +52,12 @@ class LeadGeniusError(Exception):
 
     def as_dict(self) -> dict[str, Any]:
         """The error object of the output contract; facts that are null are left out."""
-        found = {"code": self.code, "message": self.message, "hint": self.hint, "exit_code": self.exit_code}
+        found = {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "exit_code": self.exit_code,
+        }
         return found | {name: value for name, value in self.facts.items() if value is not None}
 
 
@@ -79,7 +83,9 @@ class RefusedError(LeadGeniusError):
 
 
 class RateError(LeadGeniusError):
-    """The wait would be longer than allowed; `retry_after_seconds` and `retry_at` say when to come back."""
+    """The wait would be longer than allowed; `retry_after_seconds` and `retry_at` say when to come
+    back.
+    """
 
     exit_code = 5
     default_code = "rate_limited"

@@ -1,9 +1,11 @@
-"""The credential file: JSON of one account, mode 0600, changed by one process at a time, replaced whole.
+"""The credential file: JSON of one account, mode 0600, changed by one process at a time, replaced
+whole.
 
     {"base_url": ORIGIN, "email", "token", "expires_at", "api_key", "amplify_api_key", "company_id", "user_id",
      "previous_api_keys": [...]}
 
-Other keys stay where they are. No message, repr or exception of this module shows a value of the file.
+Other keys stay where they are. No message, repr or exception of this module shows a value of the
+file.
 """
 
 from __future__ import annotations
@@ -24,9 +26,13 @@ LIMIT = 64 * 1024  # bytes; a larger file was not written by this program
 SECRETS = ("token", "api_key", "amplify_api_key")
 FIELDS = ("base_url", "email", "expires_at", "company_id", "user_id", *SECRETS)
 PREVIOUS = "previous_api_keys"  # agent keys that were replaced, the newest last
-OLD_DEFAULT = "http://localhost:3000"  # older scripts wrote this into every file, wherever its key came from
+OLD_DEFAULT = (
+    "http://localhost:3000"  # older scripts wrote this into every file, wherever its key came from
+)
 LAYOUT = "layout"  # set by this version, whose base_url always means what it says
-ELSEWHERE = "Set LGP_AUTH_FILE to a file in a folder you can write to, or give the key in LGP_API_KEY."
+ELSEWHERE = (
+    "Set LGP_AUTH_FILE to a file in a folder you can write to, or give the key in LGP_API_KEY."
+)
 
 Notes = Callable[[str, str], None]
 
@@ -37,7 +43,11 @@ class Account:
     def __init__(self, document: dict[str, Any]) -> None:
         text = {name: str(document.get(name) or "") for name in FIELDS}
         self.origin = text["base_url"]
-        self.email, self.company_id, self.user_id = text["email"], text["company_id"], text["user_id"]
+        self.email, self.company_id, self.user_id = (
+            text["email"],
+            text["company_id"],
+            text["user_id"],
+        )
         self.token, self.expires_at = text["token"], text["expires_at"]
         self.api_key, self.amplify_api_key = text["api_key"], text["amplify_api_key"]
         self.previous_api_keys: tuple[str, ...] = tuple(document.get(PREVIOUS) or ())
@@ -49,9 +59,11 @@ class Account:
 
 
 class KeyFile:
-    """The file at `path`; None when nothing can be stored. Every call reads it again: other processes change it.
+    """The file at `path`; None when nothing can be stored. Every call reads it again: other
+    processes change it.
 
-    Each method may raise LocalError (exit 9): credential_file, permission, disk or locked. A note is given once.
+    Each method may raise LocalError (exit 9): credential_file, permission, disk or locked. A note
+    is given once.
     """
 
     def __init__(self, path: Path | None, on_note: Notes = lambda level, message: None) -> None:
@@ -69,7 +81,9 @@ class KeyFile:
             document.update(changes)
 
     def check_account(self, origin: str, email: str = "") -> None:
-        """UsageError when a key of another origin or e-mail is stored here: that account needs a profile."""
+        """UsageError when a key of another origin or e-mail is stored here: that account needs a
+        profile.
+        """
         stored = self.account()
         if not (stored.api_key or stored.amplify_api_key):
             return
@@ -97,7 +111,8 @@ class KeyFile:
             return [name for name in names if document.pop(name, None)]
 
     def store_key(self, origin: str, key: str, kind: str = "agent") -> bool:
-        """Store a key. True when it replaced another agent key, which is now the newest of `previous_api_keys`.
+        """Store a key. True when it replaced another agent key, which is now the newest of
+        `previous_api_keys`.
 
         UsageError as check_account.
         """
@@ -109,13 +124,17 @@ class KeyFile:
                 return False
             old, kept = document.get("api_key"), document.get(PREVIOUS) or []
             moved = [old] if old and old != key else []
-            document.update({"api_key": key, PREVIOUS: [one for one in kept if one not in (old, key)] + moved})
+            document.update(
+                {"api_key": key, PREVIOUS: [one for one in kept if one not in (old, key)] + moved}
+            )
         return bool(moved)
 
     def check_writable(self) -> None:
-        """Prove that a change would be stored, before something is asked for that cannot be had twice.
+        """Prove that a change would be stored, before something is asked for that cannot be had
+        twice.
 
-        An existing file is replaced by itself: only that finds one mounted by itself or made immutable.
+        An existing file is replaced by itself: only that finds one mounted by itself or made
+        immutable.
         """
         with self._locked() as path:
             self._read()
@@ -152,9 +171,15 @@ class KeyFile:
             document = self._read()
             before = dict(document)
             yield document
-            kept = {name: value for name, value in document.items() if value or name not in (*FIELDS, PREVIOUS)}
+            kept = {
+                name: value
+                for name, value in document.items()
+                if value or name not in (*FIELDS, PREVIOUS)
+            }
             if kept != before:
-                files.write_private(path, json.dumps({**kept, LAYOUT: 2}, indent=2).encode() + b"\n")
+                files.write_private(
+                    path, json.dumps({**kept, LAYOUT: 2}, indent=2).encode() + b"\n"
+                )
 
     def _read(self) -> dict[str, Any]:
         raw, visible = files.read_private(self.path, LIMIT) if self.path else (b"", False)
@@ -172,7 +197,10 @@ class KeyFile:
         try:
             path.chmod(0o600)
         except OSError:
-            self.note("warning", f"{path} can be read by other users, and its mode cannot be changed from here.")
+            self.note(
+                "warning",
+                f"{path} can be read by other users, and its mode cannot be changed from here.",
+            )
         else:
             self.note("note", f"{path} could be read by other users: its mode is now 0600.")
 
@@ -187,14 +215,19 @@ class KeyFile:
         if document.get(LAYOUT) != 2 and document.get("base_url", OLD_DEFAULT) == OLD_DEFAULT:
             document["base_url"] = PRODUCTION
             if secret:
-                self.note("note", f"{self.path} was written by an older script: it counts for {PRODUCTION}.")
+                self.note(
+                    "note",
+                    f"{self.path} was written by an older script: it counts for {PRODUCTION}.",
+                )
         others = document.get("origins")
         if isinstance(others, dict) and others:
             self.note(
                 "warning",
                 f"{self.path} has keys of more origins, which are not read there any more: one file now holds one"
                 " account. Save each again: "
-                + "; ".join(f"auth save-key --profile NAME --base-url {_shown(name)}" for name in others),
+                + "; ".join(
+                    f"auth save-key --profile NAME --base-url {_shown(name)}" for name in others
+                ),
             )
         folder = Path(os.path.realpath(str(self.path))).parent
         with contextlib.suppress(OSError):
@@ -213,14 +246,18 @@ def _shown(origin: str) -> str:
 def _parsed(raw: bytes) -> tuple[dict[str, Any], str]:
     """(document, ""), or ({}, the problem). base_url is an origin, whatever path it had."""
     try:
-        document = json.loads(raw.decode("utf-8-sig")) if raw.strip() else {}  # LGP_AUTH_FILE=$(mktemp)
+        document = (
+            json.loads(raw.decode("utf-8-sig")) if raw.strip() else {}
+        )  # LGP_AUTH_FILE=$(mktemp)
     except json.JSONDecodeError as error:
         return {}, f"is not valid JSON: line {error.lineno}, column {error.colno}"
     except (ValueError, RecursionError):
         return {}, "is not UTF-8 text, or JSON beyond any sensible size"
     if not isinstance(document, dict):
         return {}, "must hold one JSON object"
-    for name in (name for name in FIELDS if name != "expires_at"):  # older scripts wrote numbers there
+    for name in (
+        name for name in FIELDS if name != "expires_at"
+    ):  # older scripts wrote numbers there
         if not isinstance(document.get(name), str | None):
             return {}, f"has a wrong value: {name} must be text"
     previous = document.get(PREVIOUS) or []

@@ -1,8 +1,8 @@
 """Which credential a request carries, where it comes from, and to which origin it may go.
 
-Order: one typed on the command line, the environment, the credential file. A key of the environment goes to
-production, this machine or the origin in LGP_BASE_URL; a saved one to the origin it was saved for. A typed profile
-uses what is saved in its file alone. No value is ever part of a message.
+Order: one typed on the command line, the environment, the credential file. A key of the environment
+goes to production, this machine or the origin in LGP_BASE_URL; a saved one to the origin it was
+saved for. A typed profile uses what is saved in its file alone. No value is ever part of a message.
 """
 
 from __future__ import annotations
@@ -20,15 +20,25 @@ from leadgenius.errors import CredentialError, LocalError, UsageError
 from leadgenius.keyfile import Account, KeyFile
 from leadgenius.scopes import PRODUCTION, clean_origin, is_loopback
 
-VARIABLES = {"agent": ("LGP_API_KEY", "LEADGENIUS_API_KEY"), "amplify": ("LGP_AMPLIFY_API_KEY",), "jwt": ()}
+VARIABLES = {
+    "agent": ("LGP_API_KEY", "LEADGENIUS_API_KEY"),
+    "amplify": ("LGP_AMPLIFY_API_KEY",),
+    "jwt": (),
+}
 KEY_VARIABLES = (*VARIABLES["agent"], *VARIABLES["amplify"])
 _FIELDS = {"agent": "api_key", "amplify": "amplify_api_key", "jwt": "token"}
 _NOUNS = {"agent": "API key", "amplify": "Amplify key", "jwt": "login"}
-_HINTS = {"agent": "get_key", "amplify": "save_amplify_key", "jwt": "log_in"}  # keys of the command line's table
+_HINTS = {
+    "agent": "get_key",
+    "amplify": "save_amplify_key",
+    "jwt": "log_in",
+}  # keys of the command line's table
 
 
 class Credential(NamedTuple):
-    """One secret to send. `kind` is agent, amplify or jwt; `source` a variable, a file or an option."""
+    """One secret to send. `kind` is agent, amplify or jwt; `source` a variable, a file or an
+    option.
+    """
 
     kind: str
     value: str
@@ -39,7 +49,9 @@ class Credential(NamedTuple):
 
 
 def clean(value: str, name: str) -> str:
-    """`value` stripped. CredentialError naming `name` unless it is visible ASCII: requests' own error prints it."""
+    """`value` stripped. CredentialError naming `name` unless it is visible ASCII: requests' own
+    error prints it.
+    """
     stripped = value.strip()
     bad = next((place for place, char in enumerate(stripped, 1) if not "!" <= char <= "~"), 0)
     if bad or not stripped:
@@ -54,7 +66,9 @@ def variable(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
     try:
         return settings.value(environ, *names)
     except OSError as error:
-        message = f"{error.filename} ({' or '.join(names)}, …_FILE) cannot be read: {error.strerror}."
+        message = (
+            f"{error.filename} ({' or '.join(names)}, …_FILE) cannot be read: {error.strerror}."
+        )
         raise LocalError(message, code="permission") from None
     except ValueError as error:
         raise LocalError(str(error), hint="One line of UTF-8 text is expected.") from None
@@ -62,7 +76,8 @@ def variable(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
 
 def auth_path(environ: Mapping[str, str], profile: str = "") -> Path | None:
     """The credential file of a profile: LGP_AUTH_FILE, else `~/.leadgenius_auth.json`, else
-    `~/.leadgenius_auth.NAME.json`; None when HOME is not set. UsageError for a wrong or contradicting name.
+    `~/.leadgenius_auth.NAME.json`; None when HOME is not set. UsageError for a wrong or
+    contradicting name.
     """
     given = environ.get("LGP_AUTH_FILE", "").strip()
     home = environ.get("HOME") or (environ.get("USERPROFILE", "") if os.name == "nt" else "")
@@ -70,7 +85,9 @@ def auth_path(environ: Mapping[str, str], profile: str = "") -> Path | None:
         raise UsageError("A profile is named with 1 to 32 of a-z, 0-9 and -.", code="invalid_input")
     if profile and given:
         hint = "Leave out the profile, or unset LGP_AUTH_FILE."
-        raise UsageError("A profile (--profile or LGP_PROFILE) and LGP_AUTH_FILE both name a file.", hint=hint)
+        raise UsageError(
+            "A profile (--profile or LGP_PROFILE) and LGP_AUTH_FILE both name a file.", hint=hint
+        )
     if given.startswith("~/") and home:
         given = home + given[1:]
     if given and not Path(given).is_absolute():
@@ -82,10 +99,17 @@ def auth_path(environ: Mapping[str, str], profile: str = "") -> Path | None:
 
 
 class Keys:
-    """The credentials for `origin`. `key` is one typed on the command line, `saved_only` that a profile was typed."""
+    """The credentials for `origin`. `key` is one typed on the command line, `saved_only` that a
+    profile was typed.
+    """
 
     def __init__(
-        self, environ: Mapping[str, str], file: KeyFile, origin: str, key: str | None = None, saved_only: bool = False
+        self,
+        environ: Mapping[str, str],
+        file: KeyFile,
+        origin: str,
+        key: str | None = None,
+        saved_only: bool = False,
     ) -> None:
         self.origin, self.file = origin, file
         self._environ, self._key, self._saved_only = environ, key, saved_only
@@ -93,8 +117,8 @@ class Keys:
     def find(self, kind: str) -> Credential:
         """The credential of `kind`; the file is read only when nothing before it supplies one.
 
-        CredentialError (exit 3) when there is none, or one that cannot be sent; LocalError when the file is needed
-        and cannot be used.
+        CredentialError (exit 3) when there is none, or one that cannot be sent; LocalError when the
+        file is needed and cannot be used.
         """
         if self._key is not None and kind != "jwt":
             return Credential(kind, clean(self._key, "--key"), "--key")
@@ -106,8 +130,13 @@ class Keys:
         if not stored:
             raise self._missing(kind, account, supplied)
         if supplied:
-            self.file.note("note", f"{supplied[1]} is not used: {self.origin} has a saved credential of its own.")
-        return Credential(kind, clean(stored, f"{_FIELDS[kind]} in {self.file.path}"), str(self.file.path))
+            self.file.note(
+                "note",
+                f"{supplied[1]} is not used: {self.origin} has a saved credential of its own.",
+            )
+        return Credential(
+            kind, clean(stored, f"{_FIELDS[kind]} in {self.file.path}"), str(self.file.path)
+        )
 
     def saved(self, name: str) -> str:
         """A field of the file's account, "" when the credentials in use come from elsewhere."""
@@ -122,7 +151,9 @@ class Keys:
         return account.email if account else ""
 
     def secrets(self) -> set[str]:
-        """Every secret at hand, whether used yet or not; those under 6 characters would mask ordinary words."""
+        """Every secret at hand, whether used yet or not; those under 6 characters would mask
+        ordinary words.
+        """
         found = [self._key]
         for name in (*KEY_VARIABLES, "LGP_PASSWORD"):
             try:
@@ -136,17 +167,30 @@ class Keys:
                     found += [password, unquote(password)]
         try:
             account = self.file.account()
-            found += [account.token, account.api_key, account.amplify_api_key, *account.previous_api_keys]
+            found += [
+                account.token,
+                account.api_key,
+                account.amplify_api_key,
+                *account.previous_api_keys,
+            ]
         except LocalError:
             pass
         return {one.strip() for one in found if one and len(one.strip()) >= 6}
 
     def note_ignored(self) -> None:
         """Name the variables that a typed profile leaves out."""
-        names = (*KEY_VARIABLES, *(f"{name}_FILE" for name in KEY_VARIABLES), "LGP_COMPANY_ID", "LGP_USER_ID")
+        names = (
+            *KEY_VARIABLES,
+            *(f"{name}_FILE" for name in KEY_VARIABLES),
+            "LGP_COMPANY_ID",
+            "LGP_USER_ID",
+        )
         ignored = [name for name in names if self._environ.get(name)]
         if ignored:
-            self.file.note("note", f"--profile is given, so these variables are not used: {', '.join(ignored)}.")
+            self.file.note(
+                "note",
+                f"--profile is given, so these variables are not used: {', '.join(ignored)}.",
+            )
 
     def _may_take(self) -> bool:
         """Whether a key from the environment may go to this origin."""
@@ -161,7 +205,9 @@ class Keys:
         account = self.file.account()
         return account if account.origin == self.origin else None
 
-    def _missing(self, kind: str, account: Account | None, supplied: tuple[str, str] | None) -> CredentialError:
+    def _missing(
+        self, kind: str, account: Account | None, supplied: tuple[str, str] | None
+    ) -> CredentialError:
         message = f"There is no {_NOUNS[kind]} for {self.origin}"
         if supplied:
             message += f": {supplied[1]} goes only to {PRODUCTION}, this machine or the origin in LGP_BASE_URL"

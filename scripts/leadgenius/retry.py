@@ -1,7 +1,8 @@
-"""What a failed attempt means: whether to send again, how long to wait first, and the error that is left.
+"""What a failed attempt means: whether to send again, how long to wait first, and the error that is
+left.
 
-Two words carry it: *idempotent* (GET, PUT, DELETE) decides whether to send again; *changing* (all but GET) decides
-between exit 7 and exit 8. Nothing here has a clock or sleeps.
+Two words carry it: *idempotent* (GET, PUT, DELETE) decides whether to send again; *changing* (all
+but GET) decides between exit 7 and exit 8. Nothing here has a clock or sleeps.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ FIX = "server_message and details say what to change."
 
 
 class Rule(NamedTuple):
-    """One row of the table of failures. `again`: always, idempotent, once (idempotent, one time), wait (as long as
-    the server asks) or never. `read` and `change` are the exit codes that are left.
+    """One row of the table of failures. `again`: always, idempotent, once (idempotent, one time),
+    wait (as long as the server asks) or never. `read` and `change` are the exit codes that are
+    left.
     """
 
     what: str
@@ -97,7 +99,8 @@ _ERRORS: dict[int, type[errors.LeadGeniusError]] = {
 class Answer(NamedTuple):
     """A success: any 2xx whose body is JSON, or empty (None). `headers` are found in any case.
 
-    `maybe_applied`: an earlier attempt of this change had no answer, so it may have been applied too.
+    `maybe_applied`: an earlier attempt of this change had no answer, so it may have been applied
+    too.
     """
 
     status: int
@@ -107,7 +110,9 @@ class Answer(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A failed attempt. `kind` is `status`, for any answer that is no success, or a key of RULES."""
+    """A failed attempt. `kind` is `status`, for any answer that is no success, or a key of
+    RULES.
+    """
 
     kind: str
     status: int | None = None
@@ -117,16 +122,24 @@ class Failure(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What an error says about the request. `source` is where the credential came from."""
+    """One request. `source` is where its credential came from, `counted` its name in the request
+    log.
+    """
 
     method: str
     path: str
-    origin: str
-    source: str = ""
+    origin: str = ""
+    url: str = ""
+    headers: Mapping[str, str] = {}
+    body: Any = None
     is_login: bool = False
+    source: str = ""
+    counted: str = ""
 
     def facts(self, attempts: int) -> dict[str, Any]:
-        return {"method": self.method, "path": self.path, "origin": self.origin, "attempts": attempts}
+        """What every error says about it."""
+        names = ("method", "path", "origin")
+        return {name: getattr(self, name) for name in names} | {"attempts": attempts}
 
 
 def is_api_error(body: Any) -> bool:
@@ -155,9 +168,16 @@ def rule_of(request: Request, failure: Failure) -> Rule:
 
 
 def wait_before(
-    request: Request, failure: Failure, attempt: int, *, now: float, uniform: Callable[[float, float], float]
+    request: Request,
+    failure: Failure,
+    attempt: int,
+    *,
+    now: float,
+    uniform: Callable[[float, float], float],
 ) -> float | None:
-    """Seconds to wait before sending again; None: do not. `attempt` counts from 1, `now` is epoch seconds."""
+    """Seconds to wait before sending again; None: do not. `attempt` counts from 1, `now` is epoch
+    seconds.
+    """
     again = rule_of(request, failure).again
     if attempt >= MAX_ATTEMPTS or again == "never" or (again == "once" and attempt > 1):
         return None
@@ -169,8 +189,9 @@ def wait_before(
 
 
 def asked_wait(failure: Failure, attempt: int, now: float) -> float:
-    """Seconds that a 429 or 503 asks for, 0 to 86,400: Retry-After, X-RateLimit-Reset, the end of the window that
-    its sentence names, else 5, 15, 45. Measured against the answer's own Date. Never raises.
+    """Seconds that a 429 or 503 asks for, 0 to 86,400: Retry-After, X-RateLimit-Reset, the end of
+    the window that its sentence names, else 5, 15, 45. Measured against the answer's own Date.
+    Never raises.
     """
     there = _date(failure.headers.get("Date")) or now
     sentence = failure.body.get("error") if isinstance(failure.body, dict) else ""
@@ -190,12 +211,17 @@ def reset_wait(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def error_of(
-    request: Request, failure: Failure, attempts: int, maybe_applied: bool, wait: float | None = None, now: float = 0.0
+    request: Request,
+    failure: Failure,
+    attempts: int,
+    maybe_applied: bool,
+    wait: float | None = None,
+    now: float = 0.0,
 ) -> errors.LeadGeniusError:
     """The error that is left. `wait` is a pause, in seconds, that was longer than allowed.
 
-    `maybe_applied`: an earlier attempt of this change may have been applied. Then no later answer makes the outcome
-    known: a 404 after a lost DELETE may be that DELETE's own work.
+    `maybe_applied`: an earlier attempt of this change may have been applied. Then no later answer
+    makes the outcome known: a 404 after a lost DELETE may be that DELETE's own work.
     """
     rule = rule_of(request, failure)
     exit_code = 8 if maybe_applied else rule.read if request.method == "GET" else rule.change
@@ -218,7 +244,12 @@ def error_of(
     if request.method != "GET":
         facts["outcome"] = "not_sent" if exit_code in (6, 9) else "rejected"
     source = f" (from {request.source})" if request.source else ""
-    words = {"origin": request.origin, "detail": failure.detail, "status": failure.status, "source": source}
+    words = {
+        "origin": request.origin,
+        "detail": failure.detail,
+        "status": failure.status,
+        "source": source,
+    }
     return _ERRORS[exit_code](rule.message.format(**words), code=rule.code, hint=rule.hint, **facts)
 
 
@@ -239,7 +270,9 @@ def _retry_after(headers: Mapping[str, str], there: float) -> float | None:
 
 def _number(text: Any) -> float | None:
     """ASCII digits only: float() also takes `nan`, `1_0` and digits of other scripts."""
-    return float(text) if re.fullmatch(r"\s*[0-9]{1,300}(\.[0-9]+)?\s*", str(text), re.ASCII) else None
+    return (
+        float(text) if re.fullmatch(r"\s*[0-9]{1,300}(\.[0-9]+)?\s*", str(text), re.ASCII) else None
+    )
 
 
 def _date(text: Any) -> float | None:

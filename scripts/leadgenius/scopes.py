@@ -1,6 +1,8 @@
-"""Path → scope → root, kind of credential and header; which origins a request may go to; which ids may be sent.
+"""Path → scope → root, kind of credential and header; which origins a request may go to; which ids
+may be sent.
 
-Routing looks at whole path segments, so `/administrators` is no admin call and a query string never counts.
+Routing looks at whole path segments, so `/administrators` is no admin call and a query string never
+counts.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from urllib.parse import quote, unquote, urlsplit
 from leadgenius.errors import UsageError
 
 PRODUCTION = "https://last.leadgenius.app"
-EMBEDDED = "https://sandbox.invalid"  # .invalid never resolves: without its adapter nothing can leave
+EMBEDDED = (
+    "https://sandbox.invalid"  # .invalid never resolves: without its adapter nothing can leave
+)
 _PLAIN = ":@!$&'()*+,;=~"  # may stand in a path as they are
 
 
@@ -46,14 +50,20 @@ class Target(NamedTuple):
 
 
 def is_loopback(host: str) -> bool:
-    """True for the literal names of this machine: `localhost`, 127.0.0.0/8, ::1. Nothing is resolved."""
+    """True for the literal names of this machine: `localhost`, 127.0.0.0/8, ::1. Nothing is
+    resolved.
+    """
     parts = host.split(".")
-    numbers = [part for part in parts if part.isdecimal() and str(int(part)) == part and int(part) < 256]
+    numbers = [
+        part for part in parts if part.isdecimal() and str(int(part)) == part and int(part) < 256
+    ]
     return host in ("localhost", "::1") or (parts[0] == "127" and len(numbers) == len(parts) == 4)
 
 
 def clean_origin(text: str) -> str:
-    """`scheme://host[:port]` of a base URL. UsageError unless it is https, or http for this machine."""
+    """`scheme://host[:port]` of a base URL. UsageError unless it is https, or http for this
+    machine.
+    """
     hint = f"Give an origin, such as {PRODUCTION}, or http://127.0.0.1:8787 for a served sandbox."
     text = text.strip()
     try:
@@ -61,7 +71,9 @@ def clean_origin(text: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise UsageError("The base URL cannot be read.", hint=hint) from error
-    name = "[" not in parts.netloc and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host)
+    name = "[" not in parts.netloc and re.fullmatch(
+        r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host
+    )
     secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     problem = ""
     if re.search(r"[\x00-\x20\x7f]", text):  # urlsplit drops a line end silently
@@ -82,8 +94,9 @@ def clean_origin(text: str) -> str:
 
 
 def check_id(text: str, name: str = "id") -> str:
-    """`text`, an id for a path or a body. UsageError for one that a server could take for something else:
-    empty, with `..`, / \\ ? # %, white space or invisible characters, or what Unicode normalises to one of them.
+    """`text`, an id for a path or a body. UsageError for one that a server could take for something
+    else: empty, with `..`, / \\ ? # %, white space or invisible characters, or what Unicode
+    normalises to one of them.
     """
     plain = text
     if not text.isascii():
@@ -104,15 +117,18 @@ def check_id(text: str, name: str = "id") -> str:
 
 
 def segment(text: str, name: str = "id") -> str:
-    """One path segment from an id, percent-encoded whole: requests turns `DELETE /leads/..` into `DELETE /`."""
+    """One path segment from an id, percent-encoded whole: requests turns `DELETE /leads/..` into
+    `DELETE /`.
+    """
     return quote(check_id(text, name), safe="")
 
 
 def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Target:
-    """Target of an endpoint as a user writes it: `/leads`, `leads`, `/api/agent/leads`, or a URL of `origin`.
+    """Target of an endpoint as a user writes it: `/leads`, `leads`, `/api/agent/leads`, or a URL of
+    `origin`.
 
-    `scope` names one of SCOPES to override the routing. UsageError for another origin, dot segments, `//`, a
-    fragment, control characters, or a root alone.
+    `scope` names one of SCOPES to override the routing. UsageError for another origin, dot
+    segments, `//`, a fragment, control characters, or a root alone.
     """
     path, _, query = _path(endpoint.strip(), origin).partition("?")
     _check(path, query)
@@ -153,7 +169,9 @@ def _path(text: str, origin: str) -> str:
 
 def _check(path: str, query: str) -> None:
     plain, problem = unquote(path), ""
-    if re.search(r"[\x00-\x20\x7f-\x9f\\]", path + query) or re.search(r"[\x00-\x1f\x7f-\x9f\\]", plain):
+    if re.search(r"[\x00-\x20\x7f-\x9f\\]", path + query) or re.search(
+        r"[\x00-\x1f\x7f-\x9f\\]", plain
+    ):
         problem = "a space, a backslash or a control character"
     elif "#" in path + query:
         problem = "a fragment (#)"

@@ -1,6 +1,8 @@
-"""Configuration that the helper and the sandbox both read: variables, the state folder, rate limits, times.
+"""Configuration that the helper and the sandbox both read: variables, the state folder, rate
+limits, times.
 
-Imports the standard library alone and raises ValueError, so that a service can use it without the client.
+Imports the standard library alone and raises ValueError, so that a service can use it without the
+client.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ import stat
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-DEFAULT_WINDOWS = "60/60,1000/3600,10000/86400"  # requests/seconds for each key, as the vendor states them
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+DEFAULT_WINDOWS = (
+    "60/60,1000/3600,10000/86400"  # requests/seconds for each key, as the vendor states them
+)
+_SWITCHES = ("1", "true", "yes", "on", "", "0", "false", "no", "off")
 _LIMIT = 64 * 1024  # bytes read of a file that holds one secret
 
 
@@ -44,42 +48,32 @@ class Settings(NamedTuple):
     company_id: str = ""
     user_id: str = ""
     agent_name: str = ""
-    windows: tuple[Window, ...] = ()
     limiter: str = ""
+    windows: tuple[Window, ...] = ()
 
 
 def read(environ: Mapping[str, str]) -> Settings:
     """Every setting of `environ`. ValueError naming the variable that cannot be understood."""
-
-    def text(name: str) -> str:
-        return environ.get(f"LGP_{name}", "").strip()
-
-    def time(name: str) -> float | None:
+    found: dict[str, Any] = {"windows": windows(DEFAULT_WINDOWS)}
+    switches, times = ("sandbox", "read_only"), ("max_wait", "max_time", "timeout")
+    for field in Settings._fields:
+        name = "LGP_RATE_LIMITS" if field == "windows" else f"LGP_{field.upper()}"
+        text = environ.get(name, "").strip()
+        parse = (
+            switch if field in switches else seconds if field in times else _READERS.get(field, str)
+        )
         try:
-            return seconds(text(name)) if text(name) else None
+            if text:
+                found[field] = parse(text)
         except ValueError as error:
-            raise ValueError(f"LGP_{name}: {error}") from None
+            raise ValueError(f"{name}: {error}") from None
+    return Settings(**found)
 
-    max_wait, timeout = time("MAX_WAIT"), time("TIMEOUT")
-    if timeout == 0:
-        raise ValueError("LGP_TIMEOUT: must be longer than 0.")
-    if text("MAX_CHANGES") and not re.fullmatch("[0-9]{1,9}", text("MAX_CHANGES"), re.ASCII):
-        raise ValueError("LGP_MAX_CHANGES must be a whole number.")
-    return Settings(
-        base_url=text("BASE_URL"),
-        profile=text("PROFILE"),
-        sandbox=switch(text("SANDBOX"), "LGP_SANDBOX"),
-        read_only=switch(text("READ_ONLY"), "LGP_READ_ONLY"),
-        max_wait=75.0 if max_wait is None else max_wait,
-        max_time=time("MAX_TIME"),
-        timeout=60.0 if timeout is None else timeout,
-        max_changes=int(text("MAX_CHANGES")) if text("MAX_CHANGES") else None,
-        company_id=text("COMPANY_ID"),
-        user_id=text("USER_ID"),
-        agent_name=text("AGENT_NAME"),
-        windows=windows(text("RATE_LIMITS") or DEFAULT_WINDOWS),
-        limiter=text("LIMITER"),
-    )
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text, re.ASCII):
+        raise ValueError("it must be a whole number.")
+    return int(text)
 
 
 def iso(moment: float) -> str:
@@ -88,14 +82,12 @@ def iso(moment: float) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def switch(text: str, name: str) -> bool:
+def switch(text: str, name: str = "it") -> bool:
     """Whether a switch is on; empty is off. ValueError naming `name` for anything unclear."""
     word = text.strip().lower()
-    if word in ("", "0", "false", "no", "off"):
-        return False
-    if word in ("1", "true", "yes", "on"):
-        return True
-    raise ValueError(f"{name} must be 1, true, yes or on, or 0, false, no or off.")
+    if word not in _SWITCHES:
+        raise ValueError(f"{name} must be 1, true, yes or on, or 0, false, no or off.")
+    return _SWITCHES.index(word) < 4
 
 
 def seconds(text: str) -> float:
@@ -103,24 +95,26 @@ def seconds(text: str) -> float:
     found = re.fullmatch(r"([0-9]{1,7}(?:\.[0-9]{1,3})?)([smh]?)", text.strip(), re.ASCII)
     if not found:
         raise ValueError("a time is written as 90, 90s, 40m or 2h.")
-    return float(found[1]) * _UNITS[found[2]]
+    return float(found[1]) * {"m": 60.0, "h": 3600.0}.get(found[2], 1.0)
 
 
 def windows(text: str) -> tuple[Window, ...]:
     """The windows of `60/60,1000/3600`, requests/seconds: the grammar of LGP_RATE_LIMITS."""
-    parts = [
-        re.fullmatch(r"\s*0*([1-9][0-9]{0,8})\s*/\s*0*([1-9][0-9]{0,8})\s*", part, re.ASCII) for part in text.split(",")
-    ]
+    form = re.compile(r"\s*0*([1-9][0-9]{0,8})\s*/\s*0*([1-9][0-9]{0,8})\s*", re.ASCII)
+    parts = [form.fullmatch(part) for part in text.split(",")]
     if not all(parts):
-        raise ValueError("LGP_RATE_LIMITS must look like 60/60,1000/3600 (requests/seconds).")
+        raise ValueError("rate limits look like 60/60,1000/3600 (requests/seconds).")
     return tuple(Window(int(part[1]), float(part[2])) for part in parts if part)
+
+
+_READERS = {"max_changes": _count, "windows": windows}
 
 
 def value(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
     """(value, the variable that supplied it) of the first of `names` that is set; blank is unset.
 
-    NAME_FILE names a file whose first line is the value. ValueError when that has no text, OSError when it
-    cannot be read, PermissionError when another user owns it or could have written it.
+    NAME_FILE names a file whose first line is the value. ValueError when that has no text, OSError
+    when it cannot be read, PermissionError when another user owns it or could have written it.
     """
     for name in names:
         if environ.get(name, "").strip():
@@ -146,8 +140,9 @@ def _first_line(path: str, name: str) -> str:
 def unsafe(found: os.stat_result) -> str:
     """The one rule for whatever lies in a file system: why it cannot be relied on, "" when it can.
 
-    It must belong to this user or root; a file or folder must not be writable by others. A sticky folder, as
-    /tmp is, may be: nobody else can replace what this user puts there. Windows has no such owners and modes.
+    It must belong to this user or root; a file or folder must not be writable by others. A sticky
+    folder, as /tmp is, may be: nobody else can replace what this user puts there. Windows has no
+    such owners and modes.
     """
     if not hasattr(os, "geteuid"):
         return ""
@@ -160,29 +155,31 @@ def unsafe(found: os.stat_result) -> str:
 
 
 def state_dir(environ: Mapping[str, str]) -> Path | None:
-    """The folder of the request log, jobs and sandbox: LGP_STATE_DIR, `$XDG_STATE_HOME/leadgenius`, else
-    `~/.local/state/leadgenius`. Made (0700) when absent; None when it cannot be made or written.
+    """The folder of the request log, jobs and sandbox: LGP_STATE_DIR, `$XDG_STATE_HOME/leadgenius`,
+    else `~/.local/state/leadgenius`. Made (0700) when absent; None when it cannot be made or
+    written.
 
     ValueError when LGP_STATE_DIR is relative, UnsafeError when others can write to the folder.
     """
-    home, base = environ.get("HOME", ""), environ.get("XDG_STATE_HOME", "")
     given = environ.get("LGP_STATE_DIR", "").strip()
-    if given.startswith("~/") and home:
-        given = home + given[1:]
-    if given and not Path(given).is_absolute():
-        raise ValueError("LGP_STATE_DIR must be an absolute path.")
-    usual = f"{base}/leadgenius" if Path(base).is_absolute() else f"{home}/.local/state/leadgenius"
-    path = Path(given or usual)
-    if not path.is_absolute() or (not given and path.parts[1:2] == (".local",)):  # HOME is not set
+    home, base = Path(environ.get("HOME", "")), Path(environ.get("XDG_STATE_HOME", ""))
+    if given:
+        path = home / given[2:] if given.startswith("~/") else Path(given)
+        if not path.is_absolute():
+            raise ValueError("LGP_STATE_DIR must be an absolute path.")
+    elif base.is_absolute():
+        path = base / "leadgenius"
+    elif home.is_absolute() and home.is_dir():  # a home that does not exist is not made
+        path = home / ".local/state/leadgenius"
+    else:
         return None
     try:
-        if not given and not Path(base).is_absolute() and not Path(home).is_dir():
-            return None  # a home that does not exist is not made
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         problem = unsafe(path.stat())
-        usable = os.access(path, os.W_OK | os.X_OK)
     except OSError:
         return None
     if problem:
-        raise UnsafeError(f"The state folder {path} cannot be used: {problem}. Set LGP_STATE_DIR to another one.")
-    return path if usable else None
+        raise UnsafeError(
+            f"The state folder {path} cannot be used: {problem}. Set LGP_STATE_DIR to another one."
+        )
+    return path if os.access(path, os.W_OK | os.X_OK) else None

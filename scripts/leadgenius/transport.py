@@ -22,8 +22,6 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import should_bypass_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util.retry import Retry
 
 from leadgenius.errors import LocalError, UsageError
 from leadgenius.retry import Answer, Failure
@@ -40,7 +38,9 @@ _local = threading.local()
 
 
 class Attempt:
-    """What the worker thread is doing. Once cancelled nothing more is sent, so "not sent" stays true."""
+    """What the worker thread is doing. Once cancelled nothing more is sent, so "not sent" stays
+    true.
+    """
 
     def __init__(self) -> None:
         self.sent = self.answered = self.cancelled = False
@@ -59,7 +59,9 @@ class Attempt:
         with self._lock:
             self.cancelled = True
         if self.sock:
-            with contextlib.suppress(OSError):  # not SSLSocket's own shutdown, which is not thread-safe
+            with contextlib.suppress(
+                OSError
+            ):  # not SSLSocket's own shutdown, which is not thread-safe
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def outcome(self, late: str) -> Answer | Failure:
@@ -71,7 +73,11 @@ class Attempt:
         error = self.result
         if error and not self.sent and not isinstance(error, OSError):
             raise error  # a fault of this program
-        if isinstance(error, requests.exceptions.SSLError) and not self.sent and "EOF" not in str(error):
+        if (
+            isinstance(error, requests.exceptions.SSLError)
+            and not self.sent
+            and "EOF" not in str(error)
+        ):
             return Failure("tls")
         kind, doing = "connect", "connecting"
         if self.sent:
@@ -96,50 +102,50 @@ class _WatchedTLS(_Watched, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Watched
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTLS
-
-
 class _Adapter(HTTPAdapter):
-    """Over our pools and without retries: its own would pass by the limiter and hide the attempts."""
+    """requests' adapter over watched connections. It does not retry: that would pass by the
+    limiter.
+    """
 
-    def __init__(self) -> None:
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=Retry(0, redirect=False))
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-        return manager
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _WatchedTLS if pool.scheme == "https" else _Watched
+        return pool
 
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Never: even without following, requests would read the body of a redirect without a bound."""
+        """Never: even without following, requests would read the body of a redirect without a
+        bound.
+        """
 
 
 class Transport:
     """One session to one origin. `send` makes one attempt and never repeats it.
 
-    Proxy and certificate variables are those of `environ`. `adapter` answers instead of the network.
+    Proxy and certificate variables are those of `environ`. `adapter` answers instead of the
+    network.
     """
 
     def __init__(
-        self, origin: str, adapter: requests.adapters.BaseAdapter | None = None, *, environ: Mapping[str, str]
+        self,
+        origin: str,
+        adapter: requests.adapters.BaseAdapter | None = None,
+        *,
+        environ: Mapping[str, str],
     ) -> None:
         if tuple(map(int, version("urllib3").split(".")[:2])) < (2, 6):
-            raise LocalError("urllib3 2.6 or newer is needed: older ones inflate a compressed answer without a bound.")
-        self.last: Answer | Failure | None = None  # what the latest attempt came to, interrupted or not
+            raise LocalError(
+                "urllib3 2.6 or newer is needed: older ones inflate a compressed answer without a bound."
+            )
+        self.last: Answer | Failure = Failure(
+            "connect"
+        )  # how the latest attempt ended, interrupted or not
         self._embedded = adapter is not None
         self._session = _Session()
-        self._session.trust_env = False  # .netrc would replace our header; the variables are read here
+        self._session.trust_env = (
+            False  # .netrc would replace our header; the variables are read here
+        )
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.mount("https://", adapter or _Adapter())
         self._session.mount("http://", adapter or _Adapter())
@@ -153,8 +159,9 @@ class Transport:
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: Any = None, *, timeout: float
     ) -> Answer | Failure:
-        """Answer or Failure within `timeout` seconds, from resolving the name to the last byte. `body` is JSON,
-        None for none. An interrupted change gets LAST_SECONDS to answer; `last` has what came of it.
+        """Answer or Failure within `timeout` seconds, from resolving the name to the last byte.
+        `body` is JSON, None for none. An interrupted change gets LAST_SECONDS to answer; `last` has
+        what came of it.
         """
         headers, data = dict(headers), None
         if body is not None:
@@ -162,17 +169,22 @@ class Transport:
             try:
                 data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
             except (ValueError, TypeError, RecursionError):
-                raise UsageError("The body cannot be written as JSON.", code="invalid_input") from None
+                raise UsageError(
+                    "The body cannot be written as JSON.", code="invalid_input"
+                ) from None
         attempt, late = Attempt(), f"no end within {timeout:g} s"
-        self.last = None
-        work = threading.Thread(target=self._run, args=(attempt, method, url, headers, data, timeout), daemon=True)
+        work = threading.Thread(
+            target=self._run, args=(attempt, method, url, headers, data, timeout), daemon=True
+        )
         try:
             work.start()
             attempt.done.wait(timeout)
         except (KeyboardInterrupt, SystemExit):
             late = "stopped before the answer"
             if method != "GET" and attempt.sent:
-                with contextlib.suppress(KeyboardInterrupt, SystemExit):  # a second one stops it now
+                with contextlib.suppress(
+                    KeyboardInterrupt, SystemExit
+                ):  # a second one stops it now
                     attempt.done.wait(LAST_SECONDS)
             raise
         finally:
@@ -180,7 +192,13 @@ class Transport:
         return self.last
 
     def _run(
-        self, attempt: Attempt, method: str, url: str, headers: dict[str, str], data: bytes | None, timeout: float
+        self,
+        attempt: Attempt,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        data: bytes | None,
+        timeout: float,
     ) -> None:
         _local.attempt = attempt
         try:
@@ -201,7 +219,9 @@ class Transport:
 
 
 def certificates(environ: Mapping[str, str]) -> bool | str:
-    """The file or folder of trusted certificates that a variable names, else True for the usual ones."""
+    """The file or folder of trusted certificates that a variable names, else True for the usual
+    ones.
+    """
     for name in _CERTIFICATES:
         if environ.get(name):
             if not Path(environ[name]).exists():
@@ -212,9 +232,13 @@ def certificates(environ: Mapping[str, str]) -> bool | str:
 
 
 def proxies(origin: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """The proxy that the variables name for `origin`. LocalError names a variable that makes no sense."""
+    """The proxy that the variables name for `origin`. LocalError names a variable that makes no
+    sense.
+    """
     name = next((name for name in _PROXIES if environ.get(name, "").strip()), "")
-    if not name or should_bypass_proxies(origin, environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
+    if not name or should_bypass_proxies(
+        origin, environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    ):
         return {}
     value = environ[name].strip()
     value = value if "://" in value else f"http://{value}"
@@ -264,11 +288,17 @@ def understood(status: int, headers: Mapping[str, str], raw: bytes | None) -> An
 
 
 def parsed(raw: bytes | None) -> Any:
-    """The JSON of a body. ValueError for what is none, OverflowError for too much, _UnusableError."""
+    """The JSON of a body. ValueError for what is none, OverflowError for too much,
+    _UnusableError.
+    """
     if raw is None:
         raise OverflowError("over 64 MiB")
-    # Not exact, but cheap and before any memory is taken: texts are left out of the count only when it matters.
-    if _marks(raw) > MAX_VALUES and _marks(re.sub(rb'"(?:[^"\\]|\\.)*"', b"", raw, flags=re.DOTALL)) > MAX_VALUES:
+    # Not exact, but cheap and before any memory is taken: texts are left out of the count only when
+    # it matters.
+    if (
+        _marks(raw) > MAX_VALUES
+        and _marks(re.sub(rb'"(?:[^"\\]|\\.)*"', b"", raw, flags=re.DOTALL)) > MAX_VALUES
+    ):
         raise OverflowError("over 2 million values")
     try:
         body = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
@@ -278,17 +308,23 @@ def parsed(raw: bytes | None) -> Any:
         raise _UnusableError("it is nested too deeply") from None
     except ValueError:  # an integer of more than 4,300 digits
         raise _UnusableError("a number in it is out of range") from None
-    level = [body]
-    for _ in range(MAX_DEPTH):
-        inside = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))]
-        level = [one for values in inside for one in values if isinstance(one, (dict, list))]
-        if not level:
-            return body
-    raise _UnusableError("it is nested too deeply")
+    _check_depth(body, MAX_DEPTH)
+    return body
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if not left:
+        raise _UnusableError("it is nested too deeply")
+    if isinstance(value, (dict, list)):
+        for one in value.values() if isinstance(value, dict) else value:
+            if isinstance(one, (dict, list)):
+                _check_depth(one, left - 1)
 
 
 def _marks(raw: bytes) -> int:
-    """The number of values, near enough: a comma between two, an opening bracket before the first of a container."""
+    """The number of values, near enough: a comma between two, an opening bracket before the first
+    of a container.
+    """
     return raw.count(b",") + raw.count(b"{") + raw.count(b"[") - raw.count(b"{}") - raw.count(b"[]")
 
 
@@ -302,7 +338,9 @@ def _finite(text: str) -> float:
 
 
 def _is_error_body(body: Any) -> bool:
-    """True for a 2xx that reports failure: `success` is false, 0 or "false", or it has an `error` and no result."""
+    """True for a 2xx that reports failure: `success` is false, 0 or "false", or it has an `error`
+    and no result.
+    """
     if not isinstance(body, dict):
         return False
     success, error = body.get("success"), body.get("error")

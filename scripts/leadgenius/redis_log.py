@@ -1,0 +1,209 @@
+"""The rule of ratelimit.py over Redis or Valkey, for fleets:
+LGP_LIMITER=redis://[:password@]host:port/db.
+
+The server's clock counts, so hosts with wrong clocks agree. A credential appears as its digest
+alone, and its keys expire by themselves. While Redis cannot be reached, each host keeps to an
+eighth of the limits through its own log.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from leadgenius.errors import LocalError, UsageError
+from leadgenius.ratelimit import SHARE, Look, RateLimiter, eighth, guarded, usage
+from leadgenius.settings import Window
+
+SECONDS = 2.0  # that a server may take to answer
+REMEMBERED = (
+    30.0  # seconds for which one that did not is not asked again, by any process of this machine
+)
+_PREFIX = "leadgenius:"
+T = TypeVar("T")
+
+# Keys: done (sorted set: slot, end), open (hash: slot, "at until started"), pause, born (when the
+# data began).
+# `times` are the slots in flight or waiting before this one, newest first; all in `done` are older.
+# Arguments: slot
+# (0: a new one), seconds allowed, hold, keep, shortest window, share, then limit and length of each
+# window.
+_ACQUIRE = """
+local clock = redis.call('TIME')
+local now = clock[1] + clock[2] / 1000000
+local slot, at, why, times = tonumber(ARGV[1]), now, -1, {}
+local function text(number) return string.format('%.6f', number) end
+local open = redis.call('HGETALL', KEYS[2])
+for i = 1, #open, 2 do
+  local start, ending, started = string.match(open[i + 1], '(%S+) (%S+) (%S+)')
+  if tonumber(ending) <= now then
+    redis.call('HDEL', KEYS[2], open[i])
+    redis.call('ZADD', KEYS[1], ending, open[i])
+  elseif started == '1' or slot == 0 or tonumber(open[i]) < slot then
+    times[#times + 1] = math.max(tonumber(start), now)
+  end
+end
+table.sort(times, function(one, other) return one > other end)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - ARGV[4]))
+local pause = tonumber(redis.call('GET', KEYS[3]) or 0)
+if pause > now then at = pause end
+redis.call('SETNX', KEYS[4], text(now))
+local fresh = now - redis.call('GET', KEYS[4]) < tonumber(ARGV[5])
+for i = 7, #ARGV, 2 do
+  local limit, length = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+  if fresh then limit = math.max(1, math.floor(limit / ARGV[6])) end
+  local nth = times[limit]
+  if not nth then
+    local rank = limit - #times - 1
+    nth = tonumber(redis.call('ZREVRANGE', KEYS[1], rank, rank, 'WITHSCORES')[2])
+  end
+  if nth and nth + length > at then at, why = nth + length, (i - 7) / 2 end
+end
+if at - now <= tonumber(ARGV[2]) then
+  if slot == 0 then slot = redis.call('INCR', KEYS[5]) end
+  local started = at <= now and '1' or '0'
+  redis.call('HSET', KEYS[2], slot, text(at) .. ' ' .. text(at + ARGV[3]) .. ' ' .. started)
+  for _, key in ipairs({KEYS[1], KEYS[2]}) do redis.call('EXPIRE', key, math.ceil(ARGV[4] + at - now)) end
+end
+return {slot, text(now), text(at), why, fresh and 1 or 0}
+"""
+_SETTLE = """
+local clock = redis.call('TIME')
+if redis.call('HDEL', KEYS[2], ARGV[1]) == 1 then
+  redis.call('ZADD', KEYS[1], string.format('%.6f', clock[1] + clock[2] / 1000000), ARGV[1])
+  redis.call('EXPIRE', KEYS[1], ARGV[2])
+end
+return {1}
+"""
+_PENALIZE = """
+local clock = redis.call('TIME')
+local until_ = clock[1] + clock[2] / 1000000 + ARGV[1]
+if until_ > tonumber(redis.call('GET', KEYS[3]) or 0) then
+  redis.call('SET', KEYS[3], string.format('%.6f', until_), 'EX', math.ceil(ARGV[1]) + 1)
+end
+return {1}
+"""
+
+
+class RedisLog(RateLimiter):
+    """RateLimiter over the server at `url`, with the log at `path` to fall back to. Its slots are
+    negative there.
+    """
+
+    def __init__(self, url: str, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._all, self._failed, self._warned = self.windows, 0.0, False
+        self._marker = self.path and self.path.with_name("redis-unreachable")
+        try:
+            import redis
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+
+            self._error = redis.RedisError
+            once = Retry(NoBackoff(), 0)
+            self._redis: Any = redis.Redis.from_url(
+                url,
+                socket_timeout=SECONDS,
+                socket_connect_timeout=SECONDS,
+                retry=once,
+                decode_responses=True,
+            )
+        except ImportError:
+            hint = "python3 -m pip install redis"
+            raise LocalError("LGP_LIMITER needs the package redis.", hint=hint) from None
+        except ValueError:  # its text shows the password
+            raise UsageError(
+                "LGP_LIMITER must look like redis://host:6379/0.", code="invalid_input"
+            ) from None
+
+    def report(self) -> list[dict[str, Any]]:
+        return self._ask(self._rows) or super().report()
+
+    def clear(self) -> int:
+        def work() -> int:
+            pauses = list(self._redis.scan_iter(f"{_PREFIX}*:pause"))
+            return int(self._redis.delete(*pauses)) if pauses else 0
+
+        return self._ask(work) or super().clear()
+
+    def close(self) -> None:
+        super().close()
+        self._redis.close()
+
+    def _look(self, credential: str, slot: int, left: float, hold: float) -> Look:
+        windows = guarded(self._all)
+        numbers = (-min(slot, 0), left, hold, windows[-1].seconds, windows[0].seconds, SHARE)
+        pairs = [number for window in windows for number in window]
+        found = self._eval(_ACQUIRE, credential, *numbers, *pairs)
+        if not found:
+            self.windows = eighth(self._all)
+            return super()._look(credential, max(slot, 0), left, hold)
+        made, now, at, window, fresh = found
+        self.windows = eighth(self._all) if fresh else self._all
+        return Look(-int(made), float(now), float(at), int(window))
+
+    def _settle(self, credential: str, slot: int) -> None:
+        if slot > 0:
+            return super()._settle(credential, slot)
+        self._eval(_SETTLE, credential, -slot, int(self._all[-1].seconds) + 60)
+        return None
+
+    def _withdraw(self, credential: str, slot: int) -> None:
+        if slot > 0:
+            return super()._withdraw(credential, slot)
+        self._ask(lambda: self._redis.hdel(_keys(credential)[1], -slot))
+        return None
+
+    def _pause(self, credential: str, seconds: float) -> None:
+        if not self._eval(_PENALIZE, credential, seconds):
+            super()._pause(credential, seconds)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        now = float(self._redis.time()[0])
+        names = {key.split(":")[1] for key in self._redis.scan_iter(f"{_PREFIX}*:*")}
+        return [self._usage(name, window, now) for name in sorted(names) for window in self._all]
+
+    def _usage(self, credential: str, window: Window, now: float) -> dict[str, Any]:
+        done, running, pause, *_ = _keys(credential)
+        since = now - guarded([window])[0].seconds
+        first = self._redis.zrangebyscore(done, since, "+inf", start=0, num=1, withscores=True)
+        used = self._redis.zcount(done, since, "+inf") + self._redis.hlen(running)
+        until = float(self._redis.get(pause) or 0)
+        return usage(credential, window, used, first[0][1] if first else None, until, now)
+
+    def _eval(self, script: str, credential: str, *arguments: float) -> list[Any] | None:
+        keys = _keys(credential)
+        return self._ask(lambda: self._redis.eval(script, len(keys), *keys, *arguments))
+
+    def _ask(self, work: Callable[[], T]) -> T | None:
+        """`work`, or None while the server cannot be reached."""
+        try:
+            if self._marker:
+                self._failed = max(self._failed, self._marker.stat().st_mtime)
+        except OSError:
+            pass  # no process has met that yet
+        if self._time.time() - self._failed >= REMEMBERED:
+            try:
+                return work()
+            except (self._error, OSError):
+                self._remember()
+        if not self._warned:
+            self._warned = True
+            message = "Redis (LGP_LIMITER) cannot be used, so this machine keeps to an eighth of the rate limits."
+            self._on_note("warning", message)
+        return None
+
+    def _remember(self) -> None:
+        self._failed = self._time.time()
+        if self._marker:
+            try:
+                self._marker.touch(0o600)
+                os.utime(self._marker, (self._failed, self._failed))
+            except OSError:
+                pass  # each process asks for itself then
+
+
+def _keys(credential: str) -> list[str]:
+    own = [f"{_PREFIX}{credential}:{name}" for name in ("done", "open", "pause")]
+    return [*own, f"{_PREFIX}born", f"{_PREFIX}ids"]
