@@ -23,7 +23,8 @@ HINTS = {
 def for_error(code: str, path: str, hint: str) -> str:
     """The hint of an error: by its path for a refused key and for a change that may have been
     applied."""
-    if code in ("unauthorized", "forbidden") and not path.endswith("/epsimo-auth"):
+    refused = code in ("unauthorized", "forbidden") and "{" not in hint
+    if refused and not path.endswith("/epsimo-auth"):
         if path.endswith("/agent-api-keys"):
             return "log_in"
         return "get_key" if path.startswith(("/api/agent/", "/api/admin/")) else "save_amplify_key"

@@ -1,0 +1,285 @@
+"""What needs no network: help, the schema, the request log, completion, hints."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import hints, parser
+from cli.commands import COMMANDS, GROUPS
+from cli.hints import HINTS, spelled
+from cli.main import EXIT_CODES
+from contract.operations import operations, schemas
+from sandbox.demo import CREDENTIALS
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+PAGES = [(), ("options",), *((name,) for _, name, _ in GROUPS), *(tuple(one.words.split()) for one in COMMANDS)]
+
+
+# Help
+
+
+@pytest.mark.parametrize("width", ["80", "200"])
+@pytest.mark.parametrize("words", PAGES, ids=" ".join)
+def test_every_page_of_help_fits_a_screen(
+    lgp: Any, words: tuple[str, ...], width: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    found = lgp(*words, "--help", sandbox=False)
+    lines = found.out.splitlines()
+    assert (found.code, found.err) == (0, "")
+    assert max(map(len, lines)) <= int(width)
+    assert len(lines) <= 50
+
+
+def test_the_overview_names_every_group_and_exit_code(lgp: Any) -> None:
+    found = lgp(sandbox=False)
+    assert found.out == lgp("help", sandbox=False).out == lgp("--help", sandbox=False).out
+    text = " ".join(found.out.split())
+    assert all(name in text for _, name, _ in GROUPS)
+    assert all(f"{code} {words}" in text for code, words in EXIT_CODES.items())
+
+
+def test_a_group_alone_prints_its_commands(lgp: Any) -> None:
+    found = lgp("maintenance", sandbox=False)
+    assert found.code == 0
+    for words in ("bugs list", "bugs report", "enhancements list", "enhancements request"):
+        assert f"maintenance {words}" in found.out
+    assert lgp("--format", "json", "maintenance", "bugs", "--help", sandbox=False).out.count("maintenance") == 3
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.words)
+def test_the_help_of_a_command_has_its_example_before_its_options(lgp: Any, command: Any) -> None:
+    text = lgp(*command.words.split(), "--help", sandbox=False).out
+    example = " ".join(text.split()).index(spelled(command.example))
+    assert example < 300
+    flags = [flag for flag in parser.flags(parser.parser(command)) if flag.startswith("--")]
+    assert all(f"{flag} " in text or f"{flag}," in text or f"{flag}\n" in text for flag in flags)
+    assert text.endswith("--help options\n")
+
+
+def test_help_about_nothing_there_is_names_what_is_near(lgp: Any) -> None:
+    found = lgp("campagns", "--help", sandbox=False)
+    assert (found.code, found.out) == (2, "")
+    assert "campaigns" in found.error["message"]
+
+
+# Schema
+
+
+@pytest.mark.parametrize("name", [*operations(), *schemas()])
+def test_a_schema_fits_a_small_context(lgp: Any, name: str) -> None:
+    found = lgp("schema", name, sandbox=False)
+    assert (found.code, found.err) == (0, "")
+    assert len(found.out.encode()) < 6000
+    if name in schemas():
+        assert (found.json["record"], bool(found.json["type"])) == (name, True)
+        return
+    operation = operations()[name]
+    assert (found.json["operation"], found.json["path"]) == (name, operation.path)
+    assert found.json.get("body", {}).keys() == operation.body_fields().keys()
+    assert [one for one, field in found.json.get("body", {}).items() if "required" in field] == [
+        one for one in operation.body_fields() if one in operation.required
+    ]
+    assert found.json["commands"] == [one.words for one in COMMANDS if one.operation == name]
+
+
+def test_the_schema_of_a_campaign_has_types_values_and_an_example(lgp: Any) -> None:
+    found = lgp("schema", "campaigns.create", sandbox=False).json
+    kind = {"type": "string", "required": True, "values": ["abm", "demand_gen", "nurture"]}
+    assert kind.items() <= found["body"]["campaignType"].items()
+    assert found["body"]["goals"]["fields"]["targetPipeline"]["type"] == "number"
+    assert found["example"]["name"] == "Q3 Expansion"
+    assert found["answers"]["startDate"]["type"] == "string or null"
+    assert found["answers"]["id"]["type"] == "string"
+
+
+def test_schema_alone_is_a_line_an_operation_and_a_group_gives_its_own(lgp: Any) -> None:
+    assert [row["operation"] for row in lgp("schema", sandbox=False).rows] == list(operations())
+    rows = [json.loads(line) for line in lgp("schema", "leads", sandbox=False).out.splitlines()]
+    assert [row["operation"] for row in rows] == [name for name in operations() if name.startswith("leads.")]
+    lines = lgp("schema", "--format", "csv", "--fields", "operation,effect", sandbox=False).out.splitlines()
+    assert lines[:2] == ["operation,effect", "auth.login,reads"]
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [("POST /campaigns", "campaigns.create"), ("get /api/agent/leads", "leads.list"), ("GET /admin/users", "admin.users"),
+     ("PUT /leads/lead_1/status", "leads.status"), ("leads enrich", "enrichment.trigger"), ("generate-key", "keys.create")],
+)  # fmt: skip
+def test_an_operation_is_found_by_its_path_and_by_its_command(lgp: Any, words: str, name: str) -> None:
+    assert lgp("schema", *words.split(), sandbox=False).json["operation"] == name
+    assert lgp("schema", words, sandbox=False).json["operation"] == name
+
+
+@pytest.mark.parametrize(("name", "near"), [("campaigns.creat", "campaigns.create"), ("Leed", "Lead"), ("zzzzzzz", "no")])
+def test_a_wrong_name_is_exit_2_with_near_ones(lgp: Any, name: str, near: str) -> None:
+    found = lgp("schema", name, sandbox=False)
+    assert (found.code, found.out, near in found.error["message"]) == (2, "", True)
+
+
+def test_on_a_terminal_a_schema_is_lines_that_fit(lgp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = lgp("schema", "leads.create", sandbox=False, terminal=True).out
+    assert "email" in text and "{" not in text.split("example:")[0]
+    assert max(map(len, text.splitlines())) <= 80
+
+
+# The request log
+
+
+def test_limits_name_known_keys_by_prefix_and_count_what_was_sent(lgp: Any) -> None:
+    for _ in range(3):
+        lgp("campaigns", "list")
+    row = lgp("limits").rows[0]
+    assert (row["key"], row["limit"], row["used"], row["left"]) == (CREDENTIALS["api_key"][:10], 60, 3, 57)
+    lgp("generate-key", "--name", "x")
+    assert {row["key"] for row in lgp("limits").rows} == {CREDENTIALS["api_key"][:10], "login of your@email.com"}
+    lgp("auth", "logout", "--keys")
+    assert {row["key"] for row in lgp("limits").rows} == {"another key"}
+
+
+def test_limits_clear_lifts_a_pause(lgp: Any, serve: Any) -> None:
+    served = serve(faults=["GET /campaigns=429:30"])
+    assert lgp("campaigns", "list", "--max-wait", "0", sandbox=False, environ=served.environ).code == 5
+    limits = lgp("limits", sandbox=False, environ=served.environ).rows
+    assert all(row["blocked_until"] for row in limits)
+    assert lgp("limits", "clear", sandbox=False, environ=served.environ).json == {"cleared": 1}
+    assert not any(row["blocked_until"] for row in lgp("limits", sandbox=False, environ=served.environ).rows)
+
+
+def test_limits_of_nothing_are_an_empty_list(lgp: Any) -> None:
+    assert lgp("limits", sandbox=False).json["data"] == []
+
+
+# Completion
+
+
+def candidates(lgp: Any, *words: str) -> list[str]:
+    found = lgp("completion", "candidates", "--", *words, sandbox=False)
+    assert (found.code, found.err) == (0, "")
+    return found.out.split()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ([""], [name for _, name, _ in GROUPS]), (["camp"], ["campaigns"]), (["leads", "e"], ["enrich"]),
+        (["--quiet", "--format", "json", "leads", "e"], ["enrich"]), (["maintenance", "bugs", ""], ["list", "report"]),
+        (["campaigns", "create", "--camp"], ["--campaign-type"]), (["campaigns", "get", "abc", "--dry"], ["--dry-run"]),
+        (["leads", "list", "--status", ""], ["new", "qualified", "contacted", "converted", "unqualified"]),
+        (["leads", "status", "--ids", "a", "--status", "q"], ["qualified"]),
+        (["campaigns", "list", "--status", "a"], ["active", "archived"]),
+        (["leads", "list", "--format", "=", "c"], ["csv"]), (["leads", "--format", "js"], ["json", "jsonl"]),
+        (["leads", "list", "--fields", "firstN"], ["firstName"]), (["auth", "save-key", "--scope", ""], ["agent", "system"]),
+        (["leads", "list", "--out", ""], ["<files>"]), (["leads", "create", "--data", "@x"], ["<files>"]),
+        (["leads", "create", "--data", ""], []), (["leads", "enrich", "--ids-from", "x"], ["<files>"]),
+        (["leads", "import", ""], ["<files>"]), (["schema", "campaigns.c"], ["campaigns.create"]),
+        (["completion", ""], ["bash", "zsh"]), (["campaigns", "get", ""], []), (["nothing", "here", ""], []),
+        (["pipeline", "--st"], ["--start", "--start-date"]), (["leads", "list", "--yes"], []), (["help"], []),
+    ],
+    ids=lambda value: " ".join(value) or "none",
+)  # fmt: skip
+def test_candidates_are_those_of_the_command_typed(lgp: Any, words: list[str], offered: list[str]) -> None:
+    assert sorted(candidates(lgp, *words)) == sorted(offered)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.words)
+def test_every_command_and_each_of_its_flags_is_offered(lgp: Any, command: Any) -> None:
+    words = command.words.split()
+    assert words[-1] in candidates(lgp, *words[:-1], "")
+    assert set(parser.flags(parser.parser(command))) <= set(candidates(lgp, *words, "-"))
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_asks_the_program(tmp_path: Path) -> None:
+    program = [sys.executable, str(SCRIPTS / "lgp.py"), "completion", "bash"]
+    script = tmp_path / "completion"
+    script.write_text(subprocess.run(program, capture_output=True, text=True, check=True).stdout)
+    (tmp_path / "leads here.csv").touch()
+
+    def complete(*words: str) -> list[str]:
+        line = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lgp; printf "%s\\n" "${COMPREPLY[@]}"'
+        command = ["bash", "-c", line, "bash", str(script), "lgp", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert done.stderr == ""
+        return done.stdout.splitlines()
+
+    assert complete("leads", "list", "--status", "q") == ["qualified"]
+    assert complete("leads", "list", "--out", "lea") == ["leads here.csv"]
+    assert complete("leads", "create", "--data", "@lea") == ["@leads here.csv"]
+
+
+@pytest.mark.parametrize("words", [(), ("fish",), ("bash", "zsh")])
+def test_completion_of_another_shell_is_exit_2(lgp: Any, words: tuple[str, ...]) -> None:
+    assert lgp("completion", *words, sandbox=False).code == 2
+
+
+# Hints
+
+
+def test_every_hint_key_of_the_helper_has_a_command() -> None:
+    text = "".join(path.read_text() for path in (SCRIPTS / "leadgenius").glob("*.py"))
+    keys = re.findall(r'"((?:get|save|log|check)_[a-z_]+)"', text)
+    used = {key for key in keys if key in HINTS or re.search(rf'hint\w*\s*=\s*[^\n]*"{key}"|_HINTS[^\n]*"{key}"', text)}
+    assert {"get_key", "save_amplify_key", "log_in", "check_credentials", "check_change"} <= used <= set(HINTS)
+    for template in HINTS.values():
+        command = template.split("   ")[0]
+        assert parser.find(command.removeprefix("{lgp} ").split())[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/api/agent/leads", "LGP_API_KEY"), ("/api/admin/users", "Master Admin"), ("/api/agent-api-keys", "auth --email"),
+     ("/api/enrich-leads/list", "LGP_AMPLIFY_API_KEY")],
+)  # fmt: skip
+@pytest.mark.parametrize("code", ["unauthorized", "forbidden"])
+def test_a_refused_credential_is_answered_with_the_kind_that_the_path_takes(path: str, kind: str, code: str) -> None:
+    assert kind in spelled(hints.for_error(code, path, "check_credentials"))
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [("/api/agent/leads/batch", "leads list --email ADDRESS"), ("/api/agent/workflows", "workflows list"),
+     ("/api/agent/sequences/x/enroll", "sequences list"), ("/api/agent-api-keys", "keys list"),
+     ("/api/agent/enrichment/trigger", "jobs list"), ("/api/agent/webhooks", "webhooks list")],
+)  # fmt: skip
+def test_after_a_lost_answer_the_hint_is_the_list_that_shows_the_record(path: str, command: str) -> None:
+    hint = hints.for_error("outcome_unknown", path, "check_change")
+    assert spelled(hint).startswith(f"python3 scripts/lgp.py {command}")
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
+    monkeypatch.setattr(sys, "argv", ["scripts/lgp.py", *words])
+    return spelled("{lgp} leads list")
+
+
+@pytest.mark.parametrize("words", [("--base-url", "https://x.example"), ("--base-url=https://x.example",)])
+def test_a_hint_goes_where_this_run_went(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+    assert typed(monkeypatch, *words) == "python3 scripts/lgp.py --base-url https://x.example leads list"
+    assert typed(monkeypatch, "--sandbox") == "python3 scripts/lgp.py --sandbox leads list"
+    assert typed(monkeypatch, "--profile", "two") == "python3 scripts/lgp.py --profile two leads list"
+
+
+@pytest.mark.parametrize("words", [("--base-url", "https://me:pass@x"), ("--base-url=https://me:pass@x",)])
+def test_a_password_in_the_base_url_is_not_repeated(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+    assert typed(monkeypatch, *words) == "python3 scripts/lgp.py leads list"
+
+
+def test_what_is_filled_in_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = typed(monkeypatch, "--base-url", "https://{api_call}{lgp}")
+    assert base == "python3 scripts/lgp.py --base-url 'https://{api_call}{lgp}' leads list"
+
+
+def test_a_hint_is_spelled_as_the_program_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/lgp"])
+    assert spelled("{lgp} leads list") == "lgp leads list"
+    monkeypatch.setattr(sys, "argv", ["/opt/the skill/scripts/api_call.py"])
+    assert spelled("{lgp} leads list") == "python3 '/opt/the skill/scripts/lgp.py' leads list"
