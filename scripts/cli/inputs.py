@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -218,12 +218,16 @@ def filters(context: Context) -> dict[str, Any]:
     return made
 
 
-def check_fields(context: Context, names: Iterable[str], option: str) -> None:
-    """UsageError for a field name that neither the record nor the answer has, unless --no-check."""
+def check_fields(
+    context: Context, names: Iterable[str], option: str, known: Sequence[str] = ()
+) -> None:
+    """UsageError for a field name that neither the record nor the answer has, or that is not in
+    `known`, unless --no-check."""
     operation = context.known_operation
     if context.options.no_check or operation is None or not operation.columns():
         return
-    known = list(dict.fromkeys([*operation.columns(), *operation.answer.get("properties", {})]))
+    fields = [*operation.columns(), *operation.answer.get("properties", {})]
+    known = list(known or dict.fromkeys(fields))
     for name in names:
         if name.split(".")[0] not in known:
             like = near(name.split(".")[0], known, least=0.6)

@@ -77,7 +77,7 @@ def show(context: Context, listing: Listing) -> int:
     ):
         from cli import export
 
-        return export.run(context, listing, kept)
+        return export.run(context, Walk(context, listing, kept), pages)
     if options.count and not kept and listing.paging == "page":
         return _server_count(context, listing)
     if counting:
