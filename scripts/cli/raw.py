@@ -111,7 +111,7 @@ def send(context: Context) -> int:
 
 
 def _adopt(context: Context, method: str, target: Target) -> Operation | None:
-    """Let the context know the operation of the path, when openapi.json has one; else a note."""
+    """Let the context know the operation of the path, if our schema has one; else a note."""
     operation = at(method, target.path)
     context.__dict__["known_operation"] = operation
     if operation:

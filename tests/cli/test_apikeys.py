@@ -32,7 +32,9 @@ def file(state: Path) -> Path:
 def real(home: Path) -> Path:
     """A credential file for production, with a login and a key."""
     path = home / ".leadgenius_auth.json"
-    path.write_text(json.dumps({"base_url": PRODUCTION, "token": "t.t.t.t", "api_key": "lgp_" + "a" * 64}))
+    path.write_text(
+        json.dumps({"base_url": PRODUCTION, "token": "t.t.t.t", "api_key": "lgp_" + "a" * 64})
+    )
     path.chmod(0o600)
     return path
 
@@ -46,7 +48,11 @@ def test_a_new_key_is_stored_works_and_only_its_prefix_is_shown(lgp: Any, file: 
     found = lgp("generate-key", "--name", "Production Agent", "--desc", "Key for main auto-agent")
     key = stored(file)["api_key"]
     assert key != KEY
-    assert (found.json["name"], found.json["prefix"], found.json["stored"]) == ("Production Agent", key[:10], True)
+    assert (found.json["name"], found.json["prefix"], found.json["stored"]) == (
+        "Production Agent",
+        key[:10],
+        True,
+    )
     assert key not in found.out + found.err
     assert lgp("campaigns", "list").code == 0
     row = next(row for row in lgp("keys", "list").rows if row["id"] == found.json["id"])
@@ -101,15 +107,24 @@ def test_a_key_that_cannot_be_stored_after_all_is_printed(
     assert stored(file)["api_key"] == KEY
 
 
-def test_check_proves_the_new_key_whatever_the_environment_holds(lgp: Any, serve: Callable[..., Any]) -> None:
+def test_check_proves_the_new_key_whatever_the_environment_holds(
+    lgp: Any, serve: Callable[..., Any]
+) -> None:
     served = serve(rate_limit=False)
-    environ = {"LGP_BASE_URL": served.origin, "LGP_EMAIL": EMAIL, "LGP_PASSWORD": PASSWORD, "LGP_API_KEY": "lgp_wrong"}
+    environ = {
+        "LGP_BASE_URL": served.origin,
+        "LGP_EMAIL": EMAIL,
+        "LGP_PASSWORD": PASSWORD,
+        "LGP_API_KEY": "lgp_wrong",
+    }
     found = lgp(*GENERATE, "--check", sandbox=False, environ=environ)
     assert (found.code, found.json["proved"], found.json["stored"]) == (0, True, True)
     assert any("LGP_API_KEY is set and still wins" in note for note in found.notes)
 
 
-def test_rotation_proves_the_new_key_before_it_replaces_the_old(lgp: Any, serve: Callable[..., Any], home: Path) -> None:
+def test_rotation_proves_the_new_key_before_it_replaces_the_old(
+    lgp: Any, serve: Callable[..., Any], home: Path
+) -> None:
     served = serve(rate_limit=False)
     environ = {"LGP_BASE_URL": served.origin, "LGP_EMAIL": EMAIL, "LGP_PASSWORD": PASSWORD}
     run = lambda *words: lgp(*words, sandbox=False, environ=environ)  # noqa: E731
@@ -125,7 +140,11 @@ def test_rotation_proves_the_new_key_before_it_replaces_the_old(lgp: Any, serve:
     served.app.faults = []
     found = run(*ROTATE)
     new = stored(file)["api_key"]
-    assert (found.json["prefix"], found.json["replaced_prefix"], found.json["proved"]) == (new[:10], old[:10], True)
+    assert (found.json["prefix"], found.json["replaced_prefix"], found.json["proved"]) == (
+        new[:10],
+        old[:10],
+        True,
+    )
     assert any(old[:10] in note and "web application" in note for note in found.notes)
     assert not any(key in found.out + found.err for key in (old, new))
     assert run("limits").rows[0]["key"] in (new[:10], old[:10], f"login of {EMAIL}")
@@ -180,7 +199,9 @@ def test_an_answer_without_a_key_is_exit_8_and_says_where_to_look(lgp: Any, real
 
 @responses.activate
 @pytest.mark.parametrize("words", [(), ("--all",), ("--format", "csv"), ("--where", "name=n")])
-def test_keys_list_prints_no_plain_key_that_a_server_sends(lgp: Any, real: Path, words: tuple[str, ...]) -> None:
+def test_keys_list_prints_no_plain_key_that_a_server_sends(
+    lgp: Any, real: Path, words: tuple[str, ...]
+) -> None:
     other = "lgp_" + "0123456789abcdef" * 4
     row = {"id": "k", "name": "n", "apiKey": KEY, "plainTextKey": "short one", "keyPrefix": other}
     responses.get(URL, json={"data": [row], "pagination": {"totalItems": 1, "totalPages": 1}})

@@ -61,10 +61,16 @@ def test_login_stores_the_token_and_shows_neither_it_nor_the_password(run: Any, 
 
 
 @pytest.mark.parametrize("way", ["variables", "file", "option"])
-def test_the_password_comes_from_a_variable_a_file_or_an_option(run: Any, file: Path, tmp_path: Path, way: str) -> None:
+def test_the_password_comes_from_a_variable_a_file_or_an_option(
+    run: Any, file: Path, tmp_path: Path, way: str
+) -> None:
     secret = tmp_path / "secret"
     secret.write_text(f"{PASSWORD}\nsecond line\n")
-    given = {"variables": {"LGP_PASSWORD": PASSWORD}, "file": {"LGP_PASSWORD_FILE": str(secret)}, "option": {}}[way]
+    given = {
+        "variables": {"LGP_PASSWORD": PASSWORD},
+        "file": {"LGP_PASSWORD_FILE": str(secret)},
+        "option": {},
+    }[way]
     words = ["--password", PASSWORD, "--save"] if way == "option" else []
     found = run("auth", "login", *words, environ={"LGP_EMAIL": EMAIL, **given})
     assert (found.code, stored(file)["email"]) == (0, EMAIL)
@@ -80,7 +86,8 @@ def test_a_person_is_asked_for_both(run: Any, file: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("words", "stdin"), [(("--email", EMAIL), ""), (("--email", EMAIL, "--password-stdin"), "\n"), ((), "")]
+    ("words", "stdin"),
+    [(("--email", EMAIL), ""), (("--email", EMAIL, "--password-stdin"), "\n"), ((), "")],
 )
 def test_without_a_password_and_a_terminal_nothing_is_sent(
     run: Any, file: Path, words: tuple[str, ...], stdin: str
@@ -100,18 +107,31 @@ def test_a_wrong_password_is_exit_3_and_keeps_what_was_stored(run: Any, file: Pa
 
 
 @pytest.mark.parametrize("other", ["e-mail", "origin"])
-def test_a_login_over_the_key_of_another_account_is_exit_2_and_names_profile(run: Any, file: Path, other: str) -> None:
+def test_a_login_over_the_key_of_another_account_is_exit_2_and_names_profile(
+    run: Any, file: Path, other: str
+) -> None:
     origin = PRODUCTION if other == "origin" else run.served.origin
-    save(file, base_url=origin, api_key=KEY, email="me@x.example" if other == "e-mail" else EMAIL, layout=2)
+    save(
+        file,
+        base_url=origin,
+        api_key=KEY,
+        email="me@x.example" if other == "e-mail" else EMAIL,
+        layout=2,
+    )
     before = file.read_bytes()
     found = run(*LOGIN, stdin=f"{PASSWORD}\n")
     assert (found.code, file.read_bytes()) == (2, before)
     assert "--profile" in found.error["hint"]
     assert run(*LOGIN, "--profile", "second", stdin=f"{PASSWORD}\n").code == 0
-    assert (stored(file.with_name(".leadgenius_auth.second.json"))["email"], file.read_bytes()) == (EMAIL, before)
+    assert (stored(file.with_name(".leadgenius_auth.second.json"))["email"], file.read_bytes()) == (
+        EMAIL,
+        before,
+    )
 
 
-def test_a_file_that_cannot_be_written_is_found_before_the_login_is_sent(run: Any, file: Path) -> None:
+def test_a_file_that_cannot_be_written_is_found_before_the_login_is_sent(
+    run: Any, file: Path
+) -> None:
     file.mkdir()
     found = run(*LOGIN, stdin=f"{PASSWORD}\n")
     assert (found.code, found.out) == (9, "")
@@ -125,7 +145,9 @@ def test_dry_run_shows_the_request_without_the_password(run: Any, file: Path) ->
 
 @responses.activate
 @pytest.mark.parametrize("seconds", [None, "soon", -1, 1e12, True])
-def test_a_login_whose_end_is_not_known_is_stored_all_the_same(lgp: Any, file: Path, seconds: Any) -> None:
+def test_a_login_whose_end_is_not_known_is_stored_all_the_same(
+    lgp: Any, file: Path, seconds: Any
+) -> None:
     body = {"token": "a.token.of-the-server", "expires_in": seconds}
     responses.post(f"{PRODUCTION}/api/epsimo-auth", json=body)
     found = lgp(*LOGIN, sandbox=False, stdin="secret word\n")
@@ -140,13 +162,27 @@ def test_a_login_answered_without_a_token_is_exit_4(lgp: Any, file: Path) -> Non
     assert not file.exists()
 
 
-def test_in_the_sandbox_every_demo_account_can_log_in_and_nothing_of_the_users_is_touched(lgp: Any, file: Path) -> None:
-    save(file, base_url=PRODUCTION, api_key="lgp_" + "a" * 64, email="me@real.example", token="real.token.here")
+def test_in_the_sandbox_every_demo_account_can_log_in_and_nothing_of_the_users_is_touched(
+    lgp: Any, file: Path
+) -> None:
+    save(
+        file,
+        base_url=PRODUCTION,
+        api_key="lgp_" + "a" * 64,
+        email="me@real.example",
+        token="real.token.here",
+    )
     before = file.read_bytes()
-    environ = {"LGP_EMAIL": "me@real.example", "LGP_PASSWORD": "real password", "LGP_API_KEY": "lgp_" + "c" * 64}
+    environ = {
+        "LGP_EMAIL": "me@real.example",
+        "LGP_PASSWORD": "real password",
+        "LGP_API_KEY": "lgp_" + "c" * 64,
+    }
     assert lgp("auth", environ=environ).json["email"] == EMAIL
     assert lgp("auth", "--email", CREDENTIALS["other_email"], environ=environ).code == 2
-    found = lgp("auth", "--email", CREDENTIALS["other_email"], "--profile", "kestrel", environ=environ)
+    found = lgp(
+        "auth", "--email", CREDENTIALS["other_email"], "--profile", "kestrel", environ=environ
+    )
     assert found.json["email"] == CREDENTIALS["other_email"]
     assert file.read_bytes() == before
 
@@ -176,15 +212,25 @@ def test_status_names_account_sources_and_prefixes_and_no_secret(run: Any, file:
         "file": {"path": str(file), "mode": "0600"},
     }
     assert not any(secret in found.out + found.err for secret in (KEY, token, AMPLIFY))
-    assert run("auth", "status", environ={"LGP_API_KEY": KEY}).json["agent"]["source"] == "LGP_API_KEY"
+    assert (
+        run("auth", "status", environ={"LGP_API_KEY": KEY}).json["agent"]["source"] == "LGP_API_KEY"
+    )
 
 
 def test_an_expired_login_alone_is_nothing_usable(run: Any, file: Path) -> None:
-    save(file, base_url=run.served.origin, token="t.t.t.t", expires_at="2001-01-01T00:00:00.000Z", layout=2)
+    save(
+        file,
+        base_url=run.served.origin,
+        token="t.t.t.t",
+        expires_at="2001-01-01T00:00:00.000Z",
+        layout=2,
+    )
     assert run("auth", "status").code == 3
 
 
-def test_a_broken_file_does_not_matter_beside_a_key_in_the_environment(run: Any, file: Path) -> None:
+def test_a_broken_file_does_not_matter_beside_a_key_in_the_environment(
+    run: Any, file: Path
+) -> None:
     file.write_text("{")
     file.chmod(0o600)
     assert run("auth", "status").code == 9
@@ -201,9 +247,17 @@ def test_check_says_what_each_key_may_read(lgp: Any, run: Any) -> None:
 
 def test_a_refused_key_is_exit_3_with_its_source_and_a_hint_that_is_no_check(run: Any) -> None:
     wrong = "lgp_" + "0" * 64
-    environ = {"LGP_API_KEY": wrong, "LGP_AMPLIFY_API_KEY": AMPLIFY, "LGP_COMPANY_ID": CREDENTIALS["company_id"]}
+    environ = {
+        "LGP_API_KEY": wrong,
+        "LGP_AMPLIFY_API_KEY": AMPLIFY,
+        "LGP_COMPANY_ID": CREDENTIALS["company_id"],
+    }
     found = run("auth", "status", "--check", environ=environ)
-    assert (found.code, found.json["checks"]["agent"], found.json["checks"]["system"]) == (3, "unauthorized", "ok")
+    assert (found.code, found.json["checks"]["agent"], found.json["checks"]["system"]) == (
+        3,
+        "unauthorized",
+        "ok",
+    )
     assert "LGP_API_KEY" in found.error["message"]
     assert "--check" not in found.error["hint"]
     assert "generate-key" in found.error["hint"]
@@ -212,7 +266,9 @@ def test_a_refused_key_is_exit_3_with_its_source_and_a_hint_that_is_no_check(run
 
 @responses.activate
 def test_check_names_the_fields_that_differ_and_no_values(lgp: Any) -> None:
-    responses.get(f"{PRODUCTION}/api/agent/webhooks", json={"data": [{"id": "w", "colour": "a secret value"}]})
+    responses.get(
+        f"{PRODUCTION}/api/agent/webhooks", json={"data": [{"id": "w", "colour": "a secret value"}]}
+    )
     responses.get(re.compile(f"{PRODUCTION}/api/.*"), json={"data": []})
     found = lgp("auth", "status", "--check", sandbox=False, environ={"LGP_API_KEY": KEY})
     (difference,) = found.json["differences"]
@@ -225,7 +281,14 @@ def test_check_names_the_fields_that_differ_and_no_values(lgp: Any) -> None:
 
 
 def test_logout_drops_the_token_and_with_keys_everything(run: Any, file: Path) -> None:
-    save(file, base_url=run.served.origin, token="t.t.t.t", api_key=KEY, amplify_api_key=AMPLIFY, layout=2)
+    save(
+        file,
+        base_url=run.served.origin,
+        token="t.t.t.t",
+        api_key=KEY,
+        amplify_api_key=AMPLIFY,
+        layout=2,
+    )
     found = run("auth", "logout", environ={"LGP_API_KEY": KEY})
     assert found.json["removed"] == ["token"]
     assert any("LGP_API_KEY is still set" in note for note in found.notes)
@@ -235,24 +298,33 @@ def test_logout_drops_the_token_and_with_keys_everything(run: Any, file: Path) -
     assert not {"token", "api_key", "amplify_api_key"} & stored(file).keys()
 
 
-@pytest.mark.parametrize(("scope", "key", "field"), [("agent", KEY, "api_key"), ("system", AMPLIFY, "amplify_api_key")])
-def test_save_key_takes_a_key_on_standard_input(run: Any, file: Path, scope: str, key: str, field: str) -> None:
+@pytest.mark.parametrize(
+    ("scope", "key", "field"), [("agent", KEY, "api_key"), ("system", AMPLIFY, "amplify_api_key")]
+)
+def test_save_key_takes_a_key_on_standard_input(
+    run: Any, file: Path, scope: str, key: str, field: str
+) -> None:
     found = run("auth", "save-key", "--scope", scope, stdin=f"  {key}\n")
     assert (found.code, found.json["prefix"], stored(file)[field]) == (0, key[:10], key)
     assert key not in found.out + found.err
 
 
 @pytest.mark.parametrize(
-    ("scope", "text"), [("agent", ""), ("agent", AMPLIFY), ("system", KEY), ("agent", "lgp_a b"), ("agent", "lgp_é")]
+    ("scope", "text"),
+    [("agent", ""), ("agent", AMPLIFY), ("system", KEY), ("agent", "lgp_a b"), ("agent", "lgp_é")],
 )
-def test_save_key_stores_nothing_that_is_no_such_key(run: Any, file: Path, scope: str, text: str) -> None:
+def test_save_key_stores_nothing_that_is_no_such_key(
+    run: Any, file: Path, scope: str, text: str
+) -> None:
     found = run("auth", "save-key", "--scope", scope, stdin=text + "\n")
     assert found.code in (2, 3)
     assert not file.exists()
     assert not text or text not in found.err
 
 
-def test_profiles_lists_each_file_by_its_name_without_a_key(lgp: Any, file: Path, home: Path) -> None:
+def test_profiles_lists_each_file_by_its_name_without_a_key(
+    lgp: Any, file: Path, home: Path
+) -> None:
     save(file, base_url=PRODUCTION, api_key=KEY, email=EMAIL)
     save(home / ".leadgenius_auth.kestrel.json", base_url=PRODUCTION, amplify_api_key=AMPLIFY)
     (home / ".leadgenius_auth.broken.json").write_text("[")

@@ -20,7 +20,12 @@ from contract.operations import operations, schemas
 from sandbox.demo import CREDENTIALS
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-PAGES = [(), ("options",), *((name,) for _, name, _ in GROUPS), *(tuple(one.words.split()) for one in COMMANDS)]
+PAGES = [
+    (),
+    ("options",),
+    *((name,) for _, name, _ in GROUPS),
+    *(tuple(one.words.split()) for one in COMMANDS),
+]
 
 
 # Help
@@ -52,7 +57,12 @@ def test_a_group_alone_prints_its_commands(lgp: Any) -> None:
     assert found.code == 0
     for words in ("bugs list", "bugs report", "enhancements list", "enhancements request"):
         assert f"maintenance {words}" in found.out
-    assert lgp("--format", "json", "maintenance", "bugs", "--help", sandbox=False).out.count("maintenance") == 3
+    assert (
+        lgp("--format", "json", "maintenance", "bugs", "--help", sandbox=False).out.count(
+            "maintenance"
+        )
+        == 3
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.words)
@@ -104,28 +114,44 @@ def test_the_schema_of_a_campaign_has_types_values_and_an_example(lgp: Any) -> N
 def test_schema_alone_is_a_line_an_operation_and_a_group_gives_its_own(lgp: Any) -> None:
     assert [row["operation"] for row in lgp("schema", sandbox=False).rows] == list(operations())
     rows = [json.loads(line) for line in lgp("schema", "leads", sandbox=False).out.splitlines()]
-    assert [row["operation"] for row in rows] == [name for name in operations() if name.startswith("leads.")]
-    lines = lgp("schema", "--format", "csv", "--fields", "operation,effect", sandbox=False).out.splitlines()
+    assert [row["operation"] for row in rows] == [
+        name for name in operations() if name.startswith("leads.")
+    ]
+    lines = lgp(
+        "schema", "--format", "csv", "--fields", "operation,effect", sandbox=False
+    ).out.splitlines()
     assert lines[:2] == ["operation,effect", "auth.login,reads"]
 
 
 @pytest.mark.parametrize(
     ("words", "name"),
-    [("POST /campaigns", "campaigns.create"), ("get /api/agent/leads", "leads.list"), ("GET /admin/users", "admin.users"),
-     ("PUT /leads/lead_1/status", "leads.status"), ("leads enrich", "enrichment.trigger"), ("generate-key", "keys.create")],
-)  # fmt: skip
-def test_an_operation_is_found_by_its_path_and_by_its_command(lgp: Any, words: str, name: str) -> None:
+    [
+        ("POST /campaigns", "campaigns.create"),
+        ("get /api/agent/leads", "leads.list"),
+        ("GET /admin/users", "admin.users"),
+        ("PUT /leads/lead_1/status", "leads.status"),
+        ("leads enrich", "enrichment.trigger"),
+        ("generate-key", "keys.create"),
+    ],
+)
+def test_an_operation_is_found_by_its_path_and_by_its_command(
+    lgp: Any, words: str, name: str
+) -> None:
     assert lgp("schema", *words.split(), sandbox=False).json["operation"] == name
     assert lgp("schema", words, sandbox=False).json["operation"] == name
 
 
-@pytest.mark.parametrize(("name", "near"), [("campaigns.creat", "campaigns.create"), ("Leed", "Lead"), ("zzzzzzz", "no")])
+@pytest.mark.parametrize(
+    ("name", "near"), [("campaigns.creat", "campaigns.create"), ("Leed", "Lead"), ("zzzzzzz", "no")]
+)
 def test_a_wrong_name_is_exit_2_with_near_ones(lgp: Any, name: str, near: str) -> None:
     found = lgp("schema", name, sandbox=False)
     assert (found.code, found.out, near in found.error["message"]) == (2, "", True)
 
 
-def test_on_a_terminal_a_schema_is_lines_that_fit(lgp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_a_schema_is_lines_that_fit(
+    lgp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     text = lgp("schema", "leads.create", sandbox=False, terminal=True).out
     assert "email" in text and "{" not in text.split("example:")[0]
@@ -139,20 +165,32 @@ def test_limits_name_known_keys_by_prefix_and_count_what_was_sent(lgp: Any) -> N
     for _ in range(3):
         lgp("campaigns", "list")
     row = lgp("limits").rows[0]
-    assert (row["key"], row["limit"], row["used"], row["left"]) == (CREDENTIALS["api_key"][:10], 60, 3, 57)
+    assert (row["key"], row["limit"], row["used"], row["left"]) == (
+        CREDENTIALS["api_key"][:10],
+        60,
+        3,
+        57,
+    )
     lgp("generate-key", "--name", "x")
-    assert {row["key"] for row in lgp("limits").rows} == {CREDENTIALS["api_key"][:10], "login of your@email.com"}
+    assert {row["key"] for row in lgp("limits").rows} == {
+        CREDENTIALS["api_key"][:10],
+        "login of your@email.com",
+    }
     lgp("auth", "logout", "--keys")
     assert {row["key"] for row in lgp("limits").rows} == {"another key"}
 
 
 def test_limits_clear_lifts_a_pause(lgp: Any, serve: Any) -> None:
     served = serve(faults=["GET /campaigns=429:30"])
-    assert lgp("campaigns", "list", "--max-wait", "0", sandbox=False, environ=served.environ).code == 5
+    assert (
+        lgp("campaigns", "list", "--max-wait", "0", sandbox=False, environ=served.environ).code == 5
+    )
     limits = lgp("limits", sandbox=False, environ=served.environ).rows
     assert all(row["blocked_until"] for row in limits)
     assert lgp("limits", "clear", sandbox=False, environ=served.environ).json == {"cleared": 1}
-    assert not any(row["blocked_until"] for row in lgp("limits", sandbox=False, environ=served.environ).rows)
+    assert not any(
+        row["blocked_until"] for row in lgp("limits", sandbox=False, environ=served.environ).rows
+    )
 
 
 def test_limits_of_nothing_are_an_empty_list(lgp: Any) -> None:
@@ -171,23 +209,41 @@ def candidates(lgp: Any, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ([""], [name for _, name, _ in GROUPS]), (["camp"], ["campaigns"]), (["leads", "e"], ["enrich"]),
-        (["--quiet", "--format", "json", "leads", "e"], ["enrich"]), (["maintenance", "bugs", ""], ["list", "report"]),
-        (["campaigns", "create", "--camp"], ["--campaign-type"]), (["campaigns", "get", "abc", "--dry"], ["--dry-run"]),
-        (["leads", "list", "--status", ""], ["new", "qualified", "contacted", "converted", "unqualified"]),
+        ([""], [name for _, name, _ in GROUPS]),
+        (["camp"], ["campaigns"]),
+        (["leads", "e"], ["enrich"]),
+        (["--quiet", "--format", "json", "leads", "e"], ["enrich"]),
+        (["maintenance", "bugs", ""], ["list", "report"]),
+        (["campaigns", "create", "--camp"], ["--campaign-type"]),
+        (["campaigns", "get", "abc", "--dry"], ["--dry-run"]),
+        (
+            ["leads", "list", "--status", ""],
+            ["new", "qualified", "contacted", "converted", "unqualified"],
+        ),
         (["leads", "status", "--ids", "a", "--status", "q"], ["qualified"]),
         (["campaigns", "list", "--status", "a"], ["active", "archived"]),
-        (["leads", "list", "--format", "=", "c"], ["csv"]), (["leads", "--format", "js"], ["json", "jsonl"]),
-        (["leads", "list", "--fields", "firstN"], ["firstName"]), (["auth", "save-key", "--scope", ""], ["agent", "system"]),
-        (["leads", "list", "--out", ""], ["<files>"]), (["leads", "create", "--data", "@x"], ["<files>"]),
-        (["leads", "create", "--data", ""], []), (["leads", "enrich", "--ids-from", "x"], ["<files>"]),
-        (["leads", "import", ""], ["<files>"]), (["schema", "campaigns.c"], ["campaigns.create"]),
-        (["completion", ""], ["bash", "zsh"]), (["campaigns", "get", ""], []), (["nothing", "here", ""], []),
-        (["pipeline", "--st"], ["--start", "--start-date"]), (["leads", "list", "--yes"], []), (["help"], []),
+        (["leads", "list", "--format", "=", "c"], ["csv"]),
+        (["leads", "--format", "js"], ["json", "jsonl"]),
+        (["leads", "list", "--fields", "firstN"], ["firstName"]),
+        (["auth", "save-key", "--scope", ""], ["agent", "system"]),
+        (["leads", "list", "--out", ""], ["<files>"]),
+        (["leads", "create", "--data", "@x"], ["<files>"]),
+        (["leads", "create", "--data", ""], []),
+        (["leads", "enrich", "--ids-from", "x"], ["<files>"]),
+        (["leads", "import", ""], ["<files>"]),
+        (["schema", "campaigns.c"], ["campaigns.create"]),
+        (["completion", ""], ["bash", "zsh"]),
+        (["campaigns", "get", ""], []),
+        (["nothing", "here", ""], []),
+        (["pipeline", "--st"], ["--start", "--start-date"]),
+        (["leads", "list", "--yes"], []),
+        (["help"], []),
     ],
     ids=lambda value: " ".join(value) or "none",
-)  # fmt: skip
-def test_candidates_are_those_of_the_command_typed(lgp: Any, words: list[str], offered: list[str]) -> None:
+)
+def test_candidates_are_those_of_the_command_typed(
+    lgp: Any, words: list[str], offered: list[str]
+) -> None:
     assert sorted(candidates(lgp, *words)) == sorted(offered)
 
 
@@ -206,7 +262,8 @@ def test_bash_asks_the_program(tmp_path: Path) -> None:
     (tmp_path / "leads here.csv").touch()
 
     def complete(*words: str) -> list[str]:
-        line = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lgp; printf "%s\\n" "${COMPREPLY[@]}"'
+        line = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lgp;'
+        line += ' printf "%s\\n" "${COMPREPLY[@]}"'
         command = ["bash", "-c", line, "bash", str(script), "lgp", *words]
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
         assert done.stderr == ""
@@ -228,8 +285,16 @@ def test_completion_of_another_shell_is_exit_2(lgp: Any, words: tuple[str, ...])
 def test_every_hint_key_of_the_helper_has_a_command() -> None:
     text = "".join(path.read_text() for path in (SCRIPTS / "leadgenius").glob("*.py"))
     keys = re.findall(r'"((?:get|save|log|check)_[a-z_]+)"', text)
-    used = {key for key in keys if key in HINTS or re.search(rf'hint\w*\s*=\s*[^\n]*"{key}"|_HINTS[^\n]*"{key}"', text)}
-    assert {"get_key", "save_amplify_key", "log_in", "check_credentials", "check_change"} <= used <= set(HINTS)
+    used = {
+        key
+        for key in keys
+        if key in HINTS or re.search(rf'hint\w*\s*=\s*[^\n]*"{key}"|_HINTS[^\n]*"{key}"', text)
+    }
+    assert (
+        {"get_key", "save_amplify_key", "log_in", "check_credentials", "check_change"}
+        <= used
+        <= set(HINTS)
+    )
     for template in HINTS.values():
         command = template.split("   ")[0]
         assert parser.find(command.removeprefix("{lgp} ").split())[0]
@@ -237,21 +302,34 @@ def test_every_hint_key_of_the_helper_has_a_command() -> None:
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("/api/agent/leads", "LGP_API_KEY"), ("/api/admin/users", "Master Admin"), ("/api/agent-api-keys", "auth --email"),
-     ("/api/enrich-leads/list", "LGP_AMPLIFY_API_KEY")],
-)  # fmt: skip
+    [
+        ("/api/agent/leads", "LGP_API_KEY"),
+        ("/api/admin/users", "Master Admin"),
+        ("/api/agent-api-keys", "auth --email"),
+        ("/api/enrich-leads/list", "LGP_AMPLIFY_API_KEY"),
+    ],
+)
 @pytest.mark.parametrize("code", ["unauthorized", "forbidden"])
-def test_a_refused_credential_is_answered_with_the_kind_that_the_path_takes(path: str, kind: str, code: str) -> None:
+def test_a_refused_credential_is_answered_with_the_kind_that_the_path_takes(
+    path: str, kind: str, code: str
+) -> None:
     assert kind in spelled(hints.for_error(code, path, "check_credentials"))
 
 
 @pytest.mark.parametrize(
     ("path", "command"),
-    [("/api/agent/leads/batch", "leads list --email ADDRESS"), ("/api/agent/workflows", "workflows list"),
-     ("/api/agent/sequences/x/enroll", "sequences list"), ("/api/agent-api-keys", "keys list"),
-     ("/api/agent/enrichment/trigger", "jobs list"), ("/api/agent/webhooks", "webhooks list")],
-)  # fmt: skip
-def test_after_a_lost_answer_the_hint_is_the_list_that_shows_the_record(path: str, command: str) -> None:
+    [
+        ("/api/agent/leads/batch", "leads list --email ADDRESS"),
+        ("/api/agent/workflows", "workflows list"),
+        ("/api/agent/sequences/x/enroll", "sequences list"),
+        ("/api/agent-api-keys", "keys list"),
+        ("/api/agent/enrichment/trigger", "jobs list"),
+        ("/api/agent/webhooks", "webhooks list"),
+    ],
+)
+def test_after_a_lost_answer_the_hint_is_the_list_that_shows_the_record(
+    path: str, command: str
+) -> None:
     hint = hints.for_error("outcome_unknown", path, "check_change")
     assert spelled(hint).startswith(f"python3 scripts/lgp.py {command}")
 
@@ -261,15 +339,28 @@ def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
     return spelled("{lgp} leads list")
 
 
-@pytest.mark.parametrize("words", [("--base-url", "https://x.example"), ("--base-url=https://x.example",)])
-def test_a_hint_goes_where_this_run_went(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
-    assert typed(monkeypatch, *words) == "python3 scripts/lgp.py --base-url https://x.example leads list"
+@pytest.mark.parametrize(
+    "words", [("--base-url", "https://x.example"), ("--base-url=https://x.example",)]
+)
+def test_a_hint_goes_where_this_run_went(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    assert (
+        typed(monkeypatch, *words)
+        == "python3 scripts/lgp.py --base-url https://x.example leads list"
+    )
     assert typed(monkeypatch, "--sandbox") == "python3 scripts/lgp.py --sandbox leads list"
-    assert typed(monkeypatch, "--profile", "two") == "python3 scripts/lgp.py --profile two leads list"
+    assert (
+        typed(monkeypatch, "--profile", "two") == "python3 scripts/lgp.py --profile two leads list"
+    )
 
 
-@pytest.mark.parametrize("words", [("--base-url", "https://me:pass@x"), ("--base-url=https://me:pass@x",)])
-def test_a_password_in_the_base_url_is_not_repeated(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words", [("--base-url", "https://me:pass@x"), ("--base-url=https://me:pass@x",)]
+)
+def test_a_password_in_the_base_url_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
     assert typed(monkeypatch, *words) == "python3 scripts/lgp.py leads list"
 
 

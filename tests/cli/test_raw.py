@@ -1,4 +1,4 @@
-"""api_call.py: the right root and credential for a path, the body as it comes, and every way it was ever called."""
+"""api_call.py: the right root and credential for a path, and the body as it comes."""
 
 from __future__ import annotations
 
@@ -34,11 +34,17 @@ def account(home: Path) -> None:
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["/campaigns?status=active", "campaigns?status=active", "/api/agent/campaigns?status=active",
-     f"{PRODUCTION}/api/agent/campaigns?status=active"],
-)  # fmt: skip
+    [
+        "/campaigns?status=active",
+        "campaigns?status=active",
+        "/api/agent/campaigns?status=active",
+        f"{PRODUCTION}/api/agent/campaigns?status=active",
+    ],
+)
 @responses.activate
-def test_an_endpoint_is_found_however_it_is_written(call: Any, account: None, endpoint: str) -> None:
+def test_an_endpoint_is_found_however_it_is_written(
+    call: Any, account: None, endpoint: str
+) -> None:
     responses.get(f"{PRODUCTION}/api/agent/campaigns", json={"data": []})
     found = call("get", endpoint, "-p", "a=1", "-p", "a=2", sandbox=False)
     assert (found.code, found.out) == (0, '{"data":[]}\n')
@@ -53,28 +59,45 @@ def test_a_path_gets_the_credential_of_its_scope(call: Any, name: str) -> None:
     path = operation.path.replace("{id}", "x").replace("{jobId}", "x")
     data = ["--data", "{}", "--no-check"] if operation.body else []
     headers = call(operation.method, path, *data, "--dry-run").json["headers"]
-    sent = {name: value for name, value in headers.items() if name.lower() in ("x-api-key", "authorization")}
+    sent = {
+        name: value
+        for name, value in headers.items()
+        if name.lower() in ("x-api-key", "authorization")
+    }
     expected = {"root": {"Authorization": "Bearer ***"}, "system": {"x-api-key": "***"}}
-    assert sent == ({} if name == "auth.login" else expected.get(operation.scope, {"X-API-Key": "***"}))
+    assert sent == (
+        {} if name == "auth.login" else expected.get(operation.scope, {"X-API-Key": "***"})
+    )
 
 
 def test_the_body_is_the_servers_own_even_on_a_terminal(call: Any) -> None:
     found = call("GET", "/campaigns", "--page-size", "2", "-p", "status=active")
     assert set(found.json) == {"success", "data", "pagination"}
     assert found.json["pagination"]["pageSize"] == 2
-    assert json.loads(call("GET", "/campaigns", "-p", "pageSize=2", terminal=True).out)["success"] is True
+    assert (
+        json.loads(call("GET", "/campaigns", "-p", "pageSize=2", terminal=True).out)["success"]
+        is True
+    )
 
 
-def test_lists_are_read_counted_and_filtered_like_those_of_the_named_commands(call: Any, lgp: Any) -> None:
+def test_lists_are_read_counted_and_filtered_like_those_of_the_named_commands(
+    call: Any, lgp: Any
+) -> None:
     assert call("GET", "/campaigns", "--all").json == lgp("campaigns", "list", "--all").json
     words = ("--where", "status=qualified", "--count")
     assert call("GET", "/leads", *words).json == lgp("leads", "list", *words).json
     words = ("--count-by", "status")
     bulk = call("GET", "/enrich-leads/list", "-p", f"companyId={COMPANY}", *words)
     assert bulk.json == lgp("enrich-leads", "list", *words).json
-    assert call("GET", "/campaigns?status=active", "--count").json["count"] < call("GET", "campaigns", "--count").json["count"]
+    assert (
+        call("GET", "/campaigns?status=active", "--count").json["count"]
+        < call("GET", "campaigns", "--count").json["count"]
+    )
     assert call("GET", "/leads", "--where", "statsu=x").code == 2
-    assert call("GET", "/campaigns", "--fields", "name", "--format", "csv").out.splitlines()[0] == "name"
+    assert (
+        call("GET", "/campaigns", "--fields", "name", "--format", "csv").out.splitlines()[0]
+        == "name"
+    )
 
 
 def test_include_shows_status_and_masked_headers_on_stderr(call: Any) -> None:
@@ -84,7 +107,9 @@ def test_include_shows_status_and_masked_headers_on_stderr(call: Any) -> None:
     assert "X-LeadGenius-Sandbox" in shown["headers"]
 
 
-def test_a_key_on_the_command_line_is_used_and_warned_about(call: Any, serve: Callable[..., Any]) -> None:
+def test_a_key_on_the_command_line_is_used_and_warned_about(
+    call: Any, serve: Callable[..., Any]
+) -> None:
     environ = {"LGP_BASE_URL": serve(rate_limit=False).origin, "LGP_API_KEY": "lgp_" + "0" * 64}
     found = call("GET", "/campaigns", "--key", KEY, sandbox=False, environ=environ)
     assert found.code == 0
@@ -95,15 +120,28 @@ def test_a_key_on_the_command_line_is_used_and_warned_about(call: Any, serve: Ca
 @pytest.mark.parametrize(
     "words",
     [
-        ("PATCH", "/campaigns"), ("GET",), ("GET", "C:/Program Files/Git/campaigns"), ("GET", "/admin"), ("GET", "/"),
-        ("GET", "https://evil.example/api/agent/leads"), ("GET", "/leads/../admin"), ("GET", "/leads\\x"),
-        ("GET", "/leads", "-p", "novalue"), ("POST", "/campaigns", "--data", "{"), ("GET", "/leads", "--data", "{}"),
-        ("POST", "/campaigns", "--data", "{}"), ("POST", "/campaigns"), ("DELETE", "/campaigns/x"),
-        ("GET", "/leads", "--scope", "nobody"), ("POST", "/campaigns", "--all", "--data", "{}"),
-        ("GET", "/leads", "--nope"), ("GET", "/leads", "more"), ("POST", "/webhooks", "--read-only", "--data", "{}"),
+        ("PATCH", "/campaigns"),
+        ("GET",),
+        ("GET", "C:/Program Files/Git/campaigns"),
+        ("GET", "/admin"),
+        ("GET", "/"),
+        ("GET", "https://evil.example/api/agent/leads"),
+        ("GET", "/leads/../admin"),
+        ("GET", "/leads\\x"),
+        ("GET", "/leads", "-p", "novalue"),
+        ("POST", "/campaigns", "--data", "{"),
+        ("GET", "/leads", "--data", "{}"),
+        ("POST", "/campaigns", "--data", "{}"),
+        ("POST", "/campaigns"),
+        ("DELETE", "/campaigns/x"),
+        ("GET", "/leads", "--scope", "nobody"),
+        ("POST", "/campaigns", "--all", "--data", "{}"),
+        ("GET", "/leads", "--nope"),
+        ("GET", "/leads", "more"),
+        ("POST", "/webhooks", "--read-only", "--data", "{}"),
     ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_what_cannot_be_meant_is_exit_2_with_a_hint(call: Any, words: tuple[str, ...]) -> None:
     found = call(*words)
     assert (found.code, found.out) == (2, "")
@@ -117,13 +155,21 @@ def test_an_endpoint_turned_into_a_windows_path_says_the_way_round(call: Any) ->
 def test_changes_of_many_records_need_yes(call: Any, lgp: Any) -> None:
     data = json.dumps({"ids": ["lead_1"]})
     found = call("DELETE", "/leads/batch", "--data", data)
-    assert (found.code, found.error["code"], "lead_1" in found.error["message"]) == (2, "needs_yes", True)
+    assert (found.code, found.error["code"], "lead_1" in found.error["message"]) == (
+        2,
+        "needs_yes",
+        True,
+    )
     assert call("DELETE", "/leads/batch", "--data", data, "--dry-run").json["yes"]
     assert call("DELETE", "/leads/batch", "--data", data, "--yes").code == 0
     sequence = lgp("sequences", "list").rows[0]["id"]
     many = json.dumps({"leadIds": [f"lead_{number}" for number in range(26)]})
-    assert call("POST", f"/sequences/{sequence}/enroll", "--data", many).error["code"] == "needs_yes"
-    assert call("POST", f"/sequences/{sequence}/enroll", "--data", '{"leadIds": ["lead_2"]}').code == 0
+    assert (
+        call("POST", f"/sequences/{sequence}/enroll", "--data", many).error["code"] == "needs_yes"
+    )
+    assert (
+        call("POST", f"/sequences/{sequence}/enroll", "--data", '{"leadIds": ["lead_2"]}').code == 0
+    )
 
 
 def test_a_change_is_in_the_record_of_changes(call: Any, state: Path) -> None:
@@ -133,7 +179,9 @@ def test_a_change_is_in_the_record_of_changes(call: Any, state: Path) -> None:
 
 
 @responses.activate
-def test_an_unknown_path_is_sent_with_a_note_that_names_the_nearest(call: Any, account: None) -> None:
+def test_an_unknown_path_is_sent_with_a_note_that_names_the_nearest(
+    call: Any, account: None
+) -> None:
     responses.post(f"{PRODUCTION}/api/agent/campaign", json={"made": True})
     found = call("POST", "/campaign", "--data", '{"anything": [1]}', sandbox=False)
     assert (found.code, found.json) == (0, {"made": True})
@@ -144,15 +192,29 @@ def test_an_unknown_path_is_sent_with_a_note_that_names_the_nearest(call: Any, a
 @responses.activate
 def test_the_login_and_key_paths_leave_secrets_out_unless_shown(call: Any, account: None) -> None:
     made, token = "lgp_" + "1234567890abcdef" * 4, "eyJ.a-new-token.of-the-server"
-    body = {"success": True, "apiKey": made, "data": {"keyPrefix": made[:10], "note": f"it is {made}"}}
+    body = {
+        "success": True,
+        "apiKey": made,
+        "data": {"keyPrefix": made[:10], "note": f"it is {made}"},
+    }
     responses.post(f"{PRODUCTION}/api/agent-api-keys", json=body)
     responses.get(f"{PRODUCTION}/api/agent-api-keys", json={"data": [{"id": "k", "apiKey": made}]})
-    responses.post(f"{PRODUCTION}/api/epsimo-auth", json={"success": True, "jwt_token": token, "expires_in": 9})
+    responses.post(
+        f"{PRODUCTION}/api/epsimo-auth", json={"success": True, "jwt_token": token, "expires_in": 9}
+    )
     create = ("POST", "/agent-api-keys", "--data", '{"name": "x"}')
     found = call(*create, sandbox=False)
-    assert found.json == {"success": True, "data": {"keyPrefix": made[:10], "note": f"it is {made[:10]}"}}
+    assert found.json == {
+        "success": True,
+        "data": {"keyPrefix": made[:10], "note": f"it is {made[:10]}"},
+    }
     assert call("GET", "/agent-api-keys", "--all", sandbox=False).rows == [{"id": "k"}]
-    login = ("POST", "/epsimo-auth", "--data", '{"email": "a@b.example", "password": "secret word"}')
+    login = (
+        "POST",
+        "/epsimo-auth",
+        "--data",
+        '{"email": "a@b.example", "password": "secret word"}',
+    )
     assert call(*login, sandbox=False).json == {"success": True, "expires_in": 9}
     assert call(*create, "--show", sandbox=False).json == body
     assert call(*login, "--show", sandbox=False).json["jwt_token"] == token
@@ -161,7 +223,10 @@ def test_the_login_and_key_paths_leave_secrets_out_unless_shown(call: Any, accou
 def test_the_vendors_older_ways_are_taken(call: Any) -> None:
     for base in ("http://localhost:3000/api/agent", "http://localhost:3000/", PRODUCTION):
         found = call("GET", "campaigns", "--base-url", base, "--dry-run", sandbox=False)
-        assert found.json["url"] == base.removesuffix("/api/agent").rstrip("/") + "/api/agent/campaigns"
+        assert (
+            found.json["url"]
+            == base.removesuffix("/api/agent").rstrip("/") + "/api/agent/campaigns"
+        )
 
 
 def test_help_and_version(call: Any) -> None:
