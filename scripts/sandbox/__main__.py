@@ -1,7 +1,8 @@
 """Serve a local LeadGenius Pro with demo data on 127.0.0.1: no account, no network, nothing real.
 
-python3 scripts/sandbox              serves until Ctrl-C and prints the lines that point a shell at it
-python3 scripts/sandbox -- COMMAND…  serves, runs COMMAND against it with demo credentials, ends with its exit code
+python3 scripts/sandbox serves until Ctrl-C and prints the lines that point a shell at it python3
+scripts/sandbox -- COMMAND… serves, runs COMMAND against it with demo credentials, ends with its
+exit code
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ sys.path[0] = str(
 )  # Python puts this folder there; the package is above it
 
 from leadgenius import settings  # noqa: E402
-from sandbox import demo  # noqa: E402
+from sandbox import demo, faults  # noqa: E402
 from sandbox.app import Sandbox  # noqa: E402
 from sandbox.server import Server  # noqa: E402
 
@@ -34,20 +35,10 @@ USAGE, LOCAL = 2, 9
 PORT = 8787
 NAMES = ("email", "password", "api_key", "amplify_api_key", "company_id")
 # Variables of the user's account, which a command against the sandbox must not see.
-PRIVATE = ("LGP_.*_FILE", "LGP_(PROFILE|SANDBOX|USER_ID|LIMITER)", "LEADGENIUS_.*")
-EPILOG = """faults (--fault, repeatable):
-  METHOD PATH=WHAT*N, as in 'POST /leads/batch=503*2' or 'ANY /campaigns/*=reset'. METHOD may be ANY, a * in
-  PATH is one segment, N is how often (without *N always). WHAT is
-    503, 429:30 …       a status from 400 to 599, with a Retry-After of so many seconds; nothing is done
-    reset close stall   the connection breaks, or no answer comes; nothing is done
-    html                a sign-in page of a proxy, status 200; nothing is done
-    stored-nothing      an answer of success with ids; nothing is kept
-    truncate badjson    the call is carried out, its answer is damaged
-    applied-reset       the call is carried out, the connection breaks before the answer
-    lag:SECONDS         a list does not show records that are younger
-
-exit codes: 2 wrong options, 9 the database or the port cannot be had, else that of COMMAND
-"""
+PRIVATE = re.compile("LGP_.*_FILE|LGP_(PROFILE|SANDBOX|USER_ID|LIMITER)|LEADGENIUS_.*")
+CODES = (
+    "exit codes: 2 wrong options, 9 the database or the port cannot be had, else that of COMMAND"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,15 +50,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "--" in given and not command:
             raise ValueError("-- must be followed by a command")
         database = args.db or _default_database()
-        server = Server(_sandbox(args, database), _port(args, command))
-    except ValueError as error:
+        # A command is pointed at its port, so any free one will do.
+        port = args.port if args.port is not None else 0 if command else PORT
+        server = Server(_sandbox(args, database), port)
+    except (ValueError, OverflowError) as error:
         return _fail(USAGE, str(error))
     except sqlite3.Error as error:
         return _fail(LOCAL, f"the database cannot be used: {error}; --reset makes it anew")
     except OSError as error:
-        return _fail(
-            LOCAL, f"{error.strerror or error}: {error.filename or f'port {args.port or PORT}'}"
-        )
+        return _fail(LOCAL, f"{error.strerror or error}: {error.filename or f'port {port}'}")
     except KeyboardInterrupt:
         return 0
     with server:
@@ -81,14 +72,6 @@ def _default_database() -> Path:
     return state / "sandbox" / "sandbox.sqlite3"
 
 
-def _port(args: argparse.Namespace, command: Sequence[str]) -> int:
-    """A command is pointed at its port, so any free one will do."""
-    port = int(args.port) if args.port is not None else 0 if command else PORT
-    if port > 65535:
-        raise ValueError("a port is at most 65535")
-    return port
-
-
 def _sandbox(args: argparse.Namespace, database: Path) -> Sandbox:
     """Raises ValueError, OSError, sqlite3.Error."""
     options = {
@@ -96,7 +79,8 @@ def _sandbox(args: argparse.Namespace, database: Path) -> Sandbox:
     }
     if args.reset:
         demo.make(database, time.time(), args.demo_leads, reset=True)
-        # Beside the default database lie the credentials of those who embed it; the new data does not know their keys.
+        # Beside the default database lie the credentials of those who embed it; the new data does
+        # not know their keys.
         database.with_name("credentials.json").unlink(missing_ok=True)
     sandbox = Sandbox(database, demo_leads=args.demo_leads, **options)
     if args.demo_leads is not None and not args.reset and not sandbox.is_new:
@@ -129,35 +113,31 @@ def _variables(server: Server, company: str) -> dict[str, str]:
 
 
 def _run(server: Server, command: Sequence[str], args: argparse.Namespace) -> int:
-    """Run the command against the server with credentials and a state of its own; signals are the command's."""
+    """Run the command against the server with credentials and a state of its own.
+
+    Signals are the command's.
+    """
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="leadgenius-") as folder:
-        environ = {**_without_account(os.environ), **_variables(server, ""), **_limits_of(args)}
-        environ |= {"LGP_STATE_DIR": folder, "LGP_AUTH_FILE": str(Path(folder, "credentials.json"))}
+        # The command paces itself: by what it meets here.
+        limits = args.limits or os.environ.get("LGP_RATE_LIMITS") or settings.DEFAULT_WINDOWS
+        own = {
+            "LGP_STATE_DIR": folder,
+            "LGP_AUTH_FILE": str(Path(folder, "credentials.json")),
+            "LGP_RATE_LIMITS": limits.removeprefix("fixed:") if args.rate_limit else "1000000/1",
+        }
+        kept = {name: os.environ[name] for name in os.environ if not PRIVATE.fullmatch(name)}
+        environ = {**kept, **_variables(server, ""), **own}
         try:
             process = subprocess.Popen(command, env=environ)
         except OSError as error:
             return _fail(LOCAL, f"{command[0]}: {error.strerror}")
-        signal.signal(
-            signal.SIGINT, lambda *_: None
-        )  # a terminal's Ctrl-C reaches the command by itself
+        # A terminal's Ctrl-C reaches the command by itself.
+        signal.signal(signal.SIGINT, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         code = process.wait()
     server.shutdown()
     return code if code >= 0 else 128 - code
-
-
-def _without_account(environ: Mapping[str, str]) -> dict[str, str]:
-    hidden = re.compile("|".join(PRIVATE))
-    return {name: value for name, value in environ.items() if not hidden.fullmatch(name)}
-
-
-def _limits_of(args: argparse.Namespace) -> dict[str, str]:
-    """The limits that the command's own pacing must know."""
-    if not args.rate_limit:
-        return {"LGP_RATE_LIMITS": "1000000/1"}
-    text = args.limits or os.environ.get("LGP_RATE_LIMITS", "")
-    return {"LGP_RATE_LIMITS": text.removeprefix("fixed:")} if text else {}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -165,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="sandbox",
         usage="%(prog)s [options] [-- COMMAND…]",
         description=__doc__,
-        epilog=EPILOG,
+        epilog=f"{faults.__doc__}\n{CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

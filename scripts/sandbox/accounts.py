@@ -1,6 +1,8 @@
-"""Credentials: who is calling, login, agent keys, and the administration's lists of users and companies.
+"""Credentials: who is calling, login, agent keys, and the administration's lists of users and
+companies.
 
-Keys, tokens and passwords are stored as SHA-256 digests: they are random or belong to the demo data.
+Keys, tokens and passwords are stored as SHA-256 digests: they are random or belong to the demo
+data.
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ import secrets
 import sqlite3
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from leadgenius.settings import iso
 from sandbox.answers import Answer, Refusal, reply
-from sandbox.routes import Call, Caller, handles
+from sandbox.routes import HANDLERS, Call, Caller, handles
 
 TOKEN_SECONDS = 3600
 FAILURES_ALLOWED = 5
@@ -35,7 +38,8 @@ def digest(secret: str) -> str:
 def identify(db: sqlite3.Connection, environ: Mapping[str, Any], now: float) -> Caller:
     """The caller behind `X-API-Key` and `Authorization`. Raises Refusal UNAUTHORIZED.
 
-    Both together are accepted when they are the same key, because the vendor's own scripts send both.
+    Both together are accepted when they are the same key, because the vendor's own scripts send
+    both.
     """
     key, bearer = (
         environ.get("HTTP_X_API_KEY", "").strip(),
@@ -59,7 +63,7 @@ def identify(db: sqlite3.Connection, environ: Mapping[str, Any], now: float) -> 
 
 def _bearer(value: str) -> str:
     kind, _, token = value.partition(" ")
-    if value and (kind.lower() != "bearer" or not token.strip()):
+    if value and not (kind.lower() == "bearer" and token.strip()):
         raise Refusal(
             "UNAUTHORIZED", "The Authorization header must be: Bearer, a space, and the credential"
         )
@@ -79,7 +83,10 @@ def new_token(db: sqlite3.Connection, user: str, now: float, seconds: float = TO
 
 @handles("auth.login")
 def login(call: Call) -> Answer:
-    """200 with `jwt_token` and `expires_in`; 401; 429 after more than 5 failures for one e-mail in 15 minutes."""
+    """200 with `jwt_token` and `expires_in`.
+
+    401; 429 after more than 5 failures for one e-mail in 15 minutes.
+    """
     email = call.body["email"].casefold()
     if (wait := _locked_for(call, email)) == 0:
         row = call.db.execute("SELECT id, password FROM users WHERE email = ?", (email,)).fetchone()
@@ -90,7 +97,8 @@ def login(call: Call) -> Answer:
             )
         call.db.execute("INSERT INTO failed_logins(email, at) VALUES (?, ?)", (email, call.now))
         wait = _locked_for(call, email)
-    # Answered, not raised: a refusal that leaves the handler takes back what it wrote, and the count must stay.
+    # Answered, not raised: a refusal that leaves the handler takes back what it wrote, and the
+    # count must stay.
     if wait:
         headers = [("Retry-After", str(wait))]
         return Refusal(
@@ -118,38 +126,31 @@ def create_key(call: Call) -> Answer:
 
 
 def store_key(db: sqlite3.Connection, key: str, user: str, shown: Mapping[str, str | None]) -> None:
-    """Store an agent key's digest, with what lists show: id, name, description, keyPrefix, createdAt."""
+    """Store an agent key's digest, with what lists show.
+
+    Id, name, description, keyPrefix, createdAt.
+    """
     query = """INSERT INTO agent_keys(id, name, description, prefix, created_at, digest, user_id)
         VALUES (:id, :name, :description, :keyPrefix, :createdAt, :digest, :user)"""
     db.execute(query, {**shown, "digest": digest(key), "user": user})
 
 
-KEYS = """SELECT id, name, description, prefix AS keyPrefix, created_at AS createdAt FROM agent_keys
-    WHERE user_id = ? ORDER BY created_at DESC, rowid DESC"""
-COMPANIES = """SELECT id, name, owner,
-    (SELECT count(*) FROM users WHERE users.company_id = companies.id) AS memberCount,
-    (SELECT count(*) FROM leads WHERE leads.company_id = companies.id) AS leadCount,
-    created_at AS createdAt FROM companies ORDER BY created_at DESC, id"""
-USERS = """SELECT id, email, role, company_id, status, created_at AS createdAt FROM users
-    ORDER BY created_at DESC, id"""
+# Newest first. Keys are the caller's own, without the keys themselves.
+LISTS = {
+    "keys.list": """SELECT id, name, description, prefix AS keyPrefix, created_at AS createdAt
+        FROM agent_keys WHERE user_id = :user ORDER BY created_at DESC, rowid DESC""",
+    "admin.companies": """SELECT id, name, owner,
+        (SELECT count(*) FROM users WHERE users.company_id = companies.id) AS memberCount,
+        (SELECT count(*) FROM leads WHERE leads.company_id = companies.id) AS leadCount,
+        created_at AS createdAt FROM companies ORDER BY created_at DESC, id""",
+    "admin.users": """SELECT id, email, role, company_id, status, created_at AS createdAt
+        FROM users ORDER BY created_at DESC, id""",
+}
 
 
-def _listed(call: Call, query: str, *values: str) -> Answer:
-    rows = [dict(row) for row in call.db.execute(query, values)]
+def _listed(query: str, call: Call) -> Answer:
+    rows = [dict(row) for row in call.db.execute(query, {"user": call.caller.user})]
     return call.page.answer(call.page.cut(rows), len(rows))
 
 
-@handles("keys.list")
-def list_keys(call: Call) -> Answer:
-    """The user's keys, newest first, without the keys themselves."""
-    return _listed(call, KEYS, call.caller.user)
-
-
-@handles("admin.companies")
-def companies(call: Call) -> Answer:
-    return _listed(call, COMPANIES)
-
-
-@handles("admin.users")
-def users(call: Call) -> Answer:
-    return _listed(call, USERS)
+HANDLERS.update({name: partial(_listed, query) for name, query in LISTS.items()})

@@ -1,7 +1,8 @@
-"""Analytics: the stages that leads pass, counted from stored leads and their recorded status changes.
+"""Analytics: the stages that leads pass, counted from stored leads and their recorded status
+changes.
 
-A cohort is a set of leads. A stage counts those that ever reached it or a later one; unqualified stands apart
-(references/api_reference.md#analytics).
+A cohort is a set of leads. A stage counts those that ever reached it or a later one; unqualified
+stands apart (references/api_reference.md#analytics).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from sandbox.store import Record, unpack
 STAGES = ("new", "qualified", "contacted", "converted")
 DEFAULT_DAYS, MOST_PERIODS = 30, 1000
 WITHIN = "created_at BETWEEN :startDate AND :endDate || 'T23:59:59.999Z'"
-# One row for each lead: when it was created, its status now, and the days until each stage (null: never reached).
+# One row for each lead: when it was created, its status now, and the days until each stage (null:
+# never reached).
 COHORT = f"""SELECT created_at, leads.status AS status,
     julianday(min(CASE WHEN c.status IN ('qualified', 'contacted', 'converted') THEN at END)) - julianday(created_at)
         AS qualified,
@@ -74,16 +76,18 @@ def metrics(call: Call) -> Answer:
 def measured(call: Call, campaign: Record) -> Record:
     """Counts (ever reached the stage or a later one), rate, and money.
 
-    pipelineValue is the deal value of all qualified leads, roi is (deal value of the converted ones − spend) / spend;
-    null without the campaign's own `spend` and `averageDealValue`, and where a number grows out of range.
+    pipelineValue is the deal value of all qualified leads, roi is (deal value of the converted ones
+    − spend) / spend; null without the campaign's own `spend` and `averageDealValue`, and where a
+    number grows out of range.
     """
     query = COHORT.format("campaign_id = :campaign")
     counts = counted(call.db.execute(query, _whose(call, campaign=campaign["id"])).fetchall())
+    total = counts.pop("new")
     spend, deal = campaign.get("spend"), campaign.get("averageDealValue")
     return {
-        "leads": counts["new"],
-        **{stage: counts[stage] for stage in STAGES[1:]},
-        "conversionRate": rate(counts["converted"], counts["new"]),
+        "leads": total,
+        **counts,
+        "conversionRate": rate(counts["converted"], total),
         "spend": spend,
         "pipelineValue": _money(deal, counts["qualified"]),
         "roi": _return(spend, _money(deal, counts["converted"])),
@@ -160,7 +164,10 @@ def _moved(day: str, days: int) -> str:
 
 @handles("analytics.trends")
 def trends(call: Call) -> Answer:
-    """One entry for each day, ISO week or month of the period; a lead counts where it was created."""
+    """One entry for each day, ISO week or month of the period.
+
+    A lead counts where it was created.
+    """
     granularity = call.query.get("granularity", "day")
     period = _period(call, call.query, "INVALID_PARAMETER")
     found: dict[str, list[sqlite3.Row]] = {day: [] for day in _starts(period, granularity)}

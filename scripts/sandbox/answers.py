@@ -28,7 +28,10 @@ Headers = Sequence[tuple[str, str]]
 
 
 class Answer(NamedTuple):
-    """One HTTP answer. `drop` names a way to break the connection instead of (or while) sending it; see faults."""
+    """One HTTP answer.
+
+    `drop` names a way to break the connection instead of (or while) sending it; see faults.
+    """
 
     status: int
     body: bytes
@@ -37,7 +40,10 @@ class Answer(NamedTuple):
 
 
 class Refusal(Exception):
-    """A refused request: `code` of the closed list, a sentence, (field, problem) pairs, extra headers."""
+    """A refused request.
+
+    `code` of the closed list, a sentence, (field, problem) pairs, extra headers.
+    """
 
     def __init__(
         self,
@@ -54,7 +60,10 @@ class Refusal(Exception):
         self.status = status or STATUS_OF_CODE.get(code, 400)
 
     def answer(self) -> Answer:
-        """The error envelope: success, error, code, details (one entry for each bad field), requestId."""
+        """The error envelope.
+
+        Success, error, code, details (one entry for each bad field), requestId.
+        """
         details = {"details": self.details} if self.details else {}
         envelope = {"success": False, "error": str(self), "code": self.code, **details}
         return Answer(
@@ -65,12 +74,18 @@ class Refusal(Exception):
 
 
 def encode(value: Any) -> bytes:
-    """Compact UTF-8 JSON. Raises ValueError for what JSON cannot carry: NaN, infinities, lone surrogates."""
+    """Compact UTF-8 JSON.
+
+    Raises ValueError for what JSON cannot carry: NaN, infinities, lone surrogates.
+    """
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def reply(status: int = 200, /, **fields: Any) -> Answer:
-    """`{"success": true, …fields}`; a record stands under `data`, its id beside it, because clients read it there."""
+    """`{"success".
+
+    True, …fields}`; a record stands under `data`, its id beside it, because clients read it there.
+    """
     return Answer(status, encode({"success": True, **fields}))
 
 
@@ -98,7 +113,10 @@ class Page(NamedTuple):
         return rows[self.start : self.start + self.size]
 
     def answer(self, rows: Sequence[Any], total: int) -> Answer:
-        """success, data, pagination {page, pageSize, totalItems, totalPages}; `rows` are those of this page."""
+        """success, data, pagination {page, pageSize, totalItems, totalPages}.
+
+        `rows` are those of this page.
+        """
         pages = -(-total // self.size)
         facts = {
             "page": self.number,

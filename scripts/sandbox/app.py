@@ -35,14 +35,15 @@ Environ = Mapping[str, Any]
 class Sandbox:
     """The service over one database file, which is made with demo data if it is absent.
 
-    `limits` is the grammar of `sandbox.limits` (default: LGP_RATE_LIMITS, else the documented limits) and `faults`
-    that of `sandbox.faults`; a malformed one raises ValueError. Without `rate_limit` calls are neither counted nor
-    answered with limit headers. `clock` gives epoch seconds. `allow_duplicates` takes an e-mail twice within a
-    client. `demo_leads` is the size of the main company when the database is made. Raises OSError and sqlite3.Error
-    when it cannot be.
+    `limits` is the grammar of `sandbox.limits` (default: LGP_RATE_LIMITS, else the documented
+    limits) and `faults` that of `sandbox.faults`; a malformed one raises ValueError. Without
+    `rate_limit` calls are neither counted nor answered with limit headers. `clock` gives epoch
+    seconds. `allow_duplicates` takes an e-mail twice within a client. `demo_leads` is the size of
+    the main company when the database is made. Raises OSError and sqlite3.Error when it cannot be.
 
-    It is a WSGI application that reads `RAW_URI`, the undecoded request target: PATH_INFO cannot tell `/leads/a%2Fb`
-    from `/leads/a/b`. A fault that needs a socket is the `drop` of what `answer` returns; through WSGI it is a 503.
+    It is a WSGI application that reads `RAW_URI`, the undecoded request target: PATH_INFO cannot
+    tell `/leads/a%2Fb` from `/leads/a/b`. A fault that needs a socket is the `drop` of what
+    `answer` returns; through WSGI it is a 503.
     """
 
     def __init__(
@@ -97,7 +98,10 @@ class Sandbox:
         return answer._replace(body=b"") if environ["REQUEST_METHOD"] == "HEAD" else answer
 
     def marked(self, answer: Answer) -> Answer:
-        """The answer with the headers that every answer carries; limits are untouched where no call was counted."""
+        """The answer with the headers that every answer carries.
+
+        Limits are untouched where no call was counted.
+        """
         limits = self.limits.untouched(self.clock()).headers() if self.limits else ()
         own = {
             "Content-Type": "application/json; charset=utf-8",
@@ -157,7 +161,10 @@ def _target(raw: str) -> tuple[str, str]:
 
 
 def _pairs(query: str) -> dict[str, str]:
-    """The parameters of the query. One that is doubled or empty is a caller's mistake, and guessing would hide it."""
+    """The parameters of the query.
+
+    One that is doubled or empty is a caller's mistake, and guessing would hide it.
+    """
     found: dict[str, str] = {}
     for part in filter(None, query.replace("+", " ").split("&")):
         name, _, value = (_decoded(one, "query") for one in part.partition("="))
@@ -179,7 +186,10 @@ def _decoded(text: str, where: str) -> str:
 
 
 def _body(environ: Environ, operation: Operation, caller: Caller) -> dict[str, Any]:
-    """The accepted JSON body. Raises Refusal: 411 without a length, 413, 415, INVALID_JSON, and what is wrong in it."""
+    """The accepted JSON body.
+
+    Raises Refusal: 411 without a length, 413, 415, INVALID_JSON, and what is wrong in it.
+    """
     if operation.body is None:
         return {}
     length = _length(environ)

@@ -1,7 +1,8 @@
 """The demo data: two companies with what a working account holds, the same on every machine.
 
-Ids and texts come from a fixed seed, times are relative to the day of creation. `CREDENTIALS` are the keys and
-passwords that open it; they open nothing else. Domains end in .example, which nobody can own.
+Ids and texts come from a fixed seed, times are relative to the day of creation. `CREDENTIALS` are
+the keys and passwords that open it; they open nothing else. Domains end in .example, which nobody
+can own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from leadgenius.settings import iso
@@ -61,15 +63,10 @@ CREDENTIALS: dict[str, str] = {
     "other_email": "owner@kestrel.example",
     "other_company_id": f"company-1751328000000-{_letters('other company', 7, ALPHANUMERIC)}",
     "other_amplify_api_key": "da2-" + _letters("other amplify key", 26, ALPHANUMERIC),
-    **{
-        f"{whose}password": "sandbox-" + _letters(f"{whose}password", 12)
-        for whose in ("", "user_", "other_")
-    },
-    **{
-        f"{whose}api_key": "lgp_" + _letters(f"{whose}api key", 64)
-        for whose in ("", "user_", "other_")
-    },
 }
+for whose in ("", "user_", "other_"):
+    CREDENTIALS[whose + "password"] = "sandbox-" + _letters(whose + "password", 12)
+    CREDENTIALS[whose + "api_key"] = "lgp_" + _letters(whose + "api key", 64)
 
 
 def make(database: Path, now: float, number: int | None = None, reset: bool = False) -> bool:
@@ -77,9 +74,7 @@ def make(database: Path, now: float, number: int | None = None, reset: bool = Fa
 
     Returns whether it was made now; see `store.prepare`, also for what it raises.
     """
-    return store.prepare(
-        database, lambda db: Demo(db, now, LEADS if number is None else number).fill(), reset
-    )
+    return store.prepare(database, lambda db: Demo(db, now, number or LEADS).fill(), reset)
 
 
 class Demo:
@@ -103,12 +98,13 @@ class Demo:
         )
         campaigns = self._records(first, admin)
         self._records(second, other, most=1)
-        # The owners share the leads evenly, so that each misses older ones of the other's beyond the search depth.
+        # The owners share the leads evenly, so that each misses older ones of the other's beyond
+        # the search depth.
         self._leads(self._times(), first, (admin, member), campaigns)
         times = sorted(self.today - self.rng.uniform(0, 200) * DAY for _ in range(OTHER_LEADS))
         self._leads(times, second, (other,), (None,))
         self._sources(first, admin, self.number * 4 // 3)
-        self._sources(second, other, OTHER_LEADS * 3 // 2)
+        self._sources(second, other, OTHER_LEADS)
         self._enrolments(first)
 
     def id(self) -> str:
@@ -118,7 +114,10 @@ class Demo:
         return iso(self.today - days * DAY)
 
     def _user(self, whose: str, role: str, company: str, age: int) -> str:
-        """A user with a password and an agent key; the owner of a company with its Amplify key. Returns the id."""
+        """A user with a password and an agent key.
+
+        The owner of a company with its Amplify key. Returns the id.
+        """
         user, key = self.id(), CREDENTIALS[whose + "api_key"]
         query = """INSERT INTO users(id, email, password, role, company_id, status, created_at)
             VALUES (?, ?, ?, ?, ?, 'active', ?)"""
@@ -135,7 +134,10 @@ class Demo:
         return user
 
     def _records(self, company: str, owner: str, most: int = 100) -> list[str]:
-        """The company's records beside leads, at most so many of each kind; returns the ids of its campaigns."""
+        """The company's records beside leads, at most so many of each kind.
+
+        Returns the ids of its campaigns.
+        """
         text = re.sub(r"@(date|time) ([-0-9.]+)", self._dated, json.dumps(DATA["records"]))
         ids = {}
         for place, (kind, rows) in enumerate(json.loads(text).items()):
@@ -157,13 +159,16 @@ class Demo:
         return self.ago(float(found[2]))[: 10 if found[1] == "date" else None]
 
     def _times(self) -> list[float]:
-        """When the main company's leads came, oldest first; the last two are those that the documents name."""
-        random_, number = self.rng.random, self.number - 2
-        winter = [WINTER + random_() * WINTER_DAYS * DAY for _ in range(number // 11)]
-        recent = [self.today - (0.1 + random_() * DENSE_DAYS) * DAY for _ in range(number // 3)]
-        rest = number - len(winter) - len(recent)
-        spread = [self.today - (0.1 + random_() * SPAN_DAYS) * DAY for _ in range(rest)]
-        return [*sorted(winter + recent + spread), self.today - 7200, self.today - 3600]
+        """When the main company's leads came, oldest first.
+
+        The last two are those that the documents name.
+        """
+        number, night = self.number - 2, self.today - 0.1 * DAY
+        spans = [(WINTER + WINTER_DAYS * DAY, WINTER_DAYS)] * (number // 11)
+        spans += [(night, DENSE_DAYS)] * (number // 3)
+        spans += [(night, SPAN_DAYS)] * (number - len(spans))
+        times = sorted(end - self.rng.random() * days * DAY for end, days in spans)
+        return [*times, self.today - 7200, self.today - 3600]
 
     def _leads(
         self,
@@ -172,7 +177,10 @@ class Demo:
         owners: Sequence[str],
         campaigns: Sequence[str | None],
     ) -> None:
-        """Leads of the company, oldest first; of the main one the newest two are lead_2 and lead_1, not enriched."""
+        """Leads of the company, oldest first.
+
+        Of the main one the newest two are lead_2 and lead_1, not enriched.
+        """
 
         def made() -> Iterator[tuple[Record, leads.Changes]]:
             for place, at in enumerate(times, 1 - len(times)):
@@ -188,7 +196,9 @@ class Demo:
                 campaign = self.rng.choice(campaigns)
                 yield lead | ({"campaignId": campaign} if campaign else {}), passed
 
-        leads.add(self.db, made())
+        rows = made()
+        while batch := list(islice(rows, 5000)):
+            leads.add(self.db, batch)
 
     def _passed(self, at: float) -> list[tuple[str, str]]:
         """The statuses of a lead with their times, as far as they lie before the day of creation."""
@@ -230,13 +240,13 @@ class Demo:
             first, last = self.rng.choice(DATA["first_names"]), self.rng.choice(DATA["last_names"])
             local = _ascii(f"{first}.{last}")
         address = f"{local}@{domain(company)}"
+        number = self.addresses[address] or ""
         self.addresses[address] += 1
-        number = self.addresses[address]
-        return first, last, address.replace("@", f"{number}@") if number > 1 else address, company
+        return first, last, address.replace("@", f"{number}@"), company
 
     def _sources(self, company: str, owner: str, number: int) -> None:
         times = sorted(self.today - self.rng.random() * SPAN_DAYS * DAY for _ in range(number))
-        rows = [self._source(place, iso(at), company, owner) for place, at in enumerate(times, 1)]
+        rows = (self._source(place, iso(at), company, owner) for place, at in enumerate(times, 1))
         query = """INSERT INTO source_leads(company_id, client_id, created_at, doc)
             VALUES (?, ?, ?, ?)"""
         self.db.executemany(query, rows)

@@ -1,6 +1,8 @@
-"""The sandbox inside this process: an adapter for a requests session, and the demo account's credentials.
+"""The sandbox inside this process: an adapter for a requests session, and the demo account's
+credentials.
 
-Nothing of the user's is read: of the variables LGP_RATE_LIMITS counts alone, and the credentials are the demo data's.
+Nothing of the user's is read: of the variables LGP_RATE_LIMITS counts alone, and the credentials
+are the demo data's.
 """
 
 from __future__ import annotations
@@ -47,9 +49,11 @@ class Embedded:
 
 
 def open_embedded(environ: Mapping[str, str], state: Path) -> Embedded:
-    """The sandbox over `sandbox/sandbox.sqlite3` in the state directory, made with demo data on first use.
+    """The sandbox over `sandbox/sandbox.sqlite3` in the state directory, made with demo data on
+    first use.
 
-    Raises OSError and sqlite3.Error when it cannot be made, ValueError for a malformed LGP_RATE_LIMITS.
+    Raises OSError and sqlite3.Error when it cannot be made, ValueError for a malformed
+    LGP_RATE_LIMITS.
     """
     return Embedded(
         Sandbox(state / "sandbox" / "sandbox.sqlite3", limits=environ.get("LGP_RATE_LIMITS"))
@@ -81,13 +85,15 @@ class Adapter(BaseAdapter):
 
 
 def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
-    body = request.body.encode() if isinstance(request.body, str) else request.body or b""
-    environ = {
-        "REQUEST_METHOD": request.method,
-        "RAW_URI": request.path_url,
-        "wsgi.input": io.BytesIO(body),
-    }
+    body = request.body or b""
+    content = body.encode() if isinstance(body, str) else body
+    environ = {"REQUEST_METHOD": request.method, "RAW_URI": request.path_url}
     for name, value in request.headers.items():
-        key = name.upper().replace("-", "_")
-        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
-    return {"CONTENT_LENGTH": str(len(body)), **environ}
+        environ["HTTP_" + name.upper().replace("-", "_")] = value
+    kind, length = environ.get("HTTP_CONTENT_TYPE", ""), str(len(content))
+    return {
+        **environ,
+        "CONTENT_TYPE": kind,
+        "CONTENT_LENGTH": length,
+        "wsgi.input": io.BytesIO(content),
+    }

@@ -1,15 +1,17 @@
-"""Failures on demand, so that a client can be seen to meet them.
+"""Faults: failures on demand (--fault, repeatable), so that a client can be seen to meet them.
 
-`METHOD PATH=WHAT*N`, as in `POST /leads/batch=503*2` or `ANY /campaigns/*=reset`. PATH with or without `/api` and
-`/agent`; `*` stands for one segment; N is how often, absent is always. WHAT:
+METHOD PATH=WHAT*N, as in 'POST /leads/batch=503*2' or 'ANY /campaigns/*=reset'. METHOD may be ANY;
+PATH is given with or without /api/agent, and * stands for one segment of it; N is how often,
+without *N always. WHAT is:
 
-- a status 400–599, as `503` or `503:30` (with that Retry-After): nothing is done
-- `reset`, `close`, `stall`: nothing is done, and no answer comes
-- `html`: nothing is done, and a proxy's page comes with status 200
-- `stored-nothing`: the answer is that of a call carried out, ids included, and nothing is kept
-- `truncate`, `badjson`: the call is carried out, its answer is damaged
-- `applied-reset`: the call is carried out and the connection reset before the answer
-- `lag:SECONDS`: a list shows no record that is younger
+503, 503:30          a status from 400 to 599, with such a Retry-After; nothing is done
+reset, close, stall  the connection breaks, or no answer comes; nothing is done
+html                 a sign-in page of a proxy, status 200; nothing is done
+stored-nothing       an answer of success with ids; nothing is kept
+truncate, badjson    the call is carried out, its answer is damaged
+applied-reset        the call is carried out, the connection breaks before the answer
+lag:SECONDS          a list does not show records that are younger
+
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Jobs and enrichment: work that is accepted now and done by the clock. Nothing runs in the background.
+"""Jobs and enrichment: work that is accepted now and done by the clock. Nothing runs in the
+background.
 
-A job is queued for half a second and then runs a second and a hundredth for each task. Its state is computed when
-it is read; its effects are applied once, by the first request after its end, whoever sends it.
+A job is queued for half a second and then runs a second and a hundredth for each task. Its state is
+computed when it is read; its effects are applied once, by the first request after its end, whoever
+sends it.
 """
 
 from __future__ import annotations
@@ -31,12 +33,16 @@ TYPES = ("technographic", "firmographic", "contact")
 
 @handles("enrichment.services")
 def services(call: Call) -> Answer:
-    return call.page.answer(call.page.cut(INVENTED["services"]), len(INVENTED["services"]))
+    rows = INVENTED["services"]
+    return call.page.answer(call.page.cut(rows), len(rows))
 
 
 @handles("enrichment.trigger")
 def trigger(call: Call) -> Answer:
-    """202 with jobId. An id given twice is one task; an unknown one becomes a failed task, not a refusal."""
+    """202 with jobId.
+
+    An id given twice is one task; an unknown one becomes a failed task, not a refusal.
+    """
     kind = call.body.get("enrichmentType", TYPES[0])
     job = start(call, kind, list(dict.fromkeys(call.body["leadIds"])))
     return reply(202, jobId=job["jobId"], data=job)
@@ -44,7 +50,10 @@ def trigger(call: Call) -> Answer:
 
 @handles("enrichment.status")
 def status(call: Call) -> Answer:
-    """The job in `data`; jobId and status are repeated at the top level. Reports are followed here too."""
+    """The job in `data`.
+
+    JobId and status are repeated at the top level. Reports are followed here too.
+    """
     query = "SELECT * FROM jobs WHERE id = ? AND company_id = ?"
     row = call.db.execute(query, (call.id, call.company)).fetchone()
     if row is None:
@@ -56,7 +65,10 @@ def status(call: Call) -> Answer:
 
 
 def start(call: Call, kind: str, lead_ids: Sequence[str], result: Any = None) -> Record:
-    """Accept a job: one task for each lead, or a single one without leads. `result` shows when the job is done."""
+    """Accept a job.
+
+    One task for each lead, or a single one without leads. `result` shows when the job is done.
+    """
     tasks = len(lead_ids) or 1
     job: Record = {
         "jobId": str(uuid.uuid4()),
@@ -84,20 +96,24 @@ def _progress(call: Call, job: Record, work: Record, due: float) -> Record:
         return {}
     # Until it is settled the last task is still at work.
     done = min(int(tasks * (call.now - began) / (due - began)), tasks - 1)
-    errors = _errors(call.db, work, work["leads"][:done])
-    counts = {"completedTasks": done - len(errors), "failedTasks": len(errors), "errors": errors}
+    counts = _counts(call.db, work, done, work["leads"][:done])
     return {"status": "running", "updatedAt": iso(call.now), **counts}
 
 
-def _errors(db: sqlite3.Connection, work: Record, lead_ids: Sequence[str]) -> list[dict[str, str]]:
-    unknown = [
-        lead for lead in lead_ids if leads.get(db, work["company"], work["user"], lead) is None
-    ]
-    return [{"leadId": lead, "reason": "no such lead"} for lead in unknown]
+def _counts(db: sqlite3.Connection, work: Record, done: int, lead_ids: Sequence[str]) -> Record:
+    """How so many finished tasks, those of these leads, ended."""
+    company, user = work["company"], work["user"]
+    unknown = [lead for lead in lead_ids if leads.get(db, company, user, lead) is None]
+    errors = [{"leadId": lead, "reason": "no such lead"} for lead in unknown]
+    failed = len(errors)
+    return {"completedTasks": done - failed, "failedTasks": failed, "errors": errors}
 
 
 def settle(db: sqlite3.Connection, now: float) -> None:
-    """Finish every job whose time has come. Looks first without a lock: mostly there is nothing to do."""
+    """Finish every job whose time has come.
+
+    Looks first without a lock: mostly there is nothing to do.
+    """
     query = "SELECT * FROM jobs WHERE due <= ?"
     if db.execute(query, (now,)).fetchone() is None:
         return
@@ -107,18 +123,13 @@ def settle(db: sqlite3.Connection, now: float) -> None:
 
 
 def _finish(db: sqlite3.Connection, job: Record, work: Record, at: str) -> None:
-    errors = _errors(db, work, work["leads"])
+    tasks = job["totalTasks"]
+    counts = _counts(db, work, tasks, work["leads"])
     for lead_id in work["leads"]:
         if found := leads.get(db, work["company"], work["user"], lead_id):
             leads.save(db, {**found[1], **enriched(job["type"], found[1]), "updatedAt": at})
-    job |= {
-        "status": "failed" if len(errors) == job["totalTasks"] else "completed",
-        "completedTasks": job["totalTasks"] - len(errors),
-        "failedTasks": len(errors),
-        "errors": errors,
-        "updatedAt": at,
-        "finishedAt": at,
-    }
+    status = "failed" if counts["failedTasks"] == tasks else "completed"
+    job |= {"status": status, **counts, "updatedAt": at, "finishedAt": at}
     if work["result"] is not None:
         job["result"] = work["result"]
     db.execute(
@@ -127,7 +138,10 @@ def _finish(db: sqlite3.Connection, job: Record, work: Record, at: str) -> None:
 
 
 def enriched(kind: str, lead: Mapping[str, Any]) -> Record:
-    """The fields that an enrichment of this kind sets: invented, and the same for the same lead each time."""
+    """The fields that an enrichment of this kind sets.
+
+    Invented, and the same for the same lead each time.
+    """
     company = str(lead.get("companyName") or lead["id"])
     if kind == "technographic":
         found = {_pick("technologies", f"{company} {place}") for place in range(4)}

@@ -1,4 +1,7 @@
-"""Leads: search and its depth, creation, batches, status, bulk extraction of leads and source leads."""
+"""Leads.
+
+Search and its depth, creation, batches, status, bulk extraction of leads and source leads.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from contract.operations import Schema, operations, resolve
+from contract.operations import operations
 from contract.validate import problems
 from leadgenius.settings import iso
 from sandbox.accounts import digest
@@ -30,8 +33,7 @@ COLUMN_OF_FILTER = {
     "companyName": "company_name",
 }
 DEFAULT_LIMIT, LARGEST_LIMIT = 1000, 5000
-EVERY_CLIENT = (None, "ALL", "DEFAULT")
-DUPLICATE = "duplicate: this e-mail is already stored for this client"
+FOLDED = ("status", "email", "companyName")  # compared in any case
 
 Changes = Sequence[tuple[str, str]]  # (status, time)
 
@@ -85,9 +87,11 @@ def get(db: sqlite3.Connection, company: str, user: str, lead: str) -> tuple[int
 
 @handles("leads.list")
 def search(call: Call) -> Answer:
-    """What LeadService finds: the newest 1,000 of each of two indexes, merged, then filtered, newest first.
+    """What LeadService finds: the newest 1,000 of each of two indexes, merged, then filtered,
+    newest first.
 
     So a filter misses older leads. A lead of another company is never shown, whoever owns it.
+
     """
     columns = {name: column for name, column in COLUMN_OF_FILTER.items() if name in call.query}
     found = {
@@ -96,8 +100,7 @@ def search(call: Call) -> Answer:
     }
     rows = [row for row in found.values() if row["company_id"] in (None, call.company)]
     for name, column in columns.items():
-        folds = name in ("email", "companyName")
-        wanted = call.query[name].casefold() if folds or name == "status" else call.query[name]
+        wanted = call.query[name].casefold() if name in FOLDED else call.query[name]
         rows = [row for row in rows if row[column] == wanted]
     rows.sort(key=lambda row: (row["created_at"], row["seq"]), reverse=True)
     query = "SELECT doc FROM leads WHERE seq = ?"
@@ -118,54 +121,42 @@ def _newest(call: Call, columns: Sequence[str]) -> list[sqlite3.Row]:
 @handles("leads.create")
 def create(call: Call) -> Answer:
     """201; 409 when the e-mail is already stored within the client."""
-    if found := _campaign_problems(call, call.body):
-        raise Refusal("VALIDATION_ERROR", "The body has fields that are missing or wrong", found)
-    if is_duplicate(call, call.body):
-        raise Refusal(
-            "DUPLICATE_DETECTED",
-            "This e-mail is already stored for this client",
-            [("email", DUPLICATE)],
-        )
+    if found := _problems(call, call.body):
+        code = "DUPLICATE_DETECTED" if found[0][0] == "email" else "VALIDATION_ERROR"
+        raise Refusal(code, "This lead cannot be stored", found)
     lead = _store(call, call.body)
     return reply(201, id=lead["id"], data=lead)
 
 
 @handles("leads.create-batch")
 def create_batch(call: Call) -> Answer:
-    """201 with created, createdIds and skipped [{index, email, reason}]: bad rows do not stop good ones."""
+    """201 with created, createdIds and skipped [{index, email, reason}].
+
+    Bad rows do not stop good ones.
+    """
     schema = operations()["leads.create-batch"].body_fields()["leads"]["items"]
     ids, skipped = [], []
     for index, row in enumerate(call.body["leads"]):
-        if reason := _refused_row(call, row, schema):
+        found = [one[:2] for one in problems(row, schema)] or _problems(call, row)
+        if found:
             email = row.get("email") if isinstance(row, dict) else None
+            reason = "; ".join(" ".join(pair).strip() for pair in found)
             skipped.append({"index": index, "email": email, "reason": reason})
         else:
-            ids.append(_store(call, known(row, resolve(schema)))["id"])
+            ids.append(_store(call, known(row, schema))["id"])
     return reply(201, created=len(ids), createdIds=ids, skipped=skipped)
 
 
-def _refused_row(call: Call, row: Any, schema: Schema) -> str:
-    """Why a row of a batch is skipped, or nothing."""
-    found = [(one.path, one.problem) for one in problems(row, schema)] or _campaign_problems(
-        call, row
-    )
-    if found:
-        return "; ".join(f"{name} {problem}".strip() for name, problem in found)
-    return DUPLICATE if is_duplicate(call, row) else ""
-
-
-def _campaign_problems(call: Call, fields: Record) -> list[tuple[str, str]]:
-    campaign = fields.get("campaignId")
-    if campaign is None or get_record(call.db, "campaign", call.company, campaign):
-        return []
-    return [("campaignId", "names no campaign of this company")]
-
-
-def is_duplicate(call: Call, fields: Record) -> bool:
-    """Whether the company has this e-mail within the client."""
+def _problems(call: Call, lead: Record) -> list[tuple[str, str]]:
+    """(field, problem) for what no schema can say."""
+    campaign = lead.get("campaignId")
+    if campaign and get_record(call.db, "campaign", call.company, campaign) is None:
+        return [("campaignId", "names no campaign of this company")]
     query = "SELECT 1 FROM leads WHERE company_id = ? AND email = ? AND client_id IS ?"
-    values = (call.company, folded(fields["email"]), fields.get("client_id"))
-    return not call.allow_duplicates and call.db.execute(query, values).fetchone() is not None
+    values = (call.company, folded(lead["email"]), lead.get("client_id"))
+    if not call.allow_duplicates and call.db.execute(query, values).fetchone():
+        return [("email", "is a duplicate: this client has a lead with it")]
+    return []
 
 
 def _store(call: Call, fields: Record) -> Record:
@@ -201,7 +192,10 @@ def delete_batch(call: Call) -> Answer:
 
 @handles("leads.status")
 def set_status(call: Call) -> Answer:
-    """Any order is allowed. A change is recorded with its time; the status it already has records nothing."""
+    """Any order is allowed.
+
+    A change is recorded with its time; the status it already has records nothing.
+    """
     found = get(call.db, call.company, call.caller.user, call.id)
     if found is None:
         raise not_found("lead")
@@ -219,15 +213,18 @@ def set_status(call: Call) -> Answer:
 
 
 def _walk(table: str, call: Call) -> Answer:
-    """One page in storing order: data, nextToken (null on the last page), meta. companyId must be the key's own."""
+    """One page in storing order.
+
+    Data, nextToken (null on the last page), meta. companyId must be the key's own.
+    """
     if call.query["companyId"] != call.company:
         raise Refusal(
             "FORBIDDEN",
             "This key is not of that company",
             [("companyId", "is not the company of the key")],
         )
-    given = call.query.get("clientId")
-    client = None if given in EVERY_CLIENT else given
+    client = call.query.get("clientId")
+    client = None if client in ("ALL", "DEFAULT") else client
     limit = min(call.query.get("limit", DEFAULT_LIMIT), LARGEST_LIMIT)
     after = _read_cursor(call.query["nextToken"], table, client) if "nextToken" in call.query else 0
     of_client = "" if client is None else " AND client_id = :client"
@@ -261,7 +258,9 @@ def _bulk_page(call: Call, rows: list[Record], client: str | None, cursor: str |
 
 
 def _cursor(seq: int | str, table: str, client: str | None) -> str:
-    """The row to go on after, bound to its query, so that it cannot continue another one by mistake."""
+    """The row to go on after, bound to its query, so that it cannot continue another one by
+    mistake.
+    """
     return f"{seq}-{digest(f'{table} {client}')[:16]}"
 
 

@@ -1,7 +1,8 @@
-"""Rate limits: how many calls a credential has left. The log lies in the database, so it holds over processes.
+"""Rate limits: how many calls a credential has left. The log lies in the database, so it holds over
+processes.
 
-A sliding log of admitted calls, or with `fixed:` in front of the limits, fixed windows counted from the epoch.
-Refused calls are not counted (references/api_reference.md#rate-limits).
+A sliding log of admitted calls, or with `fixed:` in front of the limits, fixed windows counted from
+the epoch. Refused calls are not counted (references/api_reference.md#rate-limits).
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ NAMES = {60: "minute", 3600: "hour", 86400: "day"}
 
 
 class Allowance(NamedTuple):
-    """What is left of the shortest window after this call; `blocked_by` names the window that refuses the call."""
+    """What is left of the shortest window after this call.
+
+    `blocked_by` names the window that refuses the call.
+    """
 
     limit: int
     remaining: int
@@ -33,7 +37,10 @@ class Allowance(NamedTuple):
 
 
 class Limits:
-    """The windows of `60/60,1000/3600` (requests/seconds) or `fixed:60/60,…`; raises ValueError for other texts."""
+    """The windows of `60/60,1000/3600` (requests/seconds) or `fixed:60/60,…`.
+
+    Raises ValueError for other texts.
+    """
 
     def __init__(self, text: str = "") -> None:
         text = text.strip() or DEFAULT_WINDOWS
@@ -52,42 +59,37 @@ class Limits:
         return Allowance(first.limit, first.limit, math.ceil(now + first.seconds))
 
     def take(self, db: sqlite3.Connection, credential: str, now: float) -> Allowance:
-        """Admit and record this call, or say when to come back. Runs inside a writing transaction."""
+        """Admit and record this call, or say when to come back.
+
+        Runs inside a writing transaction.
+        """
         # Rows from the future are left by a clock that was set back; they must not block anybody.
         longest = self.windows[-1].seconds
         query = "DELETE FROM calls WHERE credential = ? AND (at <= ? OR at > ?)"
         db.execute(query, (credential, now - longest, now + 60))
-        ends = [self._full_until(db, credential, window, now) for window in self.windows]
-        until = max(ends)
+        until, name = max(self._room(db, credential, window) for window in self.windows)
         if until <= now:
             db.execute("INSERT INTO calls(credential, at) VALUES (?, ?)", (credential, now))
             return self._left(db, credential, now)
-        seconds = self.windows[ends.index(until)].seconds
-        name = NAMES.get(int(seconds), f"{seconds:g} second")
         wait = max(1, math.ceil(until - now))
         return self._left(db, credential, now)._replace(retry_after=wait, blocked_by=name)
 
-    def _start(self, window: Window, now: float) -> float:
-        return now // window.seconds * window.seconds if self.fixed else now - window.seconds
+    def _end(self, at: float, window: Window) -> float:
+        """When a call made then no longer counts in the window."""
+        seconds = window.seconds
+        return (at // seconds + 1) * seconds if self.fixed else at + seconds
 
-    def _full_until(
-        self, db: sqlite3.Connection, credential: str, window: Window, now: float
-    ) -> float:
-        """When the window has room again; in the past, or 0, if it has room now."""
+    def _room(self, db: sqlite3.Connection, credential: str, window: Window) -> tuple[float, str]:
+        """When the window has room again, in the past if it has room now; and its name."""
         query = "SELECT at FROM calls WHERE credential = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
         row = db.execute(query, (credential, window.limit - 1)).fetchone()
-        if row is None:
-            return 0.0
-        start = self._start(window, now)
-        if self.fixed:
-            return start + window.seconds if row["at"] >= start else 0.0
-        return float(row["at"]) + window.seconds
+        name = NAMES.get(int(window.seconds), f"{window.seconds:g} second")
+        return (self._end(row["at"], window) if row else 0.0), name
 
     def _left(self, db: sqlite3.Connection, credential: str, now: float) -> Allowance:
         first = self.windows[0]
-        start = self._start(first, now)
-        since = ">=" if self.fixed else ">"
-        query = f"SELECT count(*) AS used, min(at) AS oldest FROM calls WHERE credential = ? AND at {since} ?"
-        row = db.execute(query, (credential, start)).fetchone()
-        reset = (start if self.fixed else (row["oldest"] or now)) + first.seconds
-        return Allowance(first.limit, max(0, first.limit - row["used"]), math.ceil(reset))
+        query = "SELECT at FROM calls WHERE credential = ? ORDER BY at DESC LIMIT ?"
+        rows = db.execute(query, (credential, first.limit))
+        ends = [end for row in rows if (end := self._end(row["at"], first)) > now]
+        reset = min(ends, default=self._end(now, first))
+        return Allowance(first.limit, first.limit - len(ends), math.ceil(reset))

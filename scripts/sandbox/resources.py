@@ -20,7 +20,10 @@ from sandbox.store import Record, add_records, get_record, set_record, unpack
 
 
 class Kind(NamedTuple):
-    """`name` is that of the records in the store, `schema` that of openapi.json: answers hold its fields."""
+    """`name` is that of the records in the store, `schema` that of openapi.json.
+
+    Answers hold its fields.
+    """
 
     name: str
     schema: str
@@ -141,7 +144,10 @@ for operation in operations():
 
 @handles("sequences.enroll")
 def enroll(call: Call) -> Answer:
-    """200 with enrolled and skipped [{leadId, reason}]: unknown leads and those that are enrolled already."""
+    """200 with enrolled and skipped [{leadId, reason}].
+
+    Unknown leads and those that are enrolled already.
+    """
     sequence = find(KINDS["sequences"], call)["id"]
     reasons = [(lead, _enrol(call, sequence, lead)) for lead in call.body["leadIds"]]
     skipped = [{"leadId": lead, "reason": reason} for lead, reason in reasons if reason]

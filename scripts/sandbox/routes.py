@@ -31,7 +31,10 @@ ROW_BY_ROW = {
 
 
 class Caller(NamedTuple):
-    """`kind` is the scope that its credential opens; `credential` is what calls are counted under."""
+    """`kind` is the scope that its credential opens.
+
+    `credential` is what calls are counted under.
+    """
 
     kind: str = ""
     credential: str = ""
@@ -41,9 +44,11 @@ class Caller(NamedTuple):
 
 
 class Call(NamedTuple):
-    """What a handler works on. `db` is inside a transaction (a writing one unless the method is GET).
+    """What a handler works on. `db` is inside a transaction (a writing one unless the method is
+    GET).
 
     `query` and `body` are accepted ones without fields that their schemas do not know.
+
     """
 
     db: sqlite3.Connection
@@ -70,12 +75,7 @@ HANDLERS: dict[str, Handler] = {}
 
 def handles(operation: str) -> Callable[[Handler], Handler]:
     """Make the decorated function the handler of an operation of openapi.json."""
-
-    def register(handler: Handler) -> Handler:
-        HANDLERS[operation] = handler
-        return handler
-
-    return register
+    return lambda handler: HANDLERS.setdefault(operation, handler)
 
 
 @cache
@@ -86,9 +86,11 @@ def _patterns() -> list[tuple[re.Pattern[str], Operation]]:
 
 
 def find(method: str, path: str) -> tuple[Operation, str]:
-    """The operation of an undecoded path, and the id in it, undecoded too; empty where there is none.
+    """The operation of an undecoded path, and the id in it, undecoded too; empty where there is
+    none.
 
     Raises Refusal NOT_FOUND, METHOD_NOT_ALLOWED.
+
     """
     matches = [(one, found) for words, one in _patterns() if (found := words.fullmatch(path))]
     if not matches:
@@ -104,7 +106,8 @@ def find(method: str, path: str) -> tuple[Operation, str]:
 def admit(operation: Operation, caller: Caller, allowance: Allowance | None) -> None:
     """Let the caller in, or raise Refusal: RATE_LIMITED, UNAUTHORIZED, ADMIN_REQUIRED.
 
-    Limiters stand in front of everything that a credential opens, so a refused call has done nothing.
+    Limiters stand in front of everything that a credential opens, so a refused call has done
+    nothing.
     """
     if allowance and allowance.blocked_by:
         wait = [("Retry-After", str(allowance.retry_after))]
@@ -120,25 +123,26 @@ def admit(operation: Operation, caller: Caller, allowance: Allowance | None) -> 
 
 
 def clean_query(operation: Operation, given: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters that the operation knows, numbers as int. Refusal INVALID_PARAMETER names every bad one."""
-    found, clean = [], {}
+    """The parameters that the operation knows, numbers as int.
+
+    Refusal INVALID_PARAMETER names every bad one.
+    """
+    found: list[tuple[str, str]] = []
+    clean: dict[str, Any] = {}
     for name, parameter in operation.parameters().items():
         schema = resolve(parameter["schema"])
         if name in CLAMPED:
             schema = {**schema, "maximum": float("inf")}
         if name in given:
-            clean[name] = _typed(given[name], schema)
+            clean[name] = text = given[name]
+            if schema.get("type") == "integer" and re.fullmatch("-?[0-9]{1,4000}", text):
+                clean[name] = int(text)
             found += [(one.path, one.problem) for one in problems(clean[name], schema, name)]
         elif parameter.get("required"):
             found.append((name, "is required"))
     if found:
         raise Refusal("INVALID_PARAMETER", "Parameters of the query are missing or wrong", found)
     return clean
-
-
-def _typed(text: str, schema: Schema) -> Any:
-    whole = schema.get("type") == "integer" and re.fullmatch("-?[0-9]{1,4000}", text)
-    return int(text) if whole else text
 
 
 def clean_body(operation: Operation, caller: Caller, body: Any) -> dict[str, Any]:
@@ -197,7 +201,9 @@ def check_dates(record: Mapping[str, Any], code: str = "VALIDATION_ERROR") -> No
 
 
 def check_encodable(body: Any, depth: int = 64) -> None:
-    """ValueError for what Python reads and JSON cannot carry (1e999, lone surrogates), and for deeper nesting."""
+    """ValueError for what Python reads and JSON cannot carry (1e999, lone surrogates), and for
+    deeper nesting.
+    """
     inner = body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()
     if not depth:
         raise ValueError("nested too deep")

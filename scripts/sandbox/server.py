@@ -1,8 +1,8 @@
 """The sandbox on a loopback port: HTTP/1.1 with keep-alive, a thread for each connection.
 
-Every answer states its length and speaks JSON, also to those who do not speak HTTP. Only a Host that
-names this machine's loopback is answered, so that no page in a browser can reach the sandbox under a
-name of its own.
+Every answer states its length and speaks JSON, also to those who do not speak HTTP. Only a Host
+that names this machine's loopback is answered, so that no page in a browser can reach the sandbox
+under a name of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ CODES = {414: "URI_TOO_LONG", 431: "HEADERS_TOO_LARGE", 505: "HTTP_VERSION_NOT_S
 
 
 class Server(ThreadingHTTPServer):
-    """`server_port` is the port taken when 0 was asked for. Raises OSError if the port is in use."""
+    """`server_port` is the port taken when 0 was asked for.
+
+    Raises OSError if the port is in use.
+    """
 
     daemon_threads = True
     request_queue_size = 128
@@ -42,7 +45,7 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+        if not isinstance(sys.exc_info()[1], OSError):
             traceback.print_exc()
 
 
@@ -105,14 +108,18 @@ class Handler(BaseHTTPRequestHandler):
         environ: dict[str, Any] = {"wsgi.input": io.BytesIO(self._body())}
         environ |= {"REQUEST_METHOD": self.command, "RAW_URI": self.requestline.split()[1]}
         for name in {name.lower() for name in self.headers}:
-            # A doubled header is joined as HTTP has it, which makes no valid key, type or length of two.
+            # A doubled header is joined as HTTP has it, which makes no valid key, type or length of
+            # two.
             value = ", ".join(str(one) for one in self.headers.get_all(name, []))
             key = name.upper().replace("-", "_")
             environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
         return environ
 
     def _body(self) -> bytes:
-        """The body. One that is too large or has no plain length is not read, and the connection ends."""
+        """The body.
+
+        One that is too large or has no plain length is not read, and the connection ends.
+        """
         lengths = self.headers.get_all("Content-Length", ["0"])
         stated = lengths[0] if len(lengths) == 1 and "Transfer-Encoding" not in self.headers else ""
         length = int(stated) if re.fullmatch("[0-9]{1,15}", stated) else LARGEST_DRAIN
@@ -124,8 +131,8 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, answer: Answer) -> None:
         """Send an answer, then read off what was refused.
 
-        Left unread it would be taken for the next request; and a connection that ends with unread bytes
-        may take the answer with it.
+        Left unread it would be taken for the next request; and a connection that ends with unread
+        bytes may take the answer with it.
         """
         self.send_response(answer.status)
         for name, value in answer.headers:
@@ -162,7 +169,10 @@ class Handler(BaseHTTPRequestHandler):
         self._refuse(Refusal(CODES.get(code, "BAD_REQUEST"), words, status=int(code)))
 
     def _refuse(self, refusal: Refusal) -> None:
-        """A refusal before the body is looked at: what follows on the connection is not a request."""
+        """A refusal before the body is looked at.
+
+        What follows on the connection is not a request.
+        """
         self.close_connection, self.unread = True, LARGEST_DRAIN
         self._send(self.server.app.marked(refusal.answer()))
 

@@ -1,7 +1,8 @@
 """The store: one SQLite file, its schema, and the records every company keeps.
 
-A connection lives as long as one request, so any number of threads and processes may use the file. The rollback
-journal survives a killed process; `synchronous=OFF` gives up only what a power cut would take.
+A connection lives as long as one request, so any number of threads and processes may use the file.
+The rollback journal survives a killed process; `synchronous=OFF` gives up only what a power cut
+would take.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ SCHEMA_VERSION = 2
 SQLITE_MAGIC = b"SQLite format 3\x00"
 BUSY_SECONDS = 30.0
 
-# An index of SQLite ends with the row number, so one over (company_id, created_at) is in the order of
+# An index of SQLite ends with the row number, so one over (company_id, created_at) is in the order
+# of
 # created_at and seq: lists of any size are read from its end without sorting.
 SCHEMA = """
 CREATE TABLE companies(id TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL, created_at TEXT NOT NULL);
@@ -91,12 +93,15 @@ def prepare(
 ) -> bool:
     """Make the file (0600, in a folder of 0700) and fill it, unless that is done.
 
-    Returns whether it was made now. All of it is one transaction: of two first runs the second waits
-    and finds the work done, and a run killed in between leaves an empty file. `reset` throws the old
-    content away. Raises OSError, sqlite3.Error.
+    Returns whether it was made now. All of it is one transaction: of two first runs the second
+    waits and finds the work done, and a run killed in between leaves an empty file. `reset` throws
+    the old content away. Raises OSError, sqlite3.Error.
     """
-    if reset and database.is_file() and database.read_bytes()[:16] != SQLITE_MAGIC:
-        database.unlink()  # what is no database cannot be emptied, only replaced
+    if reset and database.is_file():
+        with database.open("rb") as file:
+            is_database = file.read(16) == SQLITE_MAGIC
+        if not is_database:
+            database.unlink()  # it cannot be emptied, only replaced
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
     with closing(connect(database)) as db:
@@ -133,7 +138,10 @@ def unpack(rows: Iterable[sqlite3.Row]) -> list[Record]:
 
 
 def add_records(db: sqlite3.Connection, kind: str, records: Iterable[Record]) -> None:
-    """Store records of a kind (campaign, account, sequence, …); each has id, company_id and createdAt."""
+    """Store records of a kind (campaign, account, sequence, …).
+
+    Each has id, company_id and createdAt.
+    """
     rows = [(kind, one["id"], one["company_id"], one["createdAt"], pack(one)) for one in records]
     db.executemany(
         "INSERT INTO records(kind, id, company_id, created_at, doc) VALUES (?, ?, ?, ?, ?)", rows

@@ -138,7 +138,7 @@ def test_a_batch_stores_good_rows_and_reports_the_others(service: Any) -> None:
     skipped = [(one["index"], one["email"], one["reason"].split()[0]) for one in body["skipped"]]
     email = LEAD["email"]
     assert [row[:2] for row in skipped] == [(1, None), (2, "0@batch.example"), (3, None), (4, email), (5, email)]
-    assert [row[2] for row in skipped] == ["lastName", "duplicate:", "must", "campaignId", "status"]
+    assert [row[2] for row in skipped] == ["lastName", "email", "must", "campaignId", "status"]
     rows = service.get("/leads?pageSize=3").data
     assert [row["id"] for row in rows] == body["createdIds"][::-1]
     assert "extra" not in rows[0]

@@ -153,7 +153,7 @@ def test_processes_share_one_budget_and_one_first_database(tmp_path: Path) -> No
     assert sum(admitted) == 20
     with closing(sqlite3.connect(database)) as db:
         assert db.execute("SELECT count(*) FROM leads").fetchone() == (100,)
-        assert db.execute("SELECT count(*) FROM source_leads").fetchone() == (140,)
+        assert db.execute("SELECT count(*) FROM source_leads").fetchone() == (120,)
     assert (database.stat().st_mode & 0o777, database.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from leadgenius.settings import DEFAULT_WINDOWS
 from sandbox.__main__ import main
 from sandbox.demo import CREDENTIALS
 
@@ -84,7 +85,7 @@ def test_a_command_gets_the_demo_account_alone_and_its_exit_code_is_ours(tmp_pat
     for name in ("LGP_STATE_DIR", "LGP_AUTH_FILE"):
         assert not Path(found.pop(name)).exists(), "it ends with the command"
     assert found.pop("LGP_BASE_URL").startswith("http://127.0.0.1:")
-    assert found == {**demo, "LGP_READ_ONLY": "1"}
+    assert found == {**demo, "LGP_READ_ONLY": "1", "LGP_RATE_LIMITS": DEFAULT_WINDOWS}
     assert (tmp_path / "sandbox" / "sandbox.sqlite3").is_file()
 
 
