@@ -15,7 +15,7 @@ from contract.operations import resolve
 from leadgenius import answers
 
 PERIOD_DAYS = 30
-_FLAGS = {"startDate": "--start", "endDate": "--end"}
+_DAYS = ("startDate", "endDate")
 _FUNNEL = ("count", "conversionRate")
 _TREND = ("new", "qualified", "contacted", "converted", "conversionRate")
 _SPEED = {"Qualify": "qualified", "Contact": "contacted", "Convert": "converted"}
@@ -26,39 +26,39 @@ def today() -> date:
     return datetime.now(timezone.utc).date()
 
 
-def set_period(context: Context, place: str = "query", *, always: bool = True) -> dict[str, str]:
+def set_period(context: Context, place: str = "query", always: bool = True) -> dict[str, str]:
     """startDate and endDate of what was typed; put in its place as dates, for what reads it next.
 
     None at all: the last 30 days if `always`, else nothing. A start alone goes until today, an end
     alone begins 29 days before. UsageError for no date, a start in the future or after the end.
     """
-    typed = {name: context.typed(f"{place}_{name}") for name in _FLAGS}
+    typed = {name: context.typed(f"{place}_{name}") for name in _DAYS}
     if not always and not any(typed.values()):
         return {}
     try:
-        found = {name: _day(context, name, text) for name, text in typed.items() if text is not None}
-        end = found.get("endDate") or today()
-        start = found.get("startDate") or end - timedelta(days=PERIOD_DAYS - 1)
+        start, end = (None if text is None else _day(context, text) for text in typed.values())
+        end = end or today()
+        start = start or end - timedelta(days=PERIOD_DAYS - 1)
     except OverflowError as error:
         raise inputs.invalid("This date is too far away.") from error
     if start > today():
         raise inputs.invalid("--start is in the future: there are no figures yet.")
     if start > end:
         raise inputs.invalid("--start is after --end.", "Swap the two dates.")
-    made = {"startDate": start.isoformat(), "endDate": end.isoformat()}
+    made = dict(zip(_DAYS, (start.isoformat(), end.isoformat()), strict=True))
     for name, text in made.items():
         setattr(context.arguments, f"{place}_{name}", text)
     return made
 
 
-def _day(context: Context, name: str, text: str) -> date:
+def _day(context: Context, text: str) -> date:
     if text in ("today", "yesterday"):
         return today() - timedelta(days=text == "yesterday")
     if ago := re.fullmatch(r"([0-9]{1,6})d", text, re.ASCII):
         return today() - timedelta(days=int(ago[1]))
     if not validate.is_date(text):
-        words = "a date that exists, as YYYY-MM-DD, or today, yesterday, 30d (30 days ago)"
-        raise inputs.invalid(f"{_FLAGS[name]} takes {words}.", context.command.example)
+        words = "A date is YYYY-MM-DD, today, yesterday, or 30d for 30 days ago."
+        raise inputs.invalid(words, context.command.example)
     return date.fromisoformat(text)
 
 
@@ -105,7 +105,7 @@ def figure(row: Any, name: str) -> float:
 
 def days(record: Any) -> str:
     """`2026-01-01 to 2026-02-08`."""
-    return " to ".join(shown("", answers.dig(record, f"period.{name}")) for name in _FLAGS)
+    return " to ".join(shown("", answers.dig(record, f"period.{name}")) for name in _DAYS)
 
 
 def funnel_words(record: Any) -> str:
@@ -158,7 +158,7 @@ def _cells(row: Any, names: Sequence[str]) -> list[str]:
 def total(rows: list[Any]) -> dict[str, float]:
     """The sums of a trend, and the conversion of all of it."""
     sums = {name: sum(figure(row, name) for row in rows) for name in _TREND[:-1]}
-    return {**sums, "conversionRate": sums["converted"] / (sums["new"] or 1)}
+    return {**sums, "conversionRate": round(sums["converted"] / (sums["new"] or 1), 4)}
 
 
 def is_running(row: Any, granularity: str) -> bool:
@@ -174,7 +174,7 @@ def report(context: Context) -> int:
     """Start a report, which is a job; --wait follows it, and --out writes what it says."""
     from cli import jobs
 
-    set_period(context, "body", always=False)
+    set_period(context, "body", False)
     operation, options = context.operation, context.options
     body = inputs.body(context)
     if options.dry_run:

@@ -11,8 +11,7 @@ from typing import Any
 
 from cli import analytics, request
 from cli.context import Context
-from cli.output import row_id
-from cli.text import shown
+from cli.text import rows_in, shown
 from contract.operations import operations
 from leadgenius import answers
 from leadgenius.errors import UsageError
@@ -23,53 +22,52 @@ ACCOUNTS = 15
 METRICS = ("leads", "qualified", "contacted", "converted", "conversionRate", "spend")
 TREND = METRICS[1:5]
 SCORES = ("intentScore", "engagementScore", "fitScore")
-WORDS = {
+WORDS = {  # what a field is called on the page, where that is not its name
     "conversionRate": "conversion", "pipelineValue": "pipeline", "roi": "ROI",
-    "targetAccounts": "accounts", "targetEngagement": "engagement", "periodStart": "week from",
+    "targetPipeline": "pipeline", "targetAccounts": "accounts", "targetEngagement": "engagement",
     "intentScore": "intent", "engagementScore": "engagement", "fitScore": "fit",
+    "periodStart": "week from",
 }  # fmt: skip
 
 STYLE = """
-:root{color-scheme:light dark;--page:#f6f6f3;--card:#fff;--ink:#1b1f24;--soft:#5c6670;--line:#e3e4df;
---bar:#16705b;--mid:#57a892;--pale:#c9e2d9;--track:#edeeea}
+:root{color-scheme:light dark;--page:#f6f6f3;--card:#fff;--ink:#1b1f24;--soft:#5c6670;
+--line:#e3e4df;--bar:#16705b;--mid:#57a892;--pale:#c9e2d9;--track:#edeeea}
 @media(prefers-color-scheme:dark){:root{--page:#121517;--card:#1b1f22;--ink:#e9ebec;--soft:#9ba6ae;
 --line:#2d3338;--bar:#5fd0b2;--mid:#34907a;--pale:#24473f;--track:#262b2f}}
 *{box-sizing:border-box}
 body{margin:0;padding:2.5rem clamp(1rem,4vw,3rem) 3rem;background:var(--page);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif;
-font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+font-variant-numeric:tabular-nums}
 main,header,footer{max-width:76rem;margin:0 auto}
 h1{font-size:1.65rem;line-height:1.2;font-weight:650;letter-spacing:-.015em;margin:0 0 .35rem}
 h2{font-size:1.02rem;font-weight:650;margin:0}
-p{margin:.2rem 0 1.1rem;color:var(--soft)}header p{margin-bottom:1.6rem}
+p{margin:.2rem 0 1.1rem;color:var(--soft);overflow-wrap:anywhere}header p{margin-bottom:1.6rem}
 section{background:var(--card);border:1px solid var(--line);border-radius:12px;
-padding:1.35rem clamp(1rem,2.5vw,1.6rem) 1.5rem;margin:0 0 1.1rem;break-inside:avoid}
-.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,28rem),1fr));gap:0 1.1rem}
-dl.key{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:1px;margin:0 0 1.1rem;
-background:var(--line);border:1px solid var(--line);border-radius:12px;overflow:hidden}
-dl.key div{background:var(--card);padding:1rem 1.2rem}
-dt{color:var(--soft);font-size:.84rem}dd{margin:0;font-size:1.6rem;line-height:1.25;font-weight:600}
-table{border-collapse:collapse;width:100%;font-size:.9rem}
-th,td{padding:.42rem .55rem;text-align:right;border-top:1px solid var(--line);vertical-align:top}
+padding:1.35rem clamp(1rem,2.5vw,1.6rem) 1.5rem;margin:0 0 1.1rem}
+table{border-collapse:collapse;width:100%;font-size:.9rem}tr{break-inside:avoid}
+th,td{padding:.42rem .5rem;text-align:right;border-top:1px solid var(--line);vertical-align:top;
+white-space:nowrap}
 thead th{border:0;color:var(--soft);font-weight:500;font-size:.82rem}
-tbody th{font-weight:500;text-align:left}th:first-child{text-align:left;padding-left:0}
-td:last-child,th:last-child{padding-right:0}td.wide{width:38%}
-tr.sum>*{font-weight:650}small{display:block;color:var(--soft);font-weight:400;font-size:.8rem}
+th:first-child{padding-left:0;text-align:left}tbody th{font-weight:500;white-space:normal;
+overflow-wrap:anywhere;min-width:5.5rem}td:last-child,th:last-child{padding-right:0}
+td.bar{width:45%}.goals{text-align:left;white-space:normal;min-width:11rem}
+.sum tbody tr:last-child>*{font-weight:650}
+small{display:block;color:var(--soft);font-weight:400;font-size:.8rem}
 svg{display:block;width:100%;height:.7rem;border-radius:3px;background:var(--track);margin:.35rem 0}
 svg.chart{height:9rem;background:none;border-bottom:1px solid var(--line);margin:.4rem 0 1rem}
 .a{fill:var(--bar)}.b{fill:var(--mid)}.c{fill:var(--pale)}
-i{display:inline-block;width:.7em;height:.7em;border-radius:2px;margin:0 .3em 0 .9em;
-background:var(--bar)}i.b{background:var(--mid)}i.c{background:var(--pale)}i:first-child{margin-left:0}
-footer{color:var(--soft);font-size:.82rem}
-@media(max-width:760px){table.cards thead{display:none}
-table.cards tr{display:grid;grid-template-columns:1fr 1fr;gap:.3rem 1rem;padding:.8rem 0;
-border-top:1px solid var(--line)}
-table.cards :is(th,td){display:block;border:0;padding:0;text-align:left}
-table.cards th,table.cards td.goals{grid-column:1/-1}
-table.cards td[data-name]::before{content:attr(data-name);display:block;color:var(--soft);
-font-size:.8rem}td.wide{width:26%}.hide{display:none}}
-@media print{body{background:#fff;padding:0;-webkit-print-color-adjust:exact;
-print-color-adjust:exact}}
+i{display:inline-block;width:.7em;height:.7em;border-radius:2px;margin:0 .35em 0 1em;
+background:var(--bar)}i.b{background:var(--mid)}i.c{background:var(--pale)}
+i:first-child{margin-left:0}footer{color:var(--soft);font-size:.82rem}
+@media(max-width:760px){th,td{padding:.4rem .3rem}td.bar{width:25%}
+.narrow{font-size:.8rem}.narrow thead th{font-size:.6rem}.narrow :is(.bar,th:empty){display:none}
+.narrow :is(th,td){padding:.4rem .15rem}.sum tbody th{min-width:0;white-space:nowrap}
+.cards thead{display:none}.cards tr{display:grid;grid-template-columns:repeat(3,1fr);gap:.5rem 1rem;
+padding:.9rem 0;border-top:1px solid var(--line)}
+.cards th,.cards td{display:block;border:0;padding:0;text-align:left}
+.cards th,.cards .goals{grid-column:1/-1}.cards td::before{content:attr(data-name);display:block;
+color:var(--soft);font-size:.8rem}}
+@media print{body{background:#fff;padding:0}*{print-color-adjust:exact}}
 """
 
 
@@ -87,19 +85,19 @@ def run(context: Context) -> int:
     funnel = client.get(known["analytics.pipeline"].path, params)
     trend = client.get(known["analytics.trends"].path, {**params, "granularity": "week"})
     found = client.get(known["campaigns.list"].path, {"status": "active", "pageSize": 100})
-    active = [one for one in answers.items(found, "campaigns") if isinstance(one, dict)]
+    active = [one for one in answers.items(found, "campaigns") if answers.dig(one, "id")]
     active.sort(key=lambda one: str(one.get("createdAt")), reverse=True)
     campaigns = []
     for one in active[:CAMPAIGNS]:
-        path = request.path_of(known["campaigns.metrics"], row_id(one))
-        campaigns.append({**one, **answers.record(client.get(path))})
+        path = request.path_of(known["campaigns.metrics"], str(one["id"]))
+        campaigns.append({**one, **_record(client.get(path))})
         context.notes.progress("Reading campaigns", len(campaigns), len(active[:CAMPAIGNS]))
     pages = islice(client.pages(known["target-accounts.list"].path, size=100), 2)
     accounts = [one for page in pages for one in page.items if isinstance(one, dict)]
     accounts.sort(key=lambda one: analytics.figure(one, "intentScore"), reverse=True)
     parts = [
-        _funnel(answers.record(funnel)),
-        _trend(answers.dig(trend, "data.series", "series") or []),
+        _funnel(_record(funnel)),
+        _trend(_rows(_record(trend), "series")),
         _campaigns(campaigns, len(active)),
         _accounts(accounts),
     ]
@@ -109,6 +107,15 @@ def run(context: Context) -> int:
         file.write(context.output.masked(_page(" · ".join(facts), parts)))
     context.output.receipt(len(campaigns) + len(accounts), client.requests, True)
     return 0
+
+
+def _record(body: Any) -> dict[str, Any]:
+    found = answers.record(body)
+    return found if isinstance(found, dict) else {}
+
+
+def _rows(record: dict[str, Any], name: str) -> list[Any]:
+    return record[name] if rows_in(record.get(name)) else []
 
 
 def _page(facts: str, parts: list[str]) -> str:
@@ -127,11 +134,10 @@ def _text(name: str, value: Any) -> str:
     return escape(shown(name, value)) or "–"
 
 
-def _bar(share: float, words: str) -> str:
-    width = max(0.0, min(1.0, share)) * 100
-    rect = f'<rect class="a" width="{width:.1f}" height="10"/>'
-    box = 'viewBox="0 0 100 10" preserveAspectRatio="none"'
-    return f'<svg {box} role="img" aria-label="{escape(words)}">{rect}</svg>'
+def _bar(share: float, words: str, tag: str = "div") -> str:
+    rect = f'<rect class="a" width="{max(0.0, min(1.0, share)) * 100:.1f}" height="10"/>'
+    box = f'viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="{words}"'
+    return f'<{tag} class="bar"><svg {box}>{rect}</svg></{tag}>'
 
 
 def _section(title: str, words: str, inside: str) -> str:
@@ -155,12 +161,12 @@ def _cells(row: dict[str, Any], names: Iterable[str]) -> str:
     )
 
 
-def _funnel(record: Any) -> str:
-    stages = answers.dig(record, "stages") or []
+def _funnel(record: dict[str, Any]) -> str:
+    stages = _rows(record, "stages")
     most = max((analytics.figure(one, "count") for one in stages), default=0) or 1
     rows = [
         _head(_text("", one.get("stage")))
-        + f'<td class="wide">{_bar(analytics.figure(one, "count") / most, "share of the first")}</td>'
+        + _bar(analytics.figure(one, "count") / most, "share of the first", "td")
         + _cells(one, ("count", "conversionRate"))
         for one in stages
     ]
@@ -171,7 +177,7 @@ def _funnel(record: Any) -> str:
 def _trend(series: list[Any]) -> str:
     most = max((analytics.figure(one, "new") for one in series), default=0) or 1
     bars = "".join(
-        f'<rect class="{kind}" x="{at * 10 + 1.5}" y="{100 - high:.1f}" width="7" height="{high:.1f}"/>'
+        f'<rect class="{kind}" x="{at * 10 + 1.5}" y="{100 - high:.1f}" width="7" height="100"/>'
         for at, one in enumerate(series)
         for name, kind in (("new", "c"), ("qualified", "b"), ("converted", "a"))
         for high in [analytics.figure(one, name) / most * 100]
@@ -179,14 +185,15 @@ def _trend(series: list[Any]) -> str:
     box = f'viewBox="0 0 {len(series) * 10} 100" preserveAspectRatio="none"'
     chart = f'<svg class="chart" {box} role="img" aria-label="leads of each week">{bars}</svg>'
     names = ("new", *TREND)
+    marks = ["running" * analytics.is_running(one, "week") for one in series]
     rows = [
-        _head(_text("", one.get("periodStart")), "not over yet" * analytics.is_running(one, "week"))
-        + _cells(one, names)
-        for one in series
+        _head(_text("", one.get("periodStart")), mark) + _cells(one, names)
+        for one, mark in zip(series, marks, strict=True)
     ]
     rows.append(_head("total") + _cells(analytics.total(series), names))
     legend = '<i class="c"></i>new<i class="b"></i>qualified<i></i>converted'
-    return _section("Weekly trend", legend, chart + _table(("periodStart", *names), rows))
+    table = _table(("periodStart", *names), rows, "sum narrow")
+    return _section("Weekly trend", legend, chart + table)
 
 
 def _campaigns(campaigns: list[dict[str, Any]], active: int) -> str:
@@ -208,22 +215,23 @@ def _goals(one: dict[str, Any]) -> str:
     goals = one.get("goals")
     lines = []
     for name, goal in goals.items() if isinstance(goals, dict) else ():
-        words = WORDS.get(name, escape(name))
-        if name == "targetPipeline" and analytics.figure(goals, name):
-            share = analytics.figure(one, "pipelineValue") / goal
-            lines.append(f"<small>pipeline: {_text(name, one.get('pipelineValue'))} of "
-                         f"{_text(name, goal)} ({share:.0%})</small>{_bar(share, 'of the goal')}")
+        actual = analytics.figure(one, "pipelineValue") if name == "targetPipeline" else 0
+        words = f"{WORDS.get(name, escape(name))}: {_text(name, goal)}"
+        if actual and analytics.figure(goals, name):
+            lines.append(f"<small>{words}, reached {actual / goal:.0%}</small>")
+            lines.append(_bar(actual / goal, "of the goal"))
         elif goal is not None:
-            lines.append(f"<small>{words}: {_text(name, goal)} (no actual in the API)</small>")
+            lines.append(f"<small>{words} (no figure)</small>")
     return f'<td class="goals" data-name="goals">{"".join(lines) or "–"}</td>'
 
 
 def _accounts(accounts: list[dict[str, Any]]) -> str:
     rows = [
         _head(_text("", one.get("accountName")), _text("", one.get("domain")))
-        + f'<td class="wide">{_bar(analytics.figure(one, "intentScore") / 100, "intent of 100")}</td>'
+        + _bar(analytics.figure(one, "intentScore") / 100, "intent of 100", "td")
         + _cells(one, (*SCORES, "tier"))
         for one in accounts[:ACCOUNTS]
     ]
     words = f"The {len(rows)} of {len(accounts)} target accounts with the highest intent."
-    return _section("Accounts by intent", words, _table(("account", "", *SCORES, "tier"), rows))
+    table = _table(("account", "", *SCORES, "tier"), rows, "narrow")
+    return _section("Accounts by intent", words, table)

@@ -182,12 +182,12 @@ def status(context: Context) -> int:
         return verdict(one, job) if waits(job) or state(job) in ENDED else None
 
     if len(ids) > 1:
-        return many.show(context, ids, lambda one: answers.record(_hidden(read(one))), check)
+        return many.show(context, ids, lambda one: answers.record(hidden(read(one))), check)
     body = read(ids[0])
     job = answers.record(body)
     error = check(ids[0], job)
     if not (context.options.out and _is_report(job)):
-        request.show(context, _hidden(body))
+        request.show(context, hidden(body))
     if error:
         raise error
     return write_report(context, job) if context.options.out and _is_report(job) else 0
@@ -198,7 +198,7 @@ def _is_report(job: Any) -> bool:
     return content is not None or answers.dig(job, "type") == "report"
 
 
-def _hidden(body: Any) -> Any:
+def hidden(body: Any) -> Any:
     """`body` with the size of a report in the place of its content, which can be of any length."""
     job = answers.record(body)
     content = answers.dig(job, "result.content")

@@ -164,7 +164,7 @@ class TableWriter:
             self._print()
         words = self._output.footnotes or [f"{plural(self._count, 'row')}."]
         if self._columns and self._columns.left_out:
-            words = [*words, f"{plural(self._columns.left_out, 'column')} left out: --fields A,B."]
+            words = [*words, f"{plural(self._columns.left_out, 'column')} left out: --format json."]
         if self._columns and self._id not in ("", *self._columns.widths):
             words = [*words, "Ids: --format ids."]
         self._output.notes("note", " ".join(words))
