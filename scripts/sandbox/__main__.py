@@ -1,8 +1,8 @@
 """Serve a local LeadGenius Pro with demo data on 127.0.0.1: no account, no network, nothing real.
 
-python3 scripts/sandbox serves until Ctrl-C and prints the lines that point a shell at it python3
-scripts/sandbox -- COMMAND… serves, runs COMMAND against it with demo credentials, ends with its
-exit code
+python3 scripts/sandbox              serves until Ctrl-C, prints lines that point a shell at it
+python3 scripts/sandbox -- COMMAND…  serves, runs COMMAND with its origin and demo credentials
+                                     as variables, and ends with the exit code of COMMAND
 """
 
 from __future__ import annotations
@@ -84,9 +84,7 @@ def _sandbox(args: argparse.Namespace, database: Path) -> Sandbox:
         database.with_name("credentials.json").unlink(missing_ok=True)
     sandbox = Sandbox(database, demo_leads=args.demo_leads, **options)
     if args.demo_leads is not None and not args.reset and not sandbox.is_new:
-        _note(
-            f"the data in {database} stays as it is; add --reset for new data of {args.demo_leads} leads"
-        )
+        _note(f"the data in {database} stays as it is; --reset makes it anew")
     return sandbox
 
 
@@ -98,9 +96,7 @@ def _serve(server: Server, database: Path) -> int:
         for name, value in _variables(server, "other_").items():
             print(f"# export {name}={shlex.quote(value)}")
         sys.stdout.flush()
-        _note(
-            f"serving {database} on port {server.server_port}; the data is not real. Ctrl-C ends it."
-        )
+        _note(f"serving {database}; the data is not real. Ctrl-C ends it.")
         server.serve_forever()
     except (KeyboardInterrupt, BrokenPipeError):
         _note("ended")

@@ -1,5 +1,4 @@
-"""Credentials: who is calling, login, agent keys, and the administration's lists of users and
-companies.
+"""Credentials: who is calling, login, agent keys, and the administration's lists.
 
 Keys, tokens and passwords are stored as SHA-256 digests: they are random or belong to the demo
 data.
@@ -26,8 +25,10 @@ FAILURE_SECONDS = 15 * 60
 CREDENTIAL = {  # the owner of a credential of each scope, by its digest
     "agent": """SELECT company_id, user_id, role, 9e99 AS expires FROM agent_keys
         JOIN users ON users.id = user_id WHERE digest = ?""",
-    "system": "SELECT company_id, '' AS user_id, '' AS role, 9e99 AS expires FROM amplify_keys WHERE digest = ?",
-    "root": "SELECT company_id, user_id, role, expires FROM tokens JOIN users ON users.id = user_id WHERE digest = ?",
+    "system": """SELECT company_id, '' AS user_id, '' AS role, 9e99 AS expires
+        FROM amplify_keys WHERE digest = ?""",
+    "root": """SELECT company_id, user_id, role, expires FROM tokens
+        JOIN users ON users.id = user_id WHERE digest = ?""",
 }
 
 

@@ -1,5 +1,4 @@
-"""Analytics: the stages that leads pass, counted from stored leads and their recorded status
-changes.
+"""Analytics: the stages that leads pass, counted from leads and their recorded status changes.
 
 A cohort is a set of leads. A stage counts those that ever reached it or a later one; unqualified
 stands apart (references/api_reference.md#analytics).
@@ -28,12 +27,14 @@ WITHIN = "created_at BETWEEN :startDate AND :endDate || 'T23:59:59.999Z'"
 # One row for each lead: when it was created, its status now, and the days until each stage (null:
 # never reached).
 COHORT = f"""SELECT created_at, leads.status AS status,
-    julianday(min(CASE WHEN c.status IN ('qualified', 'contacted', 'converted') THEN at END)) - julianday(created_at)
-        AS qualified,
-    julianday(min(CASE WHEN c.status IN ('contacted', 'converted') THEN at END)) - julianday(created_at) AS contacted,
-    julianday(min(CASE WHEN c.status = 'converted' THEN at END)) - julianday(created_at) AS converted
+    julianday(min(CASE WHEN c.status IN ('qualified', 'contacted', 'converted') THEN at END))
+        - julianday(created_at) AS qualified,
+    julianday(min(CASE WHEN c.status IN ('contacted', 'converted') THEN at END))
+        - julianday(created_at) AS contacted,
+    julianday(min(CASE WHEN c.status = 'converted' THEN at END))
+        - julianday(created_at) AS converted
     FROM leads JOIN status_changes c ON c.lead = leads.seq
-    WHERE {VISIBLE} AND {{}} GROUP BY leads.seq"""
+    WHERE {VISIBLE} AND {{}} GROUP BY leads.seq"""  # noqa: S608
 
 Period = dict[str, str]  # startDate, endDate: whole UTC days, both included
 Cohort = Sequence[sqlite3.Row]
@@ -229,7 +230,7 @@ def _rows(call: Call, kind: str, period: Period | None) -> list[Record]:
     source = f"leads WHERE {VISIBLE}"
     if kind == "campaigns":
         source = "records WHERE kind = 'campaign' AND company_id = :company"
-    query = f"SELECT doc FROM {source} AND {WITHIN} ORDER BY created_at DESC, seq DESC"
+    query = f"SELECT doc FROM {source} AND {WITHIN} ORDER BY created_at DESC, seq DESC"  # noqa: S608
     rows = unpack(call.db.execute(query, values))
     if kind == "campaigns":
         rows = [{"id": one["id"], "name": one["name"], **measured(call, one)} for one in rows]

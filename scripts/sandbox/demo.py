@@ -201,7 +201,7 @@ class Demo:
             leads.add(self.db, batch)
 
     def _passed(self, at: float) -> list[tuple[str, str]]:
-        """The statuses of a lead with their times, as far as they lie before the day of creation."""
+        """The statuses of a lead with their times, up to the day of creation."""
         passed = [("new", iso(at))]
         way = self.rng.choices(list(WAYS), list(WAYS.values()))[0]
         for status in way.split():
@@ -224,7 +224,8 @@ class Demo:
             "companyName": company,
             "companyDomain": domain(company),
             "title": self.rng.choice(DATA["titles"]),
-            "phoneNumber": f"+44 20 7946 {self.rng.randrange(1000):04d}",  # a range that is given to nobody
+            # The numbers of this range are given to nobody.
+            "phoneNumber": f"+44 20 7946 {self.rng.randrange(1000):04d}",
             "linkedinUrl": "https://www.linkedin.com/in/" + email.split("@")[0].replace(".", "-"),
             "status": passed[-1][0],
             "client_id": self.rng.choice(DATA["clients"]),
@@ -271,9 +272,11 @@ class Demo:
 
     def _enrolments(self, company: str) -> None:
         """Qualified leads in each active sequence."""
-        query = """INSERT INTO enrolments(sequence_id, lead, at) SELECT records.id, found.seq, :at FROM records,
-            (SELECT seq FROM leads WHERE company_id = :company AND status = 'qualified' ORDER BY seq DESC LIMIT 40)
-            AS found WHERE kind = 'sequence' AND company_id = :company AND json_extract(doc, '$.status') = 'active'"""
+        query = """INSERT INTO enrolments(sequence_id, lead, at)
+            SELECT records.id, found.seq, :at FROM records, (SELECT seq FROM leads
+                WHERE company_id = :company AND status = 'qualified' ORDER BY seq DESC LIMIT 40)
+            AS found WHERE kind = 'sequence' AND company_id = :company
+                AND json_extract(doc, '$.status') = 'active'"""
         self.db.execute(query, {"at": self.ago(1), "company": company})
 
 

@@ -4,13 +4,13 @@ METHOD PATH=WHAT*N, as in 'POST /leads/batch=503*2' or 'ANY /campaigns/*=reset'.
 PATH is given with or without /api/agent, and * stands for one segment of it; N is how often,
 without *N always. WHAT is:
 
-503, 503:30          a status from 400 to 599, with such a Retry-After; nothing is done
-reset, close, stall  the connection breaks, or no answer comes; nothing is done
-html                 a sign-in page of a proxy, status 200; nothing is done
-stored-nothing       an answer of success with ids; nothing is kept
-truncate, badjson    the call is carried out, its answer is damaged
-applied-reset        the call is carried out, the connection breaks before the answer
-lag:SECONDS          a list does not show records that are younger
+  503, 503:30          a status from 400 to 599, with such a Retry-After; nothing is done
+  reset, close, stall  the connection breaks, or no answer comes; nothing is done
+  html                 a sign-in page of a proxy, status 200; nothing is done
+  stored-nothing       an answer of success with ids; nothing is kept
+  truncate, badjson    the call is carried out, its answer is damaged
+  applied-reset        the call is carried out, the connection breaks before the answer
+  lag:SECONDS          a list does not show records that are younger
 
 """
 

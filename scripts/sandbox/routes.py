@@ -44,11 +44,10 @@ class Caller(NamedTuple):
 
 
 class Call(NamedTuple):
-    """What a handler works on. `db` is inside a transaction (a writing one unless the method is
-    GET).
+    """What a handler works on.
 
-    `query` and `body` are accepted ones without fields that their schemas do not know.
-
+    `db` is inside a transaction, a writing one unless the method is GET. `query` and `body` are
+    accepted ones, without fields that their schemas do not know.
     """
 
     db: sqlite3.Connection
@@ -201,8 +200,9 @@ def check_dates(record: Mapping[str, Any], code: str = "VALIDATION_ERROR") -> No
 
 
 def check_encodable(body: Any, depth: int = 64) -> None:
-    """ValueError for what Python reads and JSON cannot carry (1e999, lone surrogates), and for
-    deeper nesting.
+    """ValueError for what Python reads and JSON cannot carry, and for deeper nesting.
+
+    That is 1e999, NaN and lone surrogates.
     """
     inner = body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()
     if not depth:

@@ -19,43 +19,49 @@ SCHEMA_VERSION = 2
 SQLITE_MAGIC = b"SQLite format 3\x00"
 BUSY_SECONDS = 30.0
 
-# An index of SQLite ends with the row number, so one over (company_id, created_at) is in the order
-# of
+# An index of SQLite ends with the row number, so one over (company_id, created_at) is in the order of
 # created_at and seq: lists of any size are read from its end without sorting.
 SCHEMA = """
-CREATE TABLE companies(id TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL, created_at TEXT NOT NULL);
-CREATE TABLE users(id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, password TEXT, role TEXT NOT NULL,
-    company_id TEXT NOT NULL REFERENCES companies(id), status TEXT NOT NULL, created_at TEXT NOT NULL);
-CREATE TABLE agent_keys(id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL REFERENCES users(id),
-    name TEXT NOT NULL, description TEXT, prefix TEXT NOT NULL, created_at TEXT NOT NULL);
-CREATE TABLE amplify_keys(digest TEXT PRIMARY KEY, company_id TEXT NOT NULL REFERENCES companies(id));
-CREATE TABLE tokens(digest TEXT PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users(id), expires REAL NOT NULL);
+CREATE TABLE companies(id TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL,
+    created_at TEXT NOT NULL);
+CREATE TABLE users(id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, password TEXT NOT NULL,
+    role TEXT NOT NULL, company_id TEXT NOT NULL REFERENCES companies(id), status TEXT NOT NULL,
+    created_at TEXT NOT NULL);
+CREATE TABLE agent_keys(id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL REFERENCES users(id), name TEXT NOT NULL, description TEXT,
+    prefix TEXT NOT NULL, created_at TEXT NOT NULL);
+CREATE TABLE amplify_keys(digest TEXT PRIMARY KEY,
+    company_id TEXT NOT NULL REFERENCES companies(id));
+CREATE TABLE tokens(digest TEXT PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users(id),
+    expires REAL NOT NULL);
 CREATE TABLE failed_logins(email TEXT NOT NULL, at REAL NOT NULL);
 CREATE TABLE calls(credential TEXT NOT NULL, at REAL NOT NULL);
 CREATE INDEX calls_by_credential ON calls(credential, at);
-CREATE TABLE leads(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, company_id TEXT, owner TEXT,
-    client_id TEXT, campaign_id TEXT, status TEXT NOT NULL, email TEXT NOT NULL, company_name TEXT,
-    created_at TEXT NOT NULL, doc TEXT NOT NULL);
+CREATE TABLE leads(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, company_id TEXT,
+    owner TEXT, client_id TEXT, campaign_id TEXT, status TEXT NOT NULL, email TEXT NOT NULL,
+    company_name TEXT, created_at TEXT NOT NULL, doc TEXT NOT NULL);
 CREATE INDEX leads_by_company ON leads(company_id, created_at);
 CREATE INDEX leads_by_owner ON leads(owner, created_at, seq, company_id);
 CREATE INDEX leads_by_email ON leads(company_id, email);
 CREATE INDEX leads_by_campaign ON leads(campaign_id);
 CREATE INDEX leads_in_order ON leads(company_id);
 CREATE INDEX leads_by_client ON leads(company_id, client_id);
-CREATE TABLE status_changes(lead INTEGER NOT NULL REFERENCES leads(seq) ON DELETE CASCADE, status TEXT NOT NULL,
-    at TEXT NOT NULL);
+CREATE TABLE status_changes(lead INTEGER NOT NULL REFERENCES leads(seq) ON DELETE CASCADE,
+    status TEXT NOT NULL, at TEXT NOT NULL);
 CREATE INDEX status_changes_by_lead ON status_changes(lead);
-CREATE TABLE source_leads(seq INTEGER PRIMARY KEY AUTOINCREMENT, company_id TEXT NOT NULL, client_id TEXT,
-    created_at TEXT NOT NULL, doc TEXT NOT NULL);
+CREATE TABLE source_leads(seq INTEGER PRIMARY KEY AUTOINCREMENT, company_id TEXT NOT NULL,
+    client_id TEXT, created_at TEXT NOT NULL, doc TEXT NOT NULL);
 CREATE INDEX source_leads_in_order ON source_leads(company_id);
 CREATE INDEX source_leads_by_client ON source_leads(company_id, client_id);
-CREATE TABLE records(seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, company_id TEXT NOT NULL,
-    created_at TEXT NOT NULL, doc TEXT NOT NULL, UNIQUE(kind, id));
+CREATE TABLE records(seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL,
+    company_id TEXT NOT NULL, created_at TEXT NOT NULL, doc TEXT NOT NULL, UNIQUE(kind, id));
 CREATE INDEX records_in_order ON records(kind, company_id, created_at);
-CREATE TABLE enrolments(sequence_id TEXT NOT NULL, lead INTEGER NOT NULL REFERENCES leads(seq) ON DELETE CASCADE,
-    at TEXT NOT NULL, PRIMARY KEY(sequence_id, lead));
+CREATE TABLE enrolments(sequence_id TEXT NOT NULL,
+    lead INTEGER NOT NULL REFERENCES leads(seq) ON DELETE CASCADE, at TEXT NOT NULL,
+    PRIMARY KEY(sequence_id, lead));
 CREATE INDEX enrolments_by_lead ON enrolments(lead);
-CREATE TABLE jobs(id TEXT PRIMARY KEY, company_id TEXT NOT NULL, due REAL, doc TEXT NOT NULL, work TEXT NOT NULL);
+CREATE TABLE jobs(id TEXT PRIMARY KEY, company_id TEXT NOT NULL, due REAL, doc TEXT NOT NULL,
+    work TEXT NOT NULL);
 CREATE INDEX jobs_due ON jobs(due) WHERE due IS NOT NULL;
 """
 

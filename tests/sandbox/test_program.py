@@ -142,7 +142,7 @@ def test_reset_makes_the_demo_data_anew_even_from_a_broken_file(tmp_path: Path) 
     assert (done.returncode, "--reset" in done.stderr) == (9, True)
     assert run("--db", str(database), "--reset", "--demo-leads", "9", "--", "true").returncode == 0
     done = run("--db", str(database), "--demo-leads", "5", "--", "true")
-    assert "add --reset" in done.stderr
+    assert "--reset makes it anew" in done.stderr
 
 
 def test_it_runs_without_requests_installed(tmp_path: Path) -> None:
