@@ -1,0 +1,194 @@
+"""A time that passes only by sleeping, a client over planned answers, and a server that misbehaves on real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from leadgenius.client import Client
+from leadgenius.errors import LeadGeniusError
+from leadgenius.keyfile import KeyFile
+from leadgenius.keys import Keys
+from leadgenius.retry import Answer, Failure
+from leadgenius.scopes import PRODUCTION
+from leadgenius.settings import Settings, Window
+
+NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+KEY = "lgp_canary_of_the_tests"
+TLS = Path(__file__).parent / "data" / "tls"
+Step = Callable[[socket.socket, threading.Event], None]
+
+
+class Time:
+    """What the module `time` offers; `slept` holds every sleep."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.now = NOW
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now - NOW + 1000
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+class Limiter:
+    """A limiter that records what it is asked. `acts`: what an acquire does instead, by its number."""
+
+    def __init__(self) -> None:
+        self.acts: dict[int, Callable[[], None]] = {}
+        self.acquired: list[tuple[str, float]] = []
+        self.settled: list[int] = []
+        self.pauses: list[tuple[float, bool]] = []
+
+    def acquire(self, credential: str, *, max_wait: float, hold: float) -> int:
+        self.acquired.append((credential, max_wait))
+        self.acts.get(len(self.acquired), lambda: None)()
+        return len(self.acquired)
+
+    def settle(self, credential: str, slot: int, headers: Any) -> None:
+        self.settled.append(slot)
+
+    def penalize(self, credential: str, seconds: float, proxy: bool = False) -> None:
+        self.pauses.append((seconds, proxy))
+
+    def close(self) -> None:
+        pass
+
+
+class Planned:
+    """A transport that answers from a list, the last entry again and again; an exception is raised."""
+
+    def __init__(self, plan: list[Any]) -> None:
+        self.plan, self.sent, self.last = plan, [], Failure("connect")
+        self.during: Callable[[], None] = lambda: None
+
+    def send(self, method: str, url: str, headers: Any, body: Any, *, timeout: float) -> Any:
+        self.sent.append({"method": method, "url": url, "headers": headers, "body": body, "timeout": timeout})
+        self.during()
+        found = self.plan[min(len(self.sent), len(self.plan)) - 1]
+        if isinstance(found, BaseException):
+            raise found
+        self.last = found
+        return found
+
+    def close(self) -> None:
+        pass
+
+
+def ok(body: Any = None, status: int = 200, **headers: str) -> Answer:
+    return Answer(status, CaseInsensitiveDict(headers), body)
+
+
+def failed(kind: str, status: int | None = None, body: Any = None, **headers: str) -> Failure:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Failure(kind, status, CaseInsensitiveDict(named), body)
+
+
+class Bench:
+    """A client and all that it touches."""
+
+    def __init__(self, transport: Any, environ: dict[str, str], origin: str, **options: Any) -> None:
+        self.time, self.limiter, self.notes, self.transport = Time(), Limiter(), [], transport
+        settings = Settings(windows=(Window(60, 60.0),), timeout=5.0, **options.pop("settings", {}))
+        path = options.pop("path", None)
+        self.client = Client(
+            origin,
+            Keys({"LGP_API_KEY": KEY, "LGP_AMPLIFY_API_KEY": "da2-canary", **environ}, KeyFile(path), origin),
+            settings,
+            on_note=lambda level, message: self.notes.append((level, message)),
+            make_transport=lambda: transport,
+            make_limiter=lambda: self.limiter,
+            time=self.time,
+            **options,
+        )
+
+    def error(self, method: str = "GET", endpoint: str = "/campaigns/c1", **more: Any) -> LeadGeniusError:
+        body = None if method == "GET" else {"name": "n"}
+        with pytest.raises(LeadGeniusError) as caught:
+            self.client.call(method, endpoint, **{"body": body, **more})
+        return caught.value
+
+
+class Raw:
+    """A server whose connections are answered by steps, one each, the last again and again. `seen` are the requests."""
+
+    def __init__(self, steps: tuple[Step, ...], tls: bool = False) -> None:
+        self.steps, self.seen, self.stopping = steps, [], threading.Event()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if tls else None
+        if self.context:
+            self.context.load_cert_chain(TLS / "test-only-cert.pem", TLS / "test-only-key.pem")
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.origin = f"{'https' if tls else 'http'}://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.threads = [threading.Thread(target=self.accept, daemon=True)]
+        self.threads[0].start()
+
+    def accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self.serve, args=(sock,), daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def serve(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError), sock:
+            sock = self.context.wrap_socket(sock, server_side=True) if self.context else sock
+            with sock:
+                data = b""
+                while b"\r\n\r\n" not in data:
+                    data += sock.recv(65536) or b"\r\n\r\n"
+                head, _, body = data.partition(b"\r\n\r\n")
+                named = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+                length = int(named[0].split(b":")[1]) if named else 0
+                while len(body) < length:
+                    body += sock.recv(65536)
+                self.seen.append(head + b"\r\n\r\n" + body)
+                self.steps[min(len(self.seen), len(self.steps)) - 1](sock, self.stopping)
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for thread in self.threads:
+            thread.join(2)
+
+
+def send(data: bytes, then: str = "close") -> Step:
+    """A step: send bytes, then close, reset, stall, or drip the last byte without end."""
+
+    def step(sock: socket.socket, stopping: threading.Event) -> None:
+        sock.sendall(data)
+        if then == "reset":
+            stopping.wait(0.02)  # what was not read yet may be dropped with the reset
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if then == "stall":
+            stopping.wait()
+        while then.startswith("drip ") and not stopping.wait(0.01):
+            sock.sendall(then[5:].encode())
+
+    return step
+
+
+def page(body: bytes = b'{"data": []}', *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:
+    """A whole answer, or one whose stated length is another."""
+    size = len(body) if length is None else length
+    lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", "Connection: close", *headers]
+    framing = [] if size < 0 else [f"Content-Length: {size}"]
+    return "\r\n".join([*lines, *framing, "", ""]).encode() + body

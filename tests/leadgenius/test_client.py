@@ -1,0 +1,355 @@
+"""The client over planned answers: attempts, waits, outcomes, the fence, headers and lists; and `responses` for HTTP."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import requests
+import responses
+from helper_bench import KEY, NOW, failed, ok
+
+from leadgenius import connect
+from leadgenius.errors import LeadGeniusError, RateError, ServerError, UsageError
+from leadgenius.ratelimit import identity
+from leadgenius.scopes import PRODUCTION
+
+METHODS = ("GET", "PUT", "DELETE", "POST")
+SAFE, NONE, ALL = {"GET", "PUT", "DELETE"}, set(), set(METHODS)
+ERROR = {"success": False, "error": "no", "code": "VALIDATION_ERROR"}
+
+
+def same(code):
+    return dict.fromkeys(METHODS, code)
+
+
+EIGHT = {**same(8), "GET": 7}
+# what the server answers, who sends again (how often), the exit codes
+HTTP = {
+    "no connection": ({"body": requests.ConnectionError("refused")}, ALL, 3, same(6)),
+    "no certificate": ({"body": requests.exceptions.SSLError("not trusted")}, NONE, 1, same(9)),
+    "html": ({"body": "<html>", "content_type": "text/html"}, NONE, 1, EIGHT),
+    "broken json": ({"body": '{"data": [', "content_type": "application/json"}, SAFE, 2, EIGHT),
+    "a number out of range": ({"body": "[1e999]"}, NONE, 1, EIGHT),
+    "401": ({"status": 401, "json": ERROR}, NONE, 1, same(3)),
+    "403": ({"status": 403, "json": ERROR}, NONE, 1, same(3)),
+    "400": ({"status": 400, "json": ERROR}, NONE, 1, same(4)),
+    "404 in html": ({"status": 404, "body": "<html>"}, NONE, 1, same(4)),
+    "409": ({"status": 409, "json": ERROR}, NONE, 1, same(4)),
+    "success false": ({"json": ERROR}, NONE, 1, same(4)),
+    "302": ({"status": 302, "headers": {"Location": "/elsewhere"}}, NONE, 1, same(4)),
+    "303": ({"status": 303, "headers": {"Location": "/elsewhere"}}, NONE, 1, {**same(4), "POST": 8}),
+    "429": ({"status": 429, "json": ERROR, "headers": {"Retry-After": "3"}}, ALL, 3, same(5)),
+    "429 of a proxy": ({"status": 429, "body": "slow down"}, ALL, 3, same(5)),
+    "503 with Retry-After": ({"status": 503, "json": ERROR, "headers": {"Retry-After": "3"}}, ALL, 3, EIGHT),
+    "503 of a proxy": ({"status": 503, "body": "down", "headers": {"Retry-After": "3"}}, SAFE, 3, EIGHT),
+    "503": ({"status": 503, "json": ERROR}, SAFE, 3, EIGHT),
+    "500": ({"status": 500, "json": ERROR}, SAFE, 3, EIGHT),
+}
+OUTCOMES = {3: "rejected", 4: "rejected", 5: "rejected", 6: "not_sent", 8: "unknown", 9: "not_sent"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("row", HTTP)
+def test_every_row_of_the_table_over_http(row, method, bench):
+    from leadgenius.transport import Transport
+
+    answer, again, most, codes = HTTP[row]
+    made = bench(Transport(PRODUCTION, environ={}))
+    with responses.RequestsMock() as http:
+        http.add(method, f"{PRODUCTION}/api/agent/campaigns/c1", **answer)
+        error = made.error(method)
+        attempts = most if method in again else 1
+        assert len(http.calls) == attempts
+    assert error.exit_code == codes[method]
+    assert error.facts["attempts"] == made.client.requests == len(made.limiter.acquired) == attempts
+    assert made.limiter.settled == list(range(1, attempts + 1)), "every attempt has a slot of its own"
+    outcome = None if method == "GET" else OUTCOMES[error.exit_code]
+    assert (error.outcome, made.client.last_outcome) == (outcome, outcome)
+    assert len(made.time.slept) == attempts - 1
+    assert KEY not in str(error.as_dict())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", ["connect", "no_answer", "body"])
+def test_what_may_be_sent_again_succeeds_the_second_time_and_a_post_never_goes_twice(kind, method, bench):
+    made = bench([failed(kind), ok({"id": "a"})])
+    if method == "POST" and kind != "connect":
+        assert made.error(method).exit_code == 8
+        assert len(made.transport.sent) == 1
+        return
+    answer = made.client.call(method, "/leads/1", body={"a": 1})
+    first, second = made.transport.sent
+    assert first == second
+    assert answer.maybe_applied is (method != "GET" and kind != "connect")
+    assert made.client.last_outcome == (None if method == "GET" else "applied")
+
+
+def test_after_a_lost_attempt_a_later_failure_leaves_the_outcome_unknown(bench):
+    for then in (failed("status", 404), failed("status", 409), failed("connect"), failed("status", 401)):
+        error = bench([failed("no_answer"), then]).error("PUT")
+        assert (error.exit_code, error.outcome) == (8, "unknown")
+    made = bench([failed("no_answer")])
+    made.limiter.acts[2] = lambda: (_ for _ in ()).throw(RateError("later", retry_after_seconds=9))
+    error = made.error("DELETE")
+    assert (error.exit_code, error.outcome, error.facts["retry_after_seconds"]) == (8, "unknown", 9)
+    made = bench([failed("connect"), failed("status", 409)])
+    assert made.error("PUT").exit_code == 4, "what never left makes nothing unknown"
+
+
+def test_a_429_is_waited_for_as_asked_and_stops_everybody(bench):
+    made = bench([failed("status", 429, ERROR, Retry_After="7"), ok([])])
+    made.client.get("/campaigns")
+    assert 7 <= made.time.slept[0] <= 8
+    assert made.limiter.pauses == [(made.time.slept[0], False)]
+    made = bench([failed("status", 429, None, Retry_After="7")])
+    made.error()
+    assert [proxy for _, proxy in made.limiter.pauses] == [True, True, True]
+
+
+def test_a_wait_past_the_bound_is_not_begun(bench):
+    made = bench([failed("status", 429, ERROR, Retry_After="80")])
+    error = made.error()
+    assert (error.exit_code, made.time.slept) == (5, [])
+    assert 80 <= error.facts["retry_after_seconds"] <= 81
+    assert error.facts["retry_at"].startswith("2026-01-01T00:01:2")
+    made = bench([failed("status", 429, ERROR, Retry_After="40")])
+    assert made.error().exit_code == 5
+    assert len(made.time.slept) == 1, "two waits of 40 s pass 75 s together"
+    made = bench([failed("status", 500)], settings={"max_wait": 0.0})
+    assert made.error().facts["attempts"] == 1 or sum(made.time.slept) == 0
+
+
+def test_waiting_for_a_slot_counts_towards_the_bound(bench):
+    made = bench([failed("status", 429, ERROR, Retry_After="20"), ok([])])
+    made.limiter.acts[1] = lambda: made.time.sleep(50)
+    made.client.get("/campaigns")
+    assert made.limiter.acquired[0][1] == 75
+    assert made.limiter.acquired[1][1] == pytest.approx(75 - 50 - made.time.slept[1])
+
+
+def test_a_slot_too_far_away_sends_nothing(bench):
+    made = bench([ok()])
+    made.limiter.acts[1] = lambda: (_ for _ in ()).throw(RateError("later", retry_after_seconds=90, retry_at="t"))
+    error = made.error("POST")
+    assert (error.exit_code, error.outcome, made.transport.sent) == (5, "not_sent", [])
+    assert error.facts["path"] == "/api/agent/campaigns/c1"
+
+
+def test_a_login_has_no_slot_and_its_429_holds_nobody_up(bench):
+    made = bench([failed("status", 429, ERROR, Retry_After="1")])
+    error = made.error("POST", "/epsimo-auth", body={})
+    assert (error.exit_code, len(made.transport.sent), made.limiter.acquired, made.limiter.pauses) == (5, 1, [], [])
+    assert error.facts["retry_after_seconds"] == 1
+
+
+def test_nothing_is_begun_or_slept_past_the_end_of_max_time(bench):
+    made = bench([ok()], end=1000.4)
+    error = made.error("POST")
+    assert (error.exit_code, error.code, error.outcome, made.transport.sent) == (5, "out_of_time", "not_sent", [])
+    made = bench([failed("status", 429, ERROR, Retry_After="10")], end=1008.0)
+    assert made.error().exit_code == 5
+    assert made.time.slept == []
+    assert made.limiter.acquired[0][1] == 7.5
+    made = bench([ok()], end=1002.0)
+    made.client.get("/campaigns")
+    assert made.transport.sent[0]["timeout"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("plan", "outcome"),
+    [
+        ([KeyboardInterrupt()], "not_sent"),
+        ([failed("no_answer"), KeyboardInterrupt()], "unknown"),
+    ],
+)
+def test_an_interrupt_leaves_the_outcome_with_the_client(plan, outcome, bench):
+    made = bench(plan)
+    with pytest.raises(KeyboardInterrupt):
+        made.client.put("/leads/1", {})
+    assert made.client.last_outcome == outcome
+    assert made.limiter.settled == made.limiter.settled[: len(plan)]
+
+
+def test_an_interrupt_while_sleeping_keeps_what_is_known(bench):
+    made = bench([failed("status", 500)])
+    made.time.sleep = lambda seconds: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        made.client.put("/leads/1", {})
+    assert made.client.last_outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "header", "value"),
+    [
+        ("/leads", "X-API-Key", KEY),
+        ("/admin/users", "X-API-Key", KEY),
+        ("/enrich-leads/list", "x-api-key", "da2-canary"),
+        ("/epsimo-auth", "", ""),
+    ],
+)
+def test_one_request_carries_one_credential(endpoint, header, value, bench):
+    made = bench([ok()])
+    made.client.call("GET", endpoint)
+    headers = dict(made.transport.sent[0]["headers"])
+    assert headers.pop("User-Agent") == "leadgenius-skill"
+    assert headers.pop("Accept") == "application/json"
+    assert headers == ({header: value} if header else {})
+    if header:
+        assert made.limiter.acquired[0][0] == identity(PRODUCTION, value)
+
+
+def test_parameters_are_encoded_and_those_of_the_endpoint_kept(bench):
+    made = bench([ok()])
+    made.client.get("/leads?a=1", {"b": "ä&c", "none": None, "yes": True, "many": ["x", "y"], "nothing": []})
+    assert made.transport.sent[0]["url"] == f"{PRODUCTION}/api/agent/leads?a=1&b=%C3%A4%26c&yes=true&many=x&many=y"
+    with pytest.raises(UsageError):
+        made.client.get("/leads", {"b": "\udc80"})
+
+
+# ---- the fence
+
+
+def test_read_only_sends_nothing_but_reads_and_logins(bench):
+    made = bench([ok([])], settings={"read_only": True})
+    for method in ("POST", "PUT", "DELETE", "delete"):
+        error = made.error(method)
+        assert (error.code, error.exit_code, error.outcome) == ("read_only", 2, "not_sent")
+        with pytest.raises(UsageError):
+            made.client.plan(method, "/leads")
+    made.client.get("/leads")
+    made.client.post("/epsimo-auth", {})
+    assert len(made.transport.sent) == 2
+
+
+def test_records_are_counted_from_the_body_over_the_whole_life_of_a_client(bench):
+    made = bench([ok()], settings={"max_changes": 5})
+    made.client.call("DELETE", "/leads/batch", body={"ids": ["a", "b"]})
+    made.client.post("/leads/batch", {"leads": [{}]})
+    made.client.put("/leads/1/status", {"status": "new"})
+    made.client.check_changes(1)
+    for body in ({"leadIds": ["a", "b"]}, {"leads": [{}, {}]}):
+        error = made.error("POST", body=body)
+        assert (error.code, error.exit_code) == ("too_many_changes", 2)
+    made.client.plan("PUT", "/leads/1")
+    made.client.put("/leads/1")
+    with pytest.raises(UsageError):
+        made.client.check_changes(1)
+    assert len(made.transport.sent) == 4
+
+
+def test_a_dry_run_plans_without_a_credential_and_sends_nothing(bench):
+    made = bench([ok()], {"LGP_API_KEY": ""}, dry_run=True)
+    plan = made.client.plan("post", "/leads", params={"x": 1}, body={"a": 1})
+    assert plan["headers"]["X-API-Key"] == "***"
+    assert (plan["method"], plan["url"], plan["body"]) == ("POST", f"{PRODUCTION}/api/agent/leads?x=1", {"a": 1})
+    assert made.client.plan("GET", "/agent-api-keys")["headers"]["Authorization"] == "Bearer ***"
+    assert made.error("GET").code == "dry_run"
+    assert made.transport.sent == []
+
+
+# ---- lists
+
+
+def numbered(rows, page, total=None, pages=None):
+    return ok({"data": rows, "pagination": {"page": page, "totalItems": total, "totalPages": pages}})
+
+
+def test_a_short_page_is_not_the_last_and_an_empty_one_is(bench):
+    made = bench([numbered([1, 2], 1), numbered([3], 2), numbered([4, 5], 3), numbered([], 4)])
+    assert [page.items for page in made.client.pages("/campaigns")] == [[1, 2], [3], [4, 5], []]
+    assert "page=4&pageSize=100" in made.transport.sent[3]["url"]
+
+
+def test_the_last_page_is_known_from_the_totals(bench):
+    made = bench([numbered([1], 1, 2, 2), numbered([2], 2, 2, 2)])
+    assert [(page.items, page.short) for page in made.client.pages("/campaigns")] == [([1], False), ([2], False)]
+    made = bench([numbered([1], 1, 3, 2), numbered([2], 2, 3, 2)])
+    assert [page.short for page in made.client.pages("/campaigns")] == [False, True]
+    made = bench([numbered([3], 3, 3, 3)])
+    assert [(page.number, page.short) for page in made.client.pages("/campaigns", first=3)] == [(3, False)]
+
+
+def test_a_list_without_pages_ends_when_it_comes_again(bench):
+    assert [page.items for page in bench([ok([1, 2])]).client.pages("/enrichment/services")] == [[1, 2]]
+
+
+def test_a_bulk_list_follows_its_cursor_past_empty_pages(bench):
+    pages = [ok({"data": [1], "nextToken": "a"}), ok({"data": [], "nextToken": "b"}), ok({"data": [2], "nextToken": None})]
+    made = bench(pages)
+    found = list(made.client.bulk("/enrich-leads/list", {"companyId": "c"}))
+    assert [(page.items, page.cursor, page.number) for page in found] == [([1], "a", 1), ([], "b", 2), ([2], None, 3)]
+    assert made.transport.sent[2]["url"].endswith("?companyId=c&limit=5000&nextToken=b")
+
+
+@pytest.mark.parametrize("token", ["a", "b", "x" * 5000, "new\nline"])
+def test_a_cursor_that_cannot_be_used_is_an_error_before_its_page(token, bench):
+    made = bench([ok({"data": [1], "nextToken": "b"}), ok({"data": [2], "nextToken": token})])
+    found = made.client.bulk("/enrich-leads/list", cursor="a")
+    assert next(found).items == [1]
+    with pytest.raises(ServerError):
+        next(found)
+
+
+@pytest.mark.parametrize("body", [None, {}, {"data": {}}, {"data": "x"}, 7, {"pagination": {"page": 1}}])
+def test_an_answer_without_rows_is_no_page_of_a_list(body, bench):
+    with pytest.raises(ServerError):
+        list(bench([ok(body)]).client.pages("/campaigns"))
+
+
+def test_a_bare_array_after_a_cursor_is_no_page(bench):
+    with pytest.raises(ServerError):
+        list(bench([ok([])]).client.bulk("/enrich-leads/list", cursor="a"))
+
+
+def test_rows_follow_any_list_and_fill_in_the_company(bench):
+    lead = ok({"data": [{"id": "1", "company_id": "company-1"}]})
+    made = bench([lead, ok({"data": [1], "nextToken": "n"}), ok({"data": [2]})])
+    assert list(made.client.rows("/enrich-leads/list", {"clientId": "x"})) == [1, 2]
+    urls = [sent["url"].partition("/api")[2] for sent in made.transport.sent]
+    assert urls[0] == "/agent/leads?pageSize=1"
+    assert urls[1] == "/enrich-leads/list?clientId=x&companyId=company-1&limit=5000"
+    assert list(bench([ok({"campaigns": [1, 2]})]).client.rows("campaigns?status=x")) == [1, 2]
+    made = bench([ok({"data": []})], settings={"company_id": "mine"})
+    assert list(made.client.rows("/source-leads/list")) == []
+    assert "companyId=mine" in made.transport.sent[0]["url"]
+
+
+def test_without_a_lead_the_company_id_is_asked_for(bench):
+    with pytest.raises(UsageError, match="company id"):
+        bench([ok({"data": []})]).client.company_id()
+
+
+def test_a_sandbox_makes_itself_known_once(bench):
+    made = bench([ok([], **{"X-LeadGenius-Sandbox": "1"})])
+    made.client.get("/leads")
+    made.client.get("/leads")
+    assert made.client.sandbox
+    assert [level for level, message in made.notes if "not real" in message] == ["warning"]
+
+
+def test_the_wait_before_another_attempt_is_a_note(bench):
+    made = bench([failed("status", 500), ok()])
+    made.client.get("/leads")
+    assert [message for level, message in made.notes if level == "note"] == [
+        f"HTTP 500; trying again in {made.time.slept[0]:.1f} s"
+    ]
+
+
+# ---- the library over a real server, in its own time
+
+
+def test_connect_reads_lists_changes_and_fails_as_documented(serve):
+    served = serve()
+    with connect(environ={**served.environ, "HOME": "/nonexistent", "LGP_COMPANY_ID": ""}) as lg:
+        campaign = lg.post("/campaigns", {"name": "Q3", "campaignType": "abm"})["id"]
+        lg.put(f"/campaigns/{campaign}", {"name": "Q4"})
+        assert lg.get(f"/campaigns/{campaign}")["data"]["name"] == "Q4"
+        assert lg.delete(f"/campaigns/{campaign}")["data"]["status"] == "archived"
+        assert len(list(lg.rows("/enrich-leads/list"))) == 60
+        with pytest.raises(LeadGeniusError) as caught:
+            lg.post("/campaigns", {"name": ""})
+    assert caught.value.outcome == "rejected"
+    assert "campaignType" in str(caught.value)
+    assert json.dumps(caught.value.as_dict())
+    assert NOW

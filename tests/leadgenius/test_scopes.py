@@ -1,0 +1,164 @@
+"""Where a request goes and which credential it carries: routing, origins, ids."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leadgenius.errors import UsageError
+from leadgenius.scopes import ADMIN, AGENT, LOGIN, PRODUCTION, ROOT, SYSTEM, check_id, clean_origin, is_loopback, route, segment
+
+# endpoint as typed, its scope, the path on the wire
+ROUTES = [
+    ("/campaigns", AGENT, "/api/agent/campaigns"),
+    ("campaigns/", AGENT, "/api/agent/campaigns"),
+    ("  /campaigns ", AGENT, "/api/agent/campaigns"),
+    ("/api/campaigns", AGENT, "/api/agent/campaigns"),
+    ("api/agent/leads/lead_1", AGENT, "/api/agent/leads/lead_1"),
+    (f"{PRODUCTION}:443/leads", AGENT, "/api/agent/leads"),
+    ("HTTPS://LAST.LeadGenius.app/leads", AGENT, "/api/agent/leads"),
+    ("/admin/companies", ADMIN, "/api/admin/companies"),
+    ("/api/admin/companies", ADMIN, "/api/admin/companies"),
+    (f"{PRODUCTION}/api/admin/users", ADMIN, "/api/admin/users"),
+    ("/enrich-leads/list", SYSTEM, "/api/enrich-leads/list"),
+    ("api/source-leads/list", SYSTEM, "/api/source-leads/list"),
+    ("/api/epsimo-auth", LOGIN, "/api/epsimo-auth"),
+    ("/agent-api-keys", ROOT, "/api/agent-api-keys"),
+    # whole segments: what only looks alike stays with the agent
+    ("/administrators", AGENT, "/api/agent/administrators"),
+    ("/Admin/users", AGENT, "/api/agent/Admin/users"),
+    ("/enrich-leads/listing", AGENT, "/api/agent/enrich-leads/listing"),
+    ("/epsimo-authors", AGENT, "/api/agent/epsimo-authors"),
+    ("/agent/leads", AGENT, "/api/agent/agent/leads"),
+    # /api/agent wins, whatever follows
+    ("/api/agent/admin/users", AGENT, "/api/agent/admin/users"),
+    ("/api/agent/enrich-leads/list", AGENT, "/api/agent/enrich-leads/list"),
+    # characters that belong to a segment
+    ("/leads/a%2Fb", AGENT, "/api/agent/leads/a%2Fb"),
+    ("/leads/a%20b", AGENT, "/api/agent/leads/a%20b"),
+    ("/leads/é", AGENT, "/api/agent/leads/%C3%A9"),
+    ("/leads/%65nroll", AGENT, "/api/agent/leads/enroll"),
+    ("/%61dmin/users", ADMIN, "/api/admin/users"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "scope", "path"), ROUTES)
+def test_an_endpoint_is_routed_by_its_whole_segments(endpoint, scope, path):
+    target = route(endpoint)
+    assert (target.scope, target.path, target.query, target.is_login) == (scope, path, "", scope == LOGIN)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path", "query"),
+    [
+        ("/leads?next=/admin/x", "/api/agent/leads", "next=/admin/x"),
+        ("/leads?a=b?c=d&e=%20", "/api/agent/leads", "a=b?c=d&e=%20"),
+        ("/leads?name=Jürgen", "/api/agent/leads", "name=J%C3%BCrgen"),
+        (f"{PRODUCTION}/leads?u=https://other.example/../x", "/api/agent/leads", "u=https://other.example/../x"),
+        ("/leads?", "/api/agent/leads", ""),
+    ],
+)
+def test_a_query_never_counts(endpoint, path, query):
+    assert route(endpoint)[1:] == (path, query)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "scope", "path"),
+    [
+        ("/leads", "system", "/api/leads"),
+        ("/enrich-leads/list", "agent", "/api/agent/enrich-leads/list"),
+        ("/companies", "admin", "/api/admin/companies"),
+        ("/api/admin/companies", "admin", "/api/admin/companies"),
+        ("/admin/companies", "agent", "/api/agent/admin/companies"),
+        ("/api/agent/leads", "agent", "/api/agent/leads"),
+        ("/agent-api-keys", "root", "/api/agent-api-keys"),
+    ],
+)
+def test_a_scope_given_overrides_the_path(endpoint, scope, path):
+    target = route(endpoint, scope=scope)
+    assert (target.scope.name, target.path) == (scope, path)
+
+
+HOSTILE = [
+    "", "/", "?page=1", PRODUCTION, "/admin", "/api/agent", "/api",
+    "/leads/..", "/leads/../admin/users", "..", "/./leads", "/leads/%2e%2e", "/leads/.%2e", "/leads/..%2fadmin",
+    "/leads/%252e%252e", "//admin/users", "/leads//x", "/leads/%2f%2f", "/leads\\x", "/leads/%5c", "/leads#x",
+    "/leads?a#b", "/leads\nx", "/leads x", "/leads/%0a", "/leads/%zz", "/leads/%ff", "/leads/\udc80",
+    "https://elsewhere.example/leads", "//elsewhere.example/leads", f"{PRODUCTION}.example/leads", "http://last.leadgenius.app/leads",
+    f"https://last.leadgenius.app@elsewhere.example/leads", "C:/Program Files/Git/campaigns", "c:\\campaigns",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("endpoint", HOSTILE)
+def test_what_could_mean_another_path_or_origin_is_refused(endpoint):
+    for scope in ("auto", "agent", "admin") if endpoint not in ("/admin", "/api/agent", "/api") else ("auto",):
+        with pytest.raises(UsageError) as caught:
+            route(endpoint, scope=scope)
+        assert "elsewhere" not in str(caught.value.as_dict())
+
+
+@given(st.text(st.sampled_from("abc/.%2eEfF5cC?#\\:@ \né"), max_size=30))
+def test_whatever_is_typed_ends_under_a_root_or_is_refused(endpoint):
+    try:
+        target = route(endpoint)
+    except UsageError:
+        return
+    sent = requests.Request("GET", f"{PRODUCTION}{target.path}?{target.query}").prepare().url
+    assert urlsplit(sent).path == target.path
+    assert target.path.startswith(target.scope.root + "/")
+    assert not {".", "..", ""} & set(unquote(target.path).split("/")[1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        (" https://Staging.Example.com/api/agent/ ", "https://staging.example.com"),
+        ("https://a.example:443/api/admin", "https://a.example"),
+        ("http://localhost:80/api", "http://localhost"),
+        ("http://127.0.0.1:8787", "http://127.0.0.1:8787"),
+        ("https://[::1]:99", "https://[::1]:99"),
+        ("https://10.0.0.7", "https://10.0.0.7"),
+    ],
+)
+def test_an_origin_is_cleaned(text, origin):
+    assert clean_origin(text) == origin
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "example.com", "http://example.com", "http://localhost.canary.com", "http://127.0.0.1.nip.io", "ftp://localhost",
+        "https://user:canary@a.example", "https://a.example/v2", "https://a.example/?x", "https://a.example#x", "https://a.example:0",
+        "https://a.example:99999", "https://a b.example", "https://a.example\n", "https://[v1.canary]", "http://0.0.0.0",
+        "http://127.1", "http://0127.0.0.1",
+    ],
+)  # fmt: skip
+def test_what_is_no_origin_is_refused_and_not_repeated(text):
+    with pytest.raises(UsageError) as caught:
+        clean_origin(text) if text != "https://a.example\n" else clean_origin("https://a.ex\nample")
+    assert "canary" not in str(caught.value.as_dict())
+
+
+def test_only_literal_names_of_this_machine_are_loopback():
+    assert all(is_loopback(host) for host in ("localhost", "127.0.0.1", "127.255.0.9", "::1"))
+    assert not any(is_loopback(host) for host in ("", "127.0.0", "127.0.0.256", "127.0.0.01", "127.0.0.1.x", "128.0.0.1", "127.0.0.x"))
+
+
+@pytest.mark.parametrize(("value", "encoded"), [("lead_1", "lead_1"), ("a:b@c", "a%3Ab%40c"), ("ü", "%C3%BC"), ("a.b", "a.b")])
+def test_an_id_is_encoded_whole(value, encoded):
+    assert (check_id(value), segment(value)) == (value, encoded)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", ".", "..", "a..b", "a/b", "a\\b", "a?b", "a#b", "%2e%2e", "a b", "a\n", "\x7f", "a\u2028", "a\u200b", "\u202ea",
+     "a\u3000b", "\uff0e\uff0e", "\uff0f", "a\u2026", "\uff3c", "\u2100", "\udc80", "a\x85"],
+)  # fmt: skip
+def test_an_id_that_could_be_taken_for_something_else_is_refused(value):
+    with pytest.raises(UsageError) as caught:
+        check_id(value)
+    assert (caught.value.code, caught.value.exit_code) == ("invalid_input", 2)

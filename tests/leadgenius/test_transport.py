@@ -1,0 +1,273 @@
+"""One attempt on real sockets, one row of each kind; what an answer is; certificates and proxies."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+from helper_bench import TLS, page, send
+
+from leadgenius import transport as transport_module
+from leadgenius.errors import LeadGeniusError, LocalError, UsageError
+from leadgenius.retry import Answer, Failure
+from leadgenius.scopes import PRODUCTION
+from leadgenius.transport import Transport, certificates, proxies, understood
+
+
+@pytest.fixture
+def attempt():
+    """`attempt(origin, method, timeout)`: how one attempt ended."""
+    made = []
+
+    def run(origin, method="GET", timeout=5.0, body=None, environ=None):
+        made.append(Transport(origin, environ=environ or {}))
+        headers = {"X-API-Key": "lgp_canary"}
+        return made[-1].send(method, f"{origin}/api/agent/leads", headers, body, timeout=timeout)
+
+    yield run
+    for one in made:
+        one.close()
+
+
+BODY = json.dumps({"success": True, "data": [{"id": n} for n in range(9)]}).encode()
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+FAULTS = {
+    "reset": (send(b"", "reset"), "no_answer"),
+    "close": (send(b""), "no_answer"),
+    "stall": (send(b"", "stall"), "no_answer"),
+    "no HTTP": (send(b"\x00\xffSSH-2.0\r\n\r\n"), "no_answer"),
+    "header drip": (send(b"HTTP/1.1 200 OK\r\nX-Drip: ", "drip x"), "no_answer"),
+    "100 Continue drip": (send(b"", "drip HTTP/1.1 100 Continue\r\n\r\n"), "no_answer"),
+    "body reset": (send(page(BODY[:20], length=len(BODY)), "reset"), "body"),
+    "body truncated": (send(page(BODY[:20], length=len(BODY))), "body"),
+    "body stall": (send(page(BODY[:20], length=len(BODY)), "stall"), "body"),
+    "body stall at its start": (send(page(b"", length=-1), "stall"), "body"),
+    "body drip": (send(page(b"", length=10**9), "drip  "), "body"),
+    "chunk cut short": (send(CHUNKED + b"ff\r\n" + BODY[:20]), "body"),
+    "chunk of no size": (send(CHUNKED + b"zz\r\nhello\r\n"), "body"),
+    "broken gzip": (send(page(gzip.compress(b"")[:10] + b"\xff" * 64, "Content-Encoding: gzip")), "body"),
+    "truncated, of no length": (send(page(BODY[:30], length=-1)), "broken_json"),
+    "a page of a proxy": (send(page(b"<html>").replace(b"application/json", b"text/html")), "not_json"),
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_of_a_socket_is_known_for_what_it_is(fault, method, raw, attempt):
+    step, kind = FAULTS[fault]
+    server = raw(step)
+    timeout = 0.15 if "stall" in fault or "drip" in fault else 5.0
+    found = attempt(server.origin, method, timeout)
+    assert isinstance(found, Failure)
+    if fault == "header drip" and found.kind == "body":
+        kind = "body"  # what the shut socket leaves may still be read as the end of the headers
+    assert (found.kind, len(server.seen)) == (kind, 1)
+
+
+def test_refused_and_stalled_handshakes_have_sent_nothing(raw, attempt):
+    assert attempt("http://127.0.0.1:1").kind == "connect"
+    server = raw(send(b"", "stall"))
+    assert attempt(server.origin.replace("http", "https"), timeout=0.15).kind == "connect"
+
+
+def test_a_certificate_is_trusted_only_when_a_variable_names_it(raw, attempt):
+    server = raw(send(page(BODY)), tls=True)
+    assert attempt(server.origin).kind == "tls"
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        found = attempt(server.origin, environ={name: str(TLS / "test-only-cert.pem")})
+        assert found.body == json.loads(BODY)
+    assert len(server.seen) == 3
+
+
+def test_a_certificate_file_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(LocalError, match="SSL_CERT_FILE") as caught:
+        certificates({"SSL_CERT_FILE": str(tmp_path / "none.pem")})
+    assert caught.value.code == "tls"
+
+
+def test_a_bomb_is_measured_as_it_swells(raw, attempt):
+    block = gzip.compress(b" " * 2**20)
+    bomb = b"".join([block] * 66)
+    server = raw(send(page(bomb, "Content-Encoding: gzip")))
+    found = attempt(server.origin, timeout=30)
+    assert (found.kind, found.detail) == ("too_large", "over 64 MiB")
+
+
+def test_values_are_counted_before_they_are_made(monkeypatch):
+    monkeypatch.setattr(transport_module, "MAX_VALUES", 1000)
+    many = b"[" + b",".join([b"{}"] * 1001) + b"]"
+    assert understood(200, {}, many).kind == "too_large"
+    assert understood(200, {}, b"[" + b",".join([b"{}"] * 999) + b"]").status == 200
+    report = json.dumps({"content": "a,b,{\n" * 5000 + '\\"'}).encode()
+    assert isinstance(understood(200, {}, report), Answer), "commas in a text are no values"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"[" * 100_000, "unusable"),
+        (b"[" * 201 + b"]" * 201, "unusable"),
+        (b'{"a":' * 985 + b"1" + b"}" * 985, "unusable"),
+        (b"[NaN]", "unusable"),
+        (b"[-Infinity]", "unusable"),
+        (b"[1e999]", "unusable"),
+        (b"[" + b"1" * 5000 + b"]", "unusable"),
+        (b'{"data": [', "not_json"),
+        (b"\xff\xfe\xfd", "not_json"),
+    ],
+)
+def test_what_cannot_be_used_is_said(body, kind):
+    assert understood(200, {}, body).kind == kind
+    assert understood(500, {}, body) == Failure("status", 500, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "found"),
+    [
+        (200, b'{"success": true, "data": []}', {"success": True, "data": []}),
+        (201, b'{"id": "a"}', {"id": "a"}),
+        (202, b"\xef\xbb\xbf[1]", [1]),
+        (200, b" null ", None),
+        (204, b"", None),
+        (200, b" \r\n", None),
+        (200, b'{"success": null, "data": []}', {"success": None, "data": []}),
+        (200, b'{"data": {}, "error": "one row was left out"}', {"data": {}, "error": "one row was left out"}),
+        (200, b'{"name": "a", "error": ""}', {"name": "a", "error": ""}),
+        (200, b'{"jobId": "j", "error": "x"}', {"jobId": "j", "error": "x"}),
+        (200, b"[" * 200 + b"]" * 200, json.loads("[" * 200 + "]" * 200)),
+    ],
+)
+def test_every_success_is_taken(status, body, found):
+    answer = understood(status, {"Content-Type": "text/plain"}, body)
+    assert isinstance(answer, Answer)
+    assert answer.body == found
+
+
+@pytest.mark.parametrize("body", [b'{"success": false}', b'{"success": "False", "data": []}', b'{"success": 0}', b'{"error": "quota"}'])
+def test_a_2xx_that_reports_failure_is_a_refusal(body):
+    assert understood(200, {}, body) == Failure("status", 200, {}, json.loads(body))
+
+
+def test_what_goes_out_is_whole_and_nothing_else(raw, attempt, home):
+    server = raw(send(page(b'{"data": 1}', "Set-Cookie: session=1; Path=/")))
+    netrc = home / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login a password b\n")
+    netrc.chmod(0o600)
+    assert attempt(server.origin, "POST", body={"name": "é"}).body == {"data": 1}
+    attempt(server.origin)
+    head, _, body = server.seen[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /api/agent/leads HTTP/1.1")
+    assert b"x-api-key: lgp_canary" in head.lower()
+    assert json.loads(body) == {"name": "é"}
+    for one in server.seen:
+        assert b"authorization" not in one.lower()
+        assert b"cookie" not in one.lower()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_never_followed(status, raw, attempt):
+    server = raw(send(page(b"", "Location: /elsewhere", status=f"{status} Moved")))
+    found = attempt(server.origin, "POST", body={})
+    assert (found.kind, found.status, len(server.seen)) == ("status", status, 1)
+
+
+def test_one_connection_carries_many_requests(raw):
+    def twice(sock, stopping):
+        answer = page(b"{}").replace(b"Connection: close\r\n", b"")
+        sock.sendall(answer)
+        sock.recv(65536)
+        sock.sendall(answer)
+
+    server = raw(twice)
+    made = Transport(server.origin, environ={})
+    found = [made.send("GET", f"{server.origin}/x", {}, timeout=5.0) for _ in range(2)]
+    made.close()
+    assert [one.status for one in found] == [200, 200]
+    assert len(server.seen) == 1
+
+
+def test_a_body_that_is_no_json_is_refused_before_anything_is_sent(raw, attempt):
+    server = raw(send(page()))
+    for body in ({"n": float("nan")}, {"n": {1, 2}}):
+        with pytest.raises(UsageError):
+            attempt(server.origin, "POST", body=body)
+    assert server.seen == []
+
+
+def test_a_fault_of_this_program_is_no_fault_of_the_network(raw, attempt, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    server = raw(send(page()))
+    monkeypatch.setattr(transport_module.requests.Session, "request", broken)
+    with pytest.raises(ZeroDivisionError):
+        attempt(server.origin)
+
+
+PROXY = "http://user:canary-password@proxy.example:3128"
+
+
+def test_a_proxy_comes_from_the_variables_and_never_stands_before_this_machine(raw, attempt):
+    assert proxies(PRODUCTION, {"https_proxy": PROXY}) == {"https": PROXY}
+    assert proxies(PRODUCTION, {"ALL_PROXY": "proxy.example:3128"}) == {"https": "http://proxy.example:3128"}
+    assert proxies(PRODUCTION, {"HTTPS_PROXY": PROXY, "no_proxy": "leadgenius.app"}) == {}
+    assert proxies(PRODUCTION, {"http_proxy": PROXY}) == {}
+    server = raw(send(page(b"{}")))
+    environ = {"http_proxy": "http://127.0.0.1:1", "all_proxy": "http://127.0.0.1:1"}
+    assert attempt(server.origin, environ=environ).status == 200
+
+
+@pytest.mark.parametrize("value", ["http://user:canary@", "socks5://h:1", "http://h:port:canary", "ftp://h"])
+def test_a_proxy_variable_that_makes_no_sense_is_named_and_not_shown(value):
+    with pytest.raises(LeadGeniusError, match="https_proxy") as caught:
+        Transport(PRODUCTION, environ={"https_proxy": value})
+    assert caught.value.exit_code == 9
+    assert "canary" not in str(caught.value.as_dict())
+
+
+def test_a_proxy_that_refuses_has_let_nothing_through(attempt):
+    found = attempt(PRODUCTION, "POST", environ={"https_proxy": "http://user:canary@127.0.0.1:1"})
+    assert found.kind == "connect"
+    assert "canary" not in found.detail
+
+
+@pytest.mark.parametrize(("then", "outcome"), [("answer", "Answer"), ("stall", "Failure")])
+def test_an_interrupted_change_gets_time_to_answer(then, outcome, raw, monkeypatch):
+    monkeypatch.setattr(transport_module, "LAST_SECONDS", 0.3)
+
+    def step(sock, stopping):
+        os.kill(os.getpid(), signal.SIGINT)
+        stopping.wait(0.1 if then == "answer" else None)
+        sock.sendall(page(b"{}"))
+
+    server = raw(step)
+    made = Transport(server.origin, environ={})
+    with pytest.raises(KeyboardInterrupt):
+        made.send("POST", f"{server.origin}/x", {}, {}, timeout=5.0)
+    made.close()
+    assert type(made.last).__name__ == outcome
+    assert outcome == "Answer" or made.last.kind == "no_answer"
+
+
+def test_nothing_is_sent_after_the_deadline(raw, monkeypatch):
+    connect = transport_module.HTTPConnection.connect
+
+    def slow(self):
+        connect(self)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(transport_module.HTTPConnection, "connect", slow)
+    server = raw(send(page()))
+    made = Transport(server.origin, environ={})
+    found = made.send("POST", f"{server.origin}/x", {}, {}, timeout=0.05)
+    for thread in threading.enumerate():
+        if thread.name.startswith("Thread-") and thread.daemon and "_run" in thread.name:
+            thread.join(1)
+    made.close()
+    assert found.kind == "connect"
+    assert all(not one.startswith(b"POST") for one in server.seen)
