@@ -22,6 +22,7 @@ import pytest
 from hypothesis import settings
 
 from sandbox import demo, server
+from sandbox.answers import Answer
 from sandbox.app import Sandbox
 from sandbox.demo import CREDENTIALS
 
@@ -32,7 +33,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "scripts"
 SMALL = 60  # leads of the small demo database: enough for everything but the search depth
 # The processes that tests start share their compiled modules, and leave none in the tree.
-COMPILED = {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), f"leadgenius-tests-{os.getuid()}"))}
+COMPILED = {
+    "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), f"leadgenius-tests-{os.getuid()}"))
+}
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _OTHERS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "NETRC", "CI", "NO_COLOR")
 
@@ -54,7 +57,11 @@ class Reply:
     @property
     def rows(self) -> list[Any]:
         """The rows of a list, from `data` or from jsonl."""
-        return self.json["data"] if self.out.startswith('{"data"') else [json.loads(one) for one in self.out.splitlines()]
+        return (
+            self.json["data"]
+            if self.out.startswith('{"data"')
+            else [json.loads(one) for one in self.out.splitlines()]
+        )
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -80,7 +87,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = tmp_path / "home"
     made.mkdir()
     for name in list(os.environ):
-        if name.startswith(("LGP_", "LEADGENIUS_", "XDG_")) or name.lower() in _PROXIES or name in _OTHERS:
+        if (
+            name.startswith(("LGP_", "LEADGENIUS_", "XDG_"))
+            or name.lower() in _PROXIES
+            or name in _OTHERS
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(made))
     monkeypatch.setenv("COLUMNS", "100")
@@ -97,7 +108,9 @@ def real_home_untouched() -> Iterator[None]:
     watched = [real / ".leadgenius_auth.json", real / ".local" / "state" / "leadgenius"]
     before = [path.exists() for path in watched]
     yield
-    assert [path.exists() for path in watched] == before, "a test wrote into the real home directory"
+    assert [path.exists() for path in watched] == before, (
+        "a test wrote into the real home directory"
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -191,11 +204,16 @@ def lgp(monkeypatch: pytest.MonkeyPatch, state: Path, small_database: Path) -> L
 
 
 class Served:
-    """A served sandbox: its origin, what it answers by, and every request it got as (method, path)."""
+    """A served sandbox: its application and its origin."""
 
     def __init__(self, app: Sandbox, listening: server.Server) -> None:
         self.app, self.listening = app, listening
         self.origin = f"http://127.0.0.1:{listening.server_address[1]}"
+
+    def around(self, call: Callable[[dict[str, Any], Callable[[Any], Answer]], Answer]) -> None:
+        """Let `call(environ, ask)` answer from now on; `ask(environ)` is what the sandbox answers."""
+        ask = self.app.answer
+        self.app.answer = lambda environ: self.app.marked(call(environ, ask))  # type: ignore[method-assign]
 
     @property
     def environ(self) -> dict[str, str]:
@@ -219,8 +237,10 @@ def serve(tmp_path: Path, small_database: Path) -> Iterator[Callable[..., Served
         if "demo_leads" not in options:
             shutil.copy(small_database, database)
         app = Sandbox(database, **options)
-        made = Served(app, server.serve(app, 0))
-        threading.Thread(target=made.listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        made = Served(app, server.Server(app, 0))
+        threading.Thread(
+            target=made.listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
         running.append(made)
         return made
 
@@ -235,10 +255,19 @@ def process() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """`process("lgp.py", "leads", "list")` starts a real script, in text mode with pipes; it is ended after the test."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(script: str, *words: str, environ: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    def start(
+        script: str, *words: str, environ: dict[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
+        pipes = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+        }
         command = [sys.executable, str(SCRIPTS / script), *words]
-        made = subprocess.Popen(command, env={**os.environ, **(environ or {})}, **{**pipes, **options})
+        made = subprocess.Popen(
+            command, env={**os.environ, **(environ or {})}, **{**pipes, **options}
+        )
         started.append(made)
         return made
 

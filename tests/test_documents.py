@@ -62,7 +62,11 @@ def test_a_line_parses_and_gives_what_its_operation_requires(line: str) -> None:
     command, rest = parser.find(rest)
     arguments = parser.parse(command, rest)
     options.check_served(found, parser.option_groups(command))
-    if command.run == "request.run" and command.data and command.words.split()[-1] in ("create", "report", "request"):
+    if (
+        command.run == "request.run"
+        and command.data
+        and command.words.split()[-1] in ("create", "report", "request")
+    ):
         missing = [
             name
             for name in operations()[command.operation].required
@@ -80,16 +84,26 @@ def filled(lgp: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, s
     lgp("campaigns", "create", "--name", "Q3 Expansion")
     lgp("target-accounts", "create", "--account-name", "Northwind Traders")
     lgp("sequences", "create", "--name", "Welcome")
-    (home / "contacts.csv").write_text("First Name,Last Name,Work Email\nMara,Okafor,mara@okafor.example\n")
+    (home / "contacts.csv").write_text(
+        "First Name,Last Name,Work Email\nMara,Okafor,mara@okafor.example\n"
+    )
     (home / "contacts.csv.ids.csv").write_text(f"line,email,id\n2,x,{lead['id']}\n")
     (home / "ids.csv").write_text(f"id\n{lead['id']}\n")
     job = lgp("leads", "enrich", "--ids", "lead_1").json["jobId"]
     monkeypatch.setattr("cli.jobs.sleep", lambda seconds: None)
-    return {"CAMPAIGN": campaign["id"], "CLIENT": "client_acme", "LEAD": lead["id"], "ACCOUNT": account["id"], "JOB": job}
+    return {
+        "CAMPAIGN": campaign["id"],
+        "CLIENT": "client_acme",
+        "LEAD": lead["id"],
+        "ACCOUNT": account["id"],
+        "JOB": job,
+    }
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_line_runs_in_the_sandbox_as_it_stands(lgp: Any, filled: dict[str, str], line: str) -> None:
+def test_a_line_runs_in_the_sandbox_as_it_stands(
+    lgp: Any, filled: dict[str, str], line: str
+) -> None:
     script, words = words_of(line)
     words = [filled.get(word, word) for word in words]
     words = [re.sub(r"=CAMPAIGN$", f"={filled['CAMPAIGN']}", word) for word in words]
@@ -107,20 +121,53 @@ def test_no_command_stands_twice_in_the_skill() -> None:
 
 def test_the_skill_is_short_and_names_every_command_and_safety_option() -> None:
     assert len(SKILL.encode()) <= 20_000 and SKILL.count("\n") <= 300
-    named = {parser.find(options.split(words_of(line)[1], {})[1])[0].words for line in command_lines(SKILL) if line.startswith("lgp ")}
+    named = {
+        parser.find(options.split(words_of(line)[1], {})[1])[0].words
+        for line in command_lines(SKILL)
+        if line.startswith("lgp ")
+    }
     groups = {one.words.split()[0] for one in COMMANDS}
     told = {words.split()[0] for words in named}
     assert groups - told <= {"auth", "keys", "enrichment", "jobs", "completion", "limits"}
-    for name in ("--where", "--count-by", "--wait", "--ids-from", "--ids-out", "--todo-out", "--yes", "--profile", "--dry-run"):
+    for name in (
+        "--where",
+        "--count-by",
+        "--wait",
+        "--ids-from",
+        "--ids-out",
+        "--todo-out",
+        "--yes",
+        "--profile",
+        "--dry-run",
+    ):
         assert name in SKILL
 
 
 def test_every_flag_that_the_documents_name_exists() -> None:
-    known = {f"--{one.name}" for one in options.OPTIONS} | {"--help", "--version", "--param", "--include", "--scope", "--key"}
+    known = {f"--{one.name}" for one in options.OPTIONS} | {
+        "--help",
+        "--version",
+        "--param",
+        "--include",
+        "--scope",
+        "--key",
+    }
     for command in COMMANDS:
         known |= set(parser.flags(parser.parser(command)))
-    sandbox = {"--port", "--db", "--limits", "--no-rate-limit", "--reset", "--demo-leads", "--allow-duplicates", "--fault"}
-    for text, others in ((SKILL, set()), (README, sandbox | {"--quiet", "--appendonly", "--cursor", "--continue-old"})):
+    sandbox = {
+        "--port",
+        "--db",
+        "--limits",
+        "--no-rate-limit",
+        "--reset",
+        "--demo-leads",
+        "--allow-duplicates",
+        "--fault",
+    }
+    for text, others in (
+        (SKILL, set()),
+        (README, sandbox | {"--quiet", "--appendonly", "--cursor", "--continue-old"}),
+    ):
         without_setup = re.sub(r"pip install.*", "", text)
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", without_setup))
         assert named - known - others == set()
@@ -138,7 +185,9 @@ def python_blocks(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("block", [*python_blocks(SKILL), *python_blocks(README)])
-def test_the_python_lines_run_as_they_stand(block: str, process: Any, serve: Any, tmp_path: Path) -> None:
+def test_the_python_lines_run_as_they_stand(
+    block: str, process: Any, serve: Any, tmp_path: Path
+) -> None:
     import subprocess
     import sys
 
@@ -146,7 +195,11 @@ def test_the_python_lines_run_as_they_stand(block: str, process: Any, serve: Any
     import os
 
     done = subprocess.run(
-        [sys.executable, "-c", block], cwd=ROOT, env={**os.environ, **served.environ}, capture_output=True, text=True
+        [sys.executable, "-c", block],
+        cwd=ROOT,
+        env={**os.environ, **served.environ},
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("@") >= 60

@@ -71,12 +71,22 @@ def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
 
 
 def test_only_one_module_reads_openapi_json() -> None:
-    readers = [name for name, path in modules().items() if "openapi.json" in path.read_text() and "FILE" in path.read_text()]
+    readers = [
+        name
+        for name, path in modules().items()
+        if "openapi.json" in path.read_text() and "FILE" in path.read_text()
+    ]
     assert readers == ["contract.operations"]
 
 
 @pytest.mark.parametrize(
-    "words", [["lgp.py", "--help"], ["lgp.py", "schema", "leads.create"], ["lgp.py", "leads", "list", "--help"], ["sandbox", "--help"]]
+    "words",
+    [
+        ["lgp.py", "--help"],
+        ["lgp.py", "schema", "leads.create"],
+        ["lgp.py", "leads", "list", "--help"],
+        ["sandbox", "--help"],
+    ],
 )
 def test_help_schema_and_the_sandbox_run_without_requests(words: list[str], tmp_path: Path) -> None:
     hidden = tmp_path / "requests.py"
@@ -88,7 +98,9 @@ def test_help_schema_and_the_sandbox_run_without_requests(words: list[str], tmp_
     assert done.stdout
 
 
-@pytest.mark.parametrize("words", [["leads", "list", "--sandbox"], ["auth", "status", "--check", "--sandbox"]])
+@pytest.mark.parametrize(
+    "words", [["leads", "list", "--sandbox"], ["auth", "status", "--check", "--sandbox"]]
+)
 def test_without_requests_one_line_says_what_to_type(words: list[str], tmp_path: Path) -> None:
     (tmp_path / "requests.py").write_text("raise ImportError('not installed', name='requests')")
     environ = {**os.environ, "PYTHONPATH": str(tmp_path)}

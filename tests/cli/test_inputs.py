@@ -50,7 +50,11 @@ def test_a_file_without_ids_says_where(text: str, said: str) -> None:
 
 def test_data_is_json_a_file_or_standard_input_and_flags_win(lgp: Any, home: Path) -> None:
     (home / "lead.json").write_text("\ufeff" + json.dumps(LEAD), encoding="utf-8")
-    for words, stdin in ((["--data", json.dumps(LEAD)], ""), (["--data", "@lead.json"], ""), (["--data", "-"], json.dumps(LEAD))):
+    for words, stdin in (
+        (["--data", json.dumps(LEAD)], ""),
+        (["--data", "@lead.json"], ""),
+        (["--data", "-"], json.dumps(LEAD)),
+    ):
         email = f"{len(words[1])}@lind.example"
         reply = lgp("leads", "create", *words, "--email", email, "--dry-run", stdin=stdin)
         assert reply.json["body"] == {**LEAD, "email": email}
@@ -62,13 +66,20 @@ def test_only_data_understands_an_at_sign(lgp: Any, home: Path) -> None:
     assert reply.json["body"]["name"] == "@secret"
 
 
-def test_the_short_line_makes_an_active_abm_campaign_and_says_so_after_it_was_made(lgp: Any) -> None:
+def test_the_short_line_makes_an_active_abm_campaign_and_says_so_after_it_was_made(
+    lgp: Any,
+) -> None:
     reply = lgp("campaigns", "create", "--name", "Q3 Expansion")
     assert reply.code == 0
     assert (reply.json["data"]["campaignType"], reply.json["data"]["status"]) == ("abm", "active")
     assert any("--status draft" in note for note in reply.notes)
-    assert not any("--status draft" in note for note in lgp("campaigns", "create", "--name", "Q", "--dry-run").notes)
-    data = lgp("campaigns", "create", "--data", '{"name": "A", "campaignType": "nurture"}', "--dry-run")
+    assert not any(
+        "--status draft" in note
+        for note in lgp("campaigns", "create", "--name", "Q", "--dry-run").notes
+    )
+    data = lgp(
+        "campaigns", "create", "--data", '{"name": "A", "campaignType": "nurture"}', "--dry-run"
+    )
     assert data.json["body"] == {"name": "A", "campaignType": "nurture"}
 
 
@@ -85,14 +96,24 @@ def test_flags_are_read_as_their_schemas_types(lgp: Any) -> None:
 
 
 def test_a_status_is_lower_cased(lgp: Any) -> None:
-    assert lgp("leads", "status", "--ids", "lead_1", "--status", "Qualified", "--dry-run").json["body"] == {"status": "qualified"}
+    assert lgp("leads", "status", "--ids", "lead_1", "--status", "Qualified", "--dry-run").json[
+        "body"
+    ] == {"status": "qualified"}
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["leads", "create", "--first-name", "A"], ["lastName", "email"]),
-        (["leads", "create", "--data", '{"firstName": "A", "lastName": "B", "email": "x", "phone": "1"}'], ["email", "phone"]),
+        (
+            [
+                "leads",
+                "create",
+                "--data",
+                '{"firstName": "A", "lastName": "B", "email": "x", "phone": "1"}',
+            ],
+            ["email", "phone"],
+        ),
         (["leads", "create", "--data", "{broken"], ["line 1, column 2"]),
         (["leads", "create", "--data", "@missing.json"], ["missing.json"]),
         (["leads", "create", "--data", "[]"], ["empty list"]),
@@ -108,7 +129,9 @@ def test_a_status_is_lower_cased(lgp: Any) -> None:
         (["leads", "delete", "--ids-from", "none.txt", "--yes"], ["none.txt"]),
     ],
 )
-def test_what_cannot_be_sent_is_refused_with_every_reason(lgp: Any, words: list[str], said: list[str]) -> None:
+def test_what_cannot_be_sent_is_refused_with_every_reason(
+    lgp: Any, words: list[str], said: list[str]
+) -> None:
     reply = lgp(*words)
     assert (reply.code, reply.out) == (2, "")
     assert all(one in json.dumps(reply.error, ensure_ascii=False) for one in said)
@@ -120,7 +143,9 @@ def test_a_record_is_found_by_its_name(lgp: Any) -> None:
     reply = lgp("campaigns", "get", f"name={first['name'].upper()}")
     assert reply.json["data"]["id"] == first["id"]
     account = lgp("target-accounts", "list").rows[0]
-    scored = lgp("target-accounts", "score", f"accountName={account['accountName']}", "--fit-score", "7")
+    scored = lgp(
+        "target-accounts", "score", f"accountName={account['accountName']}", "--fit-score", "7"
+    )
     assert scored.json["data"] == {**scored.json["data"], "id": account["id"], "fitScore": 7}
 
 
@@ -141,4 +166,6 @@ def test_no_check_sends_what_the_schema_does_not_know(lgp: Any) -> None:
 def test_a_lead_without_a_client_draws_a_warning(lgp: Any) -> None:
     words = ["--first-name", "A", "--last-name", "B", "--email", "a@b.example", "--dry-run"]
     assert any("may hide" in note for note in lgp("leads", "create", *words).notes)
-    assert not any("may hide" in note for note in lgp("leads", "create", *words, "--client-id", "c").notes)
+    assert not any(
+        "may hide" in note for note in lgp("leads", "create", *words, "--client-id", "c").notes
+    )

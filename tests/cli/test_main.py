@@ -14,9 +14,21 @@ from typing import Any
 import pytest
 
 from cli.main import EXIT_CODES
+from sandbox.answers import Answer
 from sandbox.demo import CREDENTIALS
 
-LEAD = ["leads", "create", "--first-name", "A", "--last-name", "B", "--email", "a@b.example", "--client-id", "c"]
+LEAD = [
+    "leads",
+    "create",
+    "--first-name",
+    "A",
+    "--last-name",
+    "B",
+    "--email",
+    "a@b.example",
+    "--client-id",
+    "c",
+]
 NOWHERE = {"LGP_BASE_URL": "http://127.0.0.1:9", "LGP_API_KEY": CREDENTIALS["api_key"]}
 # code → (words, faults of the server or None for no server, variables)
 REACHED: dict[int, tuple[list[str], list[str] | None, dict[str, str]]] = {
@@ -34,7 +46,9 @@ REACHED: dict[int, tuple[list[str], list[str] | None, dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("code", REACHED)
-def test_each_exit_code_is_reached_with_its_object_and_an_empty_stdout(code: int, process: Any, serve: Any) -> None:
+def test_each_exit_code_is_reached_with_its_object_and_an_empty_stdout(
+    code: int, process: Any, serve: Any
+) -> None:
     words, faults, variables = REACHED[code]
     environ = {**(serve(faults=faults).environ if faults is not None else {}), **variables}
     run = process("lgp.py", *words, environ=environ)
@@ -53,7 +67,9 @@ def test_every_exit_code_of_the_help_is_reached_by_a_test() -> None:
     assert set(EXIT_CODES) == {*REACHED, 1, 130}
 
 
-def test_a_bug_is_exit_1_with_a_traceback_and_the_object(lgp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_exit_1_with_a_traceback_and_the_object(
+    lgp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(context: Any) -> int:
         raise ZeroDivisionError(f"with {CREDENTIALS['api_key']} in it")
 
@@ -65,7 +81,9 @@ def test_a_bug_is_exit_1_with_a_traceback_and_the_object(lgp: Any, monkeypatch: 
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_a_waiting_read_at_once(number: int, code: int, process: Any, serve: Any) -> None:
+def test_a_signal_ends_a_waiting_read_at_once(
+    number: int, code: int, process: Any, serve: Any
+) -> None:
     served = serve(faults=["GET /campaigns=stall"])
     run = process("lgp.py", "campaigns", "list", environ=served.environ)
     wait_for_request(served)
@@ -79,15 +97,14 @@ def test_a_signal_ends_a_waiting_read_at_once(number: int, code: int, process: A
 
 def test_an_interrupted_change_says_what_became_of_it(process: Any, serve: Any) -> None:
     served = serve()
-    app = served.listening.app
 
-    def slow(environ: dict[str, Any], start: Any) -> Any:
+    def slow(environ: dict[str, Any], ask: Any) -> Answer:
         if environ["REQUEST_METHOD"] == "POST":
             run.send_signal(signal.SIGTERM)
             time.sleep(0.3)
-        return app(environ, start)
+        return ask(environ)
 
-    served.listening.app = slow
+    served.around(slow)
     run = process("lgp.py", *LEAD, environ=served.environ)
     _, err = run.communicate(timeout=15)
     assert run.returncode == 143
@@ -98,13 +115,12 @@ def wait_for_request(served: Any) -> None:
     """Until the server has a connection: a signal before that would meet the start of Python."""
     end = time.monotonic() + 10
     arrived: list[int] = []
-    app = served.listening.app
 
-    def watched(environ: dict[str, Any], start: Any) -> Any:
+    def watched(environ: dict[str, Any], ask: Any) -> Answer:
         arrived.append(1)
-        return app(environ, start)
+        return ask(environ)
 
-    served.listening.app = watched
+    served.around(watched)
     while not arrived and time.monotonic() < end:
         time.sleep(0.01)
     time.sleep(0.05)
@@ -135,7 +151,9 @@ def test_a_full_disk_is_exit_9(process: Any, serve: Any) -> None:
 def test_a_stream_that_the_caller_closed_is_no_crash(closed: str, serve: Any) -> None:
     script = Path(__file__).resolve().parents[2] / "scripts" / "lgp.py"
     command = f"{sys.executable} {script} campaigns list {closed}"
-    done = subprocess.run(command, shell=True, env={**os.environ, **serve().environ}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, shell=True, env={**os.environ, **serve().environ}, capture_output=True, text=True
+    )
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
 
@@ -144,7 +162,9 @@ def test_output_is_utf8_whatever_the_locale(process: Any, serve: Any) -> None:
     served = serve()
     environ = {**served.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     name = "Überländer 東京"
-    made = process("lgp.py", "campaigns", "create", "--name", name, environ=environ, encoding="utf-8")
+    made = process(
+        "lgp.py", "campaigns", "create", "--name", name, environ=environ, encoding="utf-8"
+    )
     out, _ = made.communicate(timeout=10)
     assert json.loads(out)["data"]["name"] == name
 
@@ -153,23 +173,34 @@ def test_read_only_and_the_cap_hold_before_anything_is_sent(lgp: Any) -> None:
     refused = lgp(*LEAD, environ={"LGP_READ_ONLY": "1"})
     assert (refused.code, refused.error["code"]) == (2, "read_only")
     assert lgp(*LEAD, "--read-only").error["outcome"] == "not_sent"
-    capped = lgp("leads", "status", "--ids", "lead_1", "lead_2", "--status", "new", environ={"LGP_MAX_CHANGES": "1"})
+    capped = lgp(
+        "leads",
+        "status",
+        "--ids",
+        "lead_1",
+        "lead_2",
+        "--status",
+        "new",
+        environ={"LGP_MAX_CHANGES": "1"},
+    )
     assert (capped.code, capped.error["code"]) == (2, "too_many_changes")
     assert lgp("leads", "list", "--read-only").code == 0
 
 
 def test_no_secret_leaves_by_any_stream(lgp: Any, serve: Any) -> None:
     served = serve()
-    app, key = served.listening.app, CREDENTIALS["api_key"]
+    key = CREDENTIALS["api_key"]
 
-    def echoing(environ: dict[str, Any], start: Any) -> Any:
-        start("400 Bad Request", [("Content-Type", "application/json")])
-        body = {"success": False, "error": f"bad key {key}", "details": [{"field": key[5:40], "problem": key}]}
-        return [json.dumps(body).encode()]
+    def echoing(environ: dict[str, Any], ask: Any) -> Answer:
+        body = {
+            "success": False,
+            "error": f"bad key {key}",
+            "details": [{"field": key[5:40], "problem": key}],
+        }
+        return Answer(400, json.dumps(body).encode())
 
-    served.listening.app = echoing
+    served.around(echoing)
     reply = lgp("campaigns", "list", "--verbose", sandbox=False, environ=served.environ)
-    served.listening.app = app
     assert reply.code == 4
     assert not any(key[at : at + 12] in reply.out + reply.err for at in range(len(key) - 11))
 
@@ -181,7 +212,9 @@ def test_a_hint_names_the_program_as_it_was_called_and_goes_where_this_run_went(
     assert help_hint == "python3 scripts/lgp.py --sandbox campaigns list --help"
 
 
-def test_the_program_reads_no_variables_or_files_of_the_user_under_sandbox(lgp: Any, home: Path) -> None:
+def test_the_program_reads_no_variables_or_files_of_the_user_under_sandbox(
+    lgp: Any, home: Path
+) -> None:
     (home / ".leadgenius_auth.json").write_text("{broken")
     reply = lgp("campaigns", "list", environ={"LGP_API_KEY": "not even a key é"})
     assert reply.code == 0

@@ -9,7 +9,9 @@ from leadgenius.errors import UsageError
 
 
 def test_options_stand_before_or_after_the_command_and_the_later_one_wins() -> None:
-    found, rest = options.split(["--format", "csv", "leads", "list", "--format=json", "--status", "new"], {})
+    found, rest = options.split(
+        ["--format", "csv", "leads", "list", "--format=json", "--status", "new"], {}
+    )
     assert rest == ["leads", "list", "--status", "new"]
     assert found.format == "json"
     assert found.typed == {"format"}
@@ -43,7 +45,9 @@ def test_variables_stand_in_for_options(variable: str, text: str, name: str, val
     assert getattr(found, name) == value
 
 
-@pytest.mark.parametrize("name", ["YES", "OUT", "WHERE", "ALL", "FIELDS", "DRY_RUN", "COUNT", "WAIT", "VERBOSE"])
+@pytest.mark.parametrize(
+    "name", ["YES", "OUT", "WHERE", "ALL", "FIELDS", "DRY_RUN", "COUNT", "WAIT", "VERBOSE"]
+)
 def test_no_variable_confirms_redirects_or_changes_what_a_list_means(name: str) -> None:
     found, _ = options.split([], {f"LGP_{name}": "1"})
     assert getattr(found, name.lower()) is None

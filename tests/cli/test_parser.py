@@ -50,8 +50,12 @@ def test_fields_become_flags_in_kebab_case() -> None:
 
 
 def test_documented_short_flags_stay() -> None:
-    assert parser.parse(named("pipeline"), ["--start", "2026-01-01"]).query_startDate == "2026-01-01"
-    assert parser.parse(named("generate-key"), ["--name", "a", "--desc", "b"]).body_description == "b"
+    assert (
+        parser.parse(named("pipeline"), ["--start", "2026-01-01"]).query_startDate == "2026-01-01"
+    )
+    assert (
+        parser.parse(named("generate-key"), ["--name", "a", "--desc", "b"]).body_description == "b"
+    )
     assert parser.parse(named("maintenance bugs report"), ["--desc", "b"]).body_description == "b"
 
 
@@ -95,7 +99,9 @@ def test_an_unknown_command_says_what_is_near(words: list[str], said: str) -> No
         ("campaigns get", [], "CAMPAIGN"),
     ],
 )
-def test_an_unknown_option_says_what_it_is_called_here(command: str, words: list[str], said: str) -> None:
+def test_an_unknown_option_says_what_it_is_called_here(
+    command: str, words: list[str], said: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         parser.parse(named(command), words)
     assert said in f"{caught.value} {caught.value.hint}"

@@ -21,7 +21,9 @@ KEY = "lgp_" + "".join(f"{number:x}" for number in range(16)) * 4
 def test_json_keeps_the_text_and_lets_no_control_character_out(text: str) -> None:
     made = compact({"name": text})
     assert json.loads(made) == {"name": text}
-    assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or char in "\u202e\u2066" for char in made)
+    assert not any(
+        ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or char in "\u202e\u2066" for char in made
+    )
 
 
 def test_a_terminal_gets_no_escape_sequence_and_no_line_of_its_own() -> None:
@@ -33,13 +35,17 @@ def test_a_csv_cell_keeps_its_line_feeds_and_escapes_the_rest() -> None:
     assert escaped("a\nb\tc\x1b") == "a\nb\tc\\u001b"
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+SUM(A1)", "-cmd", "@x", "\tx", "\rx", "＝1", "'=1", "''=1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+SUM(A1)", "-cmd", "@x", "\tx", "\rx", "＝1", "'=1", "''=1"]
+)
 def test_what_a_spreadsheet_would_run_gets_a_quote_in_front(text: str) -> None:
     assert unformula(text) == "'" + text
     assert reformula("'" + text) == text
 
 
-@pytest.mark.parametrize("text", ["-", "-12.5", "+49 30 1234567", "1,000", "", "it's", "'quoted'", "+1"])
+@pytest.mark.parametrize(
+    "text", ["-", "-12.5", "+49 30 1234567", "1,000", "", "it's", "'quoted'", "+1"]
+)
 def test_numbers_and_phone_numbers_stay(text: str) -> None:
     assert unformula(text) == text
     assert reformula(text) == text
@@ -107,7 +113,11 @@ def test_only_plain_words_enter_a_command_to_type(value: str, shown: str) -> Non
 
 
 def test_counts_have_separators_and_the_right_number() -> None:
-    assert [plural(1, "row"), plural(0, "row"), plural(1274, "row")] == ["1 row", "0 rows", "1,274 rows"]
+    assert [plural(1, "row"), plural(0, "row"), plural(1274, "row")] == [
+        "1 row",
+        "0 rows",
+        "1,274 rows",
+    ]
 
 
 def test_the_guard_survives_csv() -> None:
