@@ -19,18 +19,11 @@ from leadgenius.errors import UsageError
 if TYPE_CHECKING:
     from cli.context import Context
 
-FILES = ["<files>"]  # stands for the names of files, which the shell knows better
 _SCRIPT = """_lgp() {{
-  local cur="${{COMP_WORDS[COMP_CWORD]}}" IFS=$'\\n'
-  COMPREPLY=($({program} completion candidates -- "${{COMP_WORDS[@]:1:COMP_CWORD}}" 2>/dev/null))
-  [ "${{COMPREPLY[0]}}" = "{files}" ] || return 0
-  compopt -o filenames 2>/dev/null
-  case "$cur" in
-    @*) COMPREPLY=($(compgen -P @ -f -- "${{cur#@}}")) ;;
-    *) COMPREPLY=($(compgen -f -- "$cur")) ;;
-  esac
+  local IFS=$'\\n'
+  COMPREPLY=($({program} completion candidates -- "${{COMP_WORDS[@]:1:$COMP_CWORD}}" 2>/dev/null))
 }}
-complete -F _lgp lgp lgp.py
+complete -o filenames -F _lgp lgp lgp.py
 """
 _ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"
 
@@ -41,20 +34,24 @@ def script(context: Context) -> int:
     if shell not in ("bash", "zsh"):
         raise UsageError("completion takes bash or zsh.", hint="{lgp} completion bash")
     program = shlex.join([sys.executable, str(Path(sys.argv[0]).resolve())])
-    lines = _SCRIPT.format(program=program, files=FILES[0])
-    context.output.write((_ZSH if shell == "zsh" else "") + lines)
+    context.output.write((_ZSH if shell == "zsh" else "") + _SCRIPT.format(program=program))
     return 0
 
 
 def print_candidates(words: Sequence[str]) -> int:
-    """What may stand for the last of `words`, a line each. Bash gives `--format=c` as three."""
-    last = "".join(words[-1:]).lstrip("=")
+    """What may stand for the last of `words`, a line each. `--format=c` is one word of zsh and
+    three of bash, which splits `@x` too."""
+    before = [word for word in words[:-1] if word not in ("=", "@")]
+    last = "@" * (list(words[-2:-1]) == ["@"]) + "".join(words[-1:]).lstrip("=")
+    flag, equals, value = last.partition("=")
+    start = flag + equals if equals and flag.startswith("--") else ""
+    if start:
+        before, last = [*before, flag], value
     try:
-        found = _candidates([word for word in words[:-1] if word != "="], last)
+        found = _candidates(before, last)
     except UsageError:
-        return 0
-    fitting = found if found is FILES else [one for one in found if one.startswith(last)]
-    sys.stdout.write("".join(f"{one}\n" for one in fitting))
+        found = []
+    sys.stdout.write("".join(f"{start}{one}\n" for one in found if one.startswith(last)))
     return 0
 
 
@@ -75,7 +72,7 @@ def _candidates(before: list[str], last: str) -> Sequence[str]:
     rows = parser.in_group(" ".join(words)) if words else COMMANDS
     following = [word for one in rows for word in one.words.split()[len(words) :][:1]]
     if any(action.metavar == "FILE" and not action.option_strings for action in actions):
-        return FILES
+        return _files(last)
     if command and command.words in ("schema", "completion"):
         return [*operations(), *schemas()] if command.words == "schema" else ["bash", "zsh"]
     return list(dict.fromkeys(following))
@@ -85,7 +82,7 @@ def _values(action: Action, command: Command | None, last: str) -> Sequence[str]
     """The values of an option: those its schema lists, fields of the records, or files."""
     operation = parser.operation_of(command) if command else None
     if action.metavar == "FILE" or (action.dest == "data" and last.startswith("@")):
-        return FILES
+        return _files(last)
     if action.dest == "format":
         return options.FORMATS
     if operation is None or action.choices:
@@ -95,3 +92,16 @@ def _values(action: Action, command: Command | None, last: str) -> Sequence[str]
     asked = {name: resolve(one["schema"]) for name, one in operation.filters().items()}
     known = operation.body_fields() if action.dest.startswith("body_") else asked
     return parser.values_of(known.get(action.dest.partition("_")[2], {}))
+
+
+def _files(last: str) -> list[str]:
+    """The files that begin as `last` does, an @ in front kept."""
+    start = "@" if last.startswith("@") else ""
+    folder, slash, _ = last.removeprefix(start).rpartition("/")
+    try:
+        return [
+            f"{start}{folder}{slash}{name}" for name in sorted(os.listdir(folder + slash or "."))
+        ]
+    except OSError:
+        names = []
+    return [f"{start}{folder}{slash}{name}" for name in names]

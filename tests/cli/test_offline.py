@@ -243,8 +243,11 @@ def candidates(lgp: Any, *words: str) -> list[str]:
     ids=lambda value: " ".join(value) or "none",
 )
 def test_candidates_are_those_of_the_command_typed(
-    lgp: Any, words: list[str], offered: list[str]
+    lgp: Any, home: Path, words: list[str], offered: list[str]
 ) -> None:
+    (home / "a.csv").touch()
+    (home / "folder").mkdir()
+    (home / "folder" / "b.csv").touch()
     assert sorted(candidates(lgp, *words)) == sorted(offered)
 
 
