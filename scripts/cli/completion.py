@@ -99,9 +99,7 @@ def _files(last: str) -> list[str]:
     start = "@" if last.startswith("@") else ""
     folder, slash, _ = last.removeprefix(start).rpartition("/")
     try:
-        return [
-            f"{start}{folder}{slash}{name}" for name in sorted(os.listdir(folder + slash or "."))
-        ]
+        names = sorted(one.name for one in Path(folder + slash).iterdir())
     except OSError:
-        names = []
+        return []
     return [f"{start}{folder}{slash}{name}" for name in names]
