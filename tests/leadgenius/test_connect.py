@@ -1,0 +1,189 @@
+"""connect(): which account, origin and switches a client has; and that no secret shows anywhere."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import os
+import subprocess
+import sys
+import traceback
+from pydoc import render_doc
+
+import pytest
+
+import leadgenius
+from leadgenius import connect
+from leadgenius.errors import CredentialError, LeadGeniusError, LocalError, UsageError
+from leadgenius.keyfile import KeyFile
+from leadgenius.keys import auth_path, clean
+from leadgenius.scopes import EMBEDDED, PRODUCTION
+
+STAGING = "https://staging.example.com"
+KEY = "lgp_canary_of_the_tests"
+
+
+@pytest.fixture
+def make(home):
+    """`make(profile, environ={…})`: a client in the temporary home; notes in `.notes`."""
+    made = []
+
+    def new(*words, environ=None, **options):
+        notes = []
+        client = connect(*words, environ={"HOME": str(home), **(environ or {})}, on_note=lambda *note: notes.append(note), **options)
+        client.notes = notes
+        made.append(client)
+        return client
+
+    yield new
+    for one in made:
+        one.close()
+
+
+def test_the_order_is_flag_variable_saved_origin_production(make, home):
+    assert make().origin == PRODUCTION
+    KeyFile(home / ".leadgenius_auth.json").update(base_url=STAGING)
+    assert make().origin == PRODUCTION, "a saved origin counts only with a credential"
+    KeyFile(home / ".leadgenius_auth.json").update(api_key="lgp_saved")
+    assert make().origin == STAGING
+    assert make(environ={"LGP_BASE_URL": "http://localhost:1/api"}).origin == "http://localhost:1"
+    assert make(base_url=PRODUCTION, environ={"LGP_BASE_URL": STAGING}).origin == PRODUCTION
+
+
+def test_the_environment_comes_before_the_file_and_a_typed_key_before_both(make, home):
+    file = KeyFile(home / ".leadgenius_auth.json")
+    file.update(base_url=PRODUCTION, api_key="lgp_saved", amplify_api_key="da2-saved", token="eyJ", email="a@b.c", user_id="u")
+    keys = make(environ={"LGP_API_KEY": f" {KEY} "}).keys
+    assert keys.find("agent") == ("agent", KEY, "LGP_API_KEY")
+    assert keys.find("amplify")[1:] == ("da2-saved", str(file.path))
+    assert (keys.find("jwt").value, keys.saved("user_id")) == ("eyJ", ""), "ids go with the key they were saved with"
+    assert make(environ={"LEADGENIUS_API_KEY": KEY}).keys.find("agent").source == "LEADGENIUS_API_KEY"
+    assert make(key="lgp_typed").keys.find("agent") == ("agent", "lgp_typed", "--key")
+    assert make().keys.saved("user_id") == "u"
+    client = make()
+    assert client.identity(client.keys.find("jwt")) == leadgenius.ratelimit.identity(PRODUCTION, "a@b.c")
+
+
+def test_a_key_from_the_environment_goes_only_where_it_is_meant_to(make, home):
+    given = {"LGP_API_KEY": KEY}
+    for options, environ in (({}, {}), ({"base_url": "http://127.0.0.1:9"}, {}), ({}, {"LGP_BASE_URL": STAGING})):
+        assert make(environ=given | environ, **options).keys.find("agent").value == KEY
+    with pytest.raises(CredentialError, match="goes only to") as caught:
+        make(base_url=STAGING, environ=given).keys.find("agent")
+    assert (caught.value.exit_code, caught.value.hint) == (3, "get_key")
+    KeyFile(home / ".leadgenius_auth.json").update(base_url=STAGING, api_key="lgp_saved")
+    client = make(environ=given)
+    assert (client.origin, client.keys.find("agent").value) == (STAGING, "lgp_saved")
+    assert "LGP_API_KEY is not used" in client.notes[-1][1]
+    with pytest.raises(CredentialError):
+        make(base_url=PRODUCTION).keys.find("agent")
+
+
+def test_a_missing_credential_names_the_kind(make):
+    for kind, hint in (("agent", "get_key"), ("amplify", "save_amplify_key"), ("jwt", "log_in")):
+        with pytest.raises(CredentialError) as caught:
+            make().keys.find(kind)
+        assert (caught.value.code, caught.value.hint) == ("no_credential", hint)
+
+
+def test_a_typed_profile_uses_its_file_alone_and_names_what_it_ignores(make, home):
+    KeyFile(home / ".leadgenius_auth.work.json").update(base_url=STAGING, api_key="lgp_work", company_id="c-work")
+    client = make("work", environ={"LGP_API_KEY": KEY, "LGP_COMPANY_ID": "mine", "LGP_PROFILE": "other"})
+    assert (client.origin, client.keys.find("agent").value, client.company_id()) == (STAGING, "lgp_work", "c-work")
+    assert client.notes == [("note", "--profile is given, so these variables are not used: LGP_API_KEY, LGP_COMPANY_ID.")]
+    assert make(environ={"LGP_PROFILE": "work"}).keys.find("agent").value == "lgp_work"
+
+
+@pytest.mark.parametrize(
+    ("profile", "environ", "named"),
+    [
+        (None, {"LGP_PROFILE": "work", "LGP_API_KEY": KEY}, ("LGP_PROFILE", "LGP_API_KEY")),
+        ("work", {"LGP_AUTH_FILE": "/x/auth.json"}, ("--profile", "LGP_AUTH_FILE")),
+        ("work", {"LGP_BASE_URL": PRODUCTION}, ("work", "LGP_BASE_URL", STAGING)),
+        ("../x", {}, ("a-z",)),
+        ("Work", {}, ("a-z",)),
+    ],
+)
+def test_two_accounts_named_at_once_are_a_usage_error(profile, environ, named, make, home):
+    KeyFile(home / ".leadgenius_auth.work.json").update(base_url=STAGING, api_key="lgp_work")
+    with pytest.raises(UsageError) as caught:
+        make(profile, environ=environ)
+    assert all(word in caught.value.message for word in named)
+    assert "canary" not in str(caught.value.as_dict())
+
+
+def test_the_place_of_the_file(home):
+    assert auth_path({"HOME": "/h"}) == type(home)("/h/.leadgenius_auth.json")
+    assert auth_path({"HOME": "/h", "LGP_AUTH_FILE": "~/x"}) == type(home)("/h/x")
+    assert auth_path({}) is auth_path({"HOME": "relative"}) is None
+    with pytest.raises(UsageError):
+        auth_path({"HOME": "/h", "LGP_AUTH_FILE": "auth.json"})
+
+
+def test_every_switch_and_time_counts_and_a_misspelt_one_is_an_error(make, state):
+    client = make(environ={"LGP_READ_ONLY": "1", "LGP_MAX_WAIT": "2m", "LGP_TIMEOUT": "3", "LGP_MAX_TIME": "9"}, read_only=False, timeout=5)
+    assert client.settings[3:7] == (True, 120.0, 9.0, 5)
+    assert (client.state, client.windows[0].limit) == (state, 60)
+    for name in ("READ_ONLY", "MAX_WAIT", "RATE_LIMITS"):
+        with pytest.raises(UsageError, match=f"LGP_{name}"):
+            make(environ={f"LGP_{name}": "ture"})
+    with pytest.raises(UsageError):
+        make(timeout=0)
+    state.chmod(0o777)
+    with pytest.raises(LocalError, match="state folder"):
+        make()
+
+
+def test_a_key_from_the_environment_works_beside_a_broken_file(make, home):
+    (home / ".leadgenius_auth.json").write_text("{")
+    client = make(environ={"LGP_API_KEY": KEY})
+    assert client.keys.find("agent").value == KEY
+    assert [level for level, message in client.notes if "line 1" in message] == ["warning"]
+    with pytest.raises(LocalError):
+        make()
+
+
+@pytest.mark.parametrize("value", ["lgp_canary\nX-Evil: 1", "lgp_canary\u2026", "lgp canary", " "])
+def test_a_key_that_cannot_be_sent_is_refused_unseen(value):
+    with pytest.raises(CredentialError, match="LGP_API_KEY") as caught:
+        clean(value, "LGP_API_KEY")
+    assert "canary" not in str(caught.value.as_dict())
+
+
+def test_the_sandbox_has_its_own_account_and_reads_none_of_the_users(make, state):
+    client = make(sandbox=True, environ={"LGP_API_KEY": KEY, "LGP_BASE_URL": STAGING, "LGP_PROFILE": "work", "LGP_COMPANY_ID": "x"})
+    assert (client.origin, client.state) == (EMBEDDED, state / "sandbox")
+    assert client.get("/leads", {"pageSize": 1})["data"]
+    assert client.sandbox
+    assert KEY not in client.secrets()
+    assert client.get("/agent-api-keys")["success"], "it is logged in"
+    with pytest.raises(UsageError):
+        make(sandbox=True, base_url=PRODUCTION)
+
+
+def test_secrets_are_known_for_masking_before_they_are_used(make, home):
+    KeyFile(home / ".leadgenius_auth.json").update(base_url=PRODUCTION, api_key="lgp_saved", token="eyJ.saved", previous_api_keys=["lgp_old"])
+    environ = {"LGP_API_KEY": KEY, "LGP_PASSWORD": "pass-word", "https_proxy": "http://u:p%40ssword@h:1", "LGP_LIMITER": "redis://:redis-word@h"}
+    expected = {KEY, "pass-word", "p%40ssword", "p@ssword", "redis-word", "lgp_saved", "eyJ.saved", "lgp_old"}
+    assert make(environ={**environ, "LGP_AMPLIFY_API_KEY": "short"}).secrets() == expected
+
+
+def test_no_secret_in_help_signature_repr_or_traceback(make, monkeypatch):
+    monkeypatch.setenv("LGP_API_KEY", KEY)
+    client = make(environ={"LGP_API_KEY": KEY, "LGP_BASE_URL": "http://127.0.0.1:1"}, max_wait=0)
+    shown = render_doc(connect) + str(inspect.signature(connect)) + repr(client) + repr(client.keys) + repr(client.keys.find("agent"))
+    assert str(inspect.signature(connect)).startswith("(profile: 'str | None' = None, base_url")
+    try:
+        client.get("/leads")
+    except LeadGeniusError as error:
+        out = io.StringIO()
+        traceback.print_exception(error, file=out)
+        shown += out.getvalue() + repr(error) + str(error.as_dict())
+        assert error.exit_code == 6
+    assert "canary" not in shown
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, leadgenius; print({'requests', 'sqlite3', 'dataclasses', 'urllib3', 'leadgenius.client'} & set(sys.modules))"
+    paths = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(leadgenius.__file__))}
+    assert subprocess.run([sys.executable, "-c", code], env=paths, capture_output=True, text=True).stdout == "set()\n"

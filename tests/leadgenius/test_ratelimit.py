@@ -1,0 +1,264 @@
+"""The shared limit: arithmetic with a clock of its own, several processes, damage, and what happens without a folder."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+from helper_bench import NOW, Time
+from requests.structures import CaseInsensitiveDict
+
+from leadgenius.errors import LocalError, RateError
+from leadgenius.ratelimit import RateLimiter, identity
+from leadgenius.settings import Window
+
+WINDOWS = (Window(3, 10.0), Window(5, 100.0))
+
+
+@pytest.fixture
+def path(state):
+    state.mkdir(parents=True, mode=0o700)
+    return state / "log.sqlite3"
+
+
+@pytest.fixture
+def make(path):
+    """`make()`: a limiter over one log, all with one time; its notes are in `.notes`."""
+    made, clock = [], Time()
+
+    def new(windows=WINDOWS, where=path, time=clock):
+        notes = []
+        limiter = RateLimiter(where, windows, lambda *note: notes.append(note), time)
+        limiter.notes, limiter.clock = notes, time
+        made.append(limiter)
+        return limiter
+
+    yield new
+    for one in made:
+        one.close()
+
+
+def request(limiter, max_wait=0.0, seconds=0.0, headers=()):
+    slot = limiter.acquire("a", max_wait=max_wait, hold=60.0)
+    limiter.clock.now += seconds
+    limiter.settle("a", slot, CaseInsensitiveDict(headers))
+
+
+def test_a_request_counts_for_a_window_and_a_little_from_its_end(make):
+    limiter = make()
+    for _ in range(3):
+        request(limiter, seconds=1.0)  # they end at 1, 2 and 3
+    with pytest.raises(RateError, match=r"in 9 s.*\(3 per 10 s\)") as caught:
+        request(limiter, max_wait=8.0)
+    assert limiter.clock.slept == [], "a wait that is too long is not begun"
+    assert (caught.value.facts["retry_after_seconds"], caught.value.facts["retry_at"]) == (9, "2026-01-01T00:00:11.200Z")
+    request(limiter, max_wait=9.0)
+    assert limiter.clock.now == pytest.approx(NOW + 11.2)
+    assert [message for _, message in limiter.notes] == ["Waiting 9 s: the rate limit (3 per 10 s)", "Waiting 4 s: the rate limit (3 per 10 s)"]
+    assert limiter.clock.slept == [5.0, pytest.approx(3.2)]
+
+
+def test_all_windows_are_decided_together_and_the_one_obeyed_is_named(make):
+    limiter = make()
+    for _ in range(5):
+        request(limiter, max_wait=20.0)
+    with pytest.raises(RateError, match=r"\(5 per 100 s\)"):
+        request(limiter, max_wait=20.0)
+    assert limiter.acquire("another", max_wait=0, hold=1)
+
+
+def test_a_fixed_window_of_any_phase_is_never_overrun(make):
+    limiter, ends = make(), []
+    for number in range(40):
+        request(limiter, max_wait=1000.0, seconds=0.1 * (number % 7))
+        ends.append(limiter.clock.now)
+    for phase in range(10):
+        counted = [int((end + phase) // 10) for end in ends]
+        assert max(counted.count(one) for one in counted) <= 3
+
+
+def test_requests_in_flight_count_as_now_and_a_dead_one_until_it_must_have_ended(make):
+    limiter = make((Window(1, 10.0),))
+    limiter.acquire("a", max_wait=0, hold=30.0)
+    limiter.clock.now += 25
+    with pytest.raises(RateError):
+        request(limiter)
+    limiter.clock.now += 15.1  # ended at 30 at the latest, and 10.2 have not passed
+    with pytest.raises(RateError):
+        request(limiter)
+    limiter.clock.now += 0.2
+    request(limiter)
+
+
+def test_one_queue_nobody_overtakes_and_a_place_given_up_is_free(make):
+    first, second = make((Window(1, 10.0),)), make((Window(1, 10.0),))
+    request(first)
+    asked = []
+
+    def sleep(seconds):
+        if not asked:
+            with pytest.raises(RateError) as caught:
+                second.acquire("a", max_wait=15, hold=1)
+            asked.append(caught.value.facts["retry_after_seconds"])
+        first.clock.now += seconds
+
+    first.clock.sleep = sleep
+    request(first, max_wait=11)
+    assert asked == [21], "behind the one that waits"
+
+    def stop(seconds):
+        raise KeyboardInterrupt
+
+    first.clock.sleep = stop
+    with pytest.raises(KeyboardInterrupt):
+        first.acquire("a", max_wait=15, hold=1)
+    with pytest.raises(RateError) as caught:
+        second.acquire("a", max_wait=1, hold=1)
+    assert caught.value.facts["retry_after_seconds"] == 11
+
+
+def test_a_pause_stops_everybody_is_never_shortened_and_can_be_lifted(make):
+    first, second = make(), make()
+    first.penalize("a", 100)
+    first.penalize("a", 5)
+    with pytest.raises(RateError, match=r"in 100 s.*the server asked for a pause"):
+        request(second)
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        assert second.clear() == 1
+
+    first.clock.sleep = sleep
+    request(first, max_wait=200)
+    assert slept == [5.0]
+    first.penalize("a", 1e9, proxy=True)
+    assert second.report()[0]["blocked_until"] == "2026-01-01T00:15:00.000Z"
+    first.penalize("a", 1e9)
+    assert second.report()[0]["blocked_until"] == "2026-01-02T00:00:00.000Z"
+
+
+def test_nothing_left_pauses_until_the_reset_and_absurd_headers_do_not(make):
+    limiter = make()
+    for reset in ("", "soon", f"{NOW - 5:.0f}", f"{NOW * 1000:.0f}"):
+        limiter.settle("a", 99, CaseInsensitiveDict({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}))
+    request(limiter, headers={"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": f"{NOW + 7:.0f}"})
+    request(limiter, headers={"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{NOW + 7:.0f}"})
+    with pytest.raises(RateError, match=r"in 7 s.*a pause"):
+        request(limiter)
+
+
+def test_the_report_counts_what_is_used_and_when_the_next_is_free(make):
+    limiter = make()
+    for _ in range(3):
+        request(limiter)
+    expected = {"credential": "a", "limit": 3, "window_seconds": 10.0, "used": 3, "left": 0}
+    assert limiter.report()[0] == expected | {"next_free": "2026-01-01T00:00:10.200Z", "blocked_until": None}
+    assert {name: limiter.report()[1][name] for name in ("left", "next_free")} == {"left": 2, "next_free": None}
+    limiter.clock.now += 11
+    assert limiter.report()[0]["used"] == 0
+
+
+def race(path, gate, won):
+    limiter = RateLimiter(path, (Window(60, 60.0),), lambda *_: None)
+    gate.wait()
+    for _ in range(6):
+        try:
+            limiter.acquire("a", max_wait=0, hold=60)
+        except RateError as error:
+            if error.code == "limiter_busy":
+                continue
+            break
+        with won.get_lock():
+            won.value += 1
+
+
+def test_sixteen_processes_race_for_sixty_slots(path):
+    context = multiprocessing.get_context("fork")
+    gate, won = context.Event(), context.Value("i", 0)
+    processes = [context.Process(target=race, args=(path, gate, won), daemon=True) for _ in range(16)]
+    for one in processes:
+        one.start()
+    gate.set()
+    for one in processes:
+        one.join(20)
+    assert won.value == 60
+
+
+def test_a_process_killed_in_flight_costs_one_slot(path):
+    child = os.fork()
+    if not child:
+        RateLimiter(path, WINDOWS, lambda *_: None).acquire("a", max_wait=0, hold=5)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    limiter = RateLimiter(path, WINDOWS, lambda *_: None)
+    assert limiter.report()[0]["used"] == 1
+    limiter.close()
+
+
+def test_the_file_is_private_and_holds_no_credential(make, path):
+    name = identity("https://a.example", "lgp_canary")
+    assert name != identity("https://b.example", "lgp_canary")
+    make().acquire(name, max_wait=0, hold=1)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert b"canary" not in path.read_bytes()
+
+
+def test_a_file_that_is_no_database_is_said_and_left_alone(make, path):
+    path.write_bytes(b"this is no database" * 100)
+    path.chmod(0o600)
+    with pytest.raises(LocalError, match="nothing was sent") as caught:
+        request(make())
+    assert (caught.value.exit_code, caught.value.hint) == (9, f"Delete {path} and run again.")
+    assert path.read_bytes().startswith(b"this is no")
+
+
+def test_a_locked_log_sends_nothing_and_loses_nothing(make, path, monkeypatch):
+    monkeypatch.setattr("leadgenius.ratelimit.LOCK_SECONDS", 0.05)
+    limiter = make()
+    slot = limiter.acquire("a", max_wait=0, hold=5)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(RateError) as caught:
+        request(limiter)
+    assert (caught.value.exit_code, caught.value.code) == (5, "limiter_busy")
+    limiter.settle("a", slot, {})
+    limiter.penalize("a", 5)
+    other.close()
+    request(limiter)
+
+
+def test_without_a_usable_log_a_process_keeps_to_an_eighth(make, path):
+    path.symlink_to(path.with_name("elsewhere"))
+    for where in (None, path, Path("/nonexistent/log")):
+        limiter = make((Window(16, 10.0),), where, Time())
+        request(limiter)
+        request(limiter)
+        with pytest.raises(RateError, match=r"\(2 per 10 s\)"):
+            request(limiter)
+        assert [level for level, message in limiter.notes if "LGP_STATE_DIR" in message] == ["warning"]
+
+
+def test_a_disk_that_is_full_in_the_middle_ends_in_pacing_alone(make):
+    limiter = make()
+    request(limiter)
+    limiter._db.execute("PRAGMA query_only = ON")
+    request(limiter)
+    with pytest.raises(RateError, match=r"\(1 per "):
+        request(limiter)
+    assert [level for level, _ in limiter.notes] == ["warning"]
+
+
+def test_old_rows_go_and_a_day_of_them_stays(make, path):
+    windows, clock = (Window(5, 86_400.0),), Time()
+    request(make(windows, time=clock))
+    clock.now += 80_000
+    request(make(windows, time=clock))
+    assert make(windows, time=clock).report()[0]["used"] == 2
+    clock.now += 10_100
+    make(windows, time=clock).report()
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM requests").fetchone() == (1,)

@@ -1,0 +1,153 @@
+"""The same rule over a real redis-server, and what happens without one."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from helper_bench import Time
+
+from leadgenius.errors import LocalError, RateError, UsageError
+from leadgenius.redis_log import RedisLog
+from leadgenius.settings import Window
+
+WINDOWS = (Window(16, 2.0), Window(1000, 3600.0))
+PASSWORD = "canary-password"
+
+
+@pytest.fixture
+def server(tmp_path):
+    """`server()` starts a redis-server on a unix socket and returns its URL; `server.stop()` ends it."""
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    if not program:
+        pytest.skip("redis-server is not installed")
+    path, running = tmp_path / "r.sock", []
+
+    def start():
+        options = ["--port", "0", "--unixsocket", str(path), "--save", "", "--requirepass", PASSWORD, "--dir", str(tmp_path)]
+        running.append(subprocess.Popen([program, *options], stdout=subprocess.DEVNULL))
+        end = time.monotonic() + 10
+        while not path.exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        return f"unix://:{PASSWORD}@{path}"
+
+    def stop():
+        one = running.pop()
+        one.terminate()
+        one.wait()
+
+    start.stop = stop
+    yield start
+    while running:
+        stop()
+
+
+@pytest.fixture
+def make(tmp_path):
+    made = []
+
+    def new(url, clock=time, host="one", windows=WINDOWS):
+        folder = tmp_path / host
+        folder.mkdir(mode=0o700, exist_ok=True)
+        notes = []
+        log = RedisLog(url, folder / "log.sqlite3", windows, lambda *note: notes.append(note), clock)
+        log.notes = notes
+        made.append(log)
+        return log
+
+    yield new
+    for one in made:
+        one.close()
+
+
+def take(log, most):
+    """Slots until none is free, at most `most`."""
+    slots = []
+    while len(slots) < most:
+        try:
+            slots.append(log.acquire("a", max_wait=0, hold=60))
+        except RateError:
+            break
+    return slots
+
+
+def aged(log):
+    """Make the data older than the first window, in which an eighth of the limits counts."""
+    take(log, 1)
+    log._redis.flushdb()
+    log._redis.set("leadgenius:born", 1)
+    return log
+
+
+def test_hosts_share_one_limit_whatever_their_clocks_say(server, make):
+    url = server()
+    early = Time()
+    first, second = aged(make(url)), make(url, early, "two")
+    slots = take(first, 10)
+    assert len(take(second, 100)) == 6
+    with pytest.raises(RateError, match=r"\(16 per 2 s\)") as caught:
+        first.acquire("a", max_wait=0.1, hold=60)
+    assert caught.value.facts["retry_after_seconds"] == 3, "all are in flight and count as now"
+    for slot in slots:
+        first.settle("a", slot, {})
+    rows = second.report()
+    assert [(row["credential"], row["used"], row["left"]) for row in rows] == [("a", 16, 0), ("a", 16, 984)]
+    assert second.acquire("b", max_wait=0, hold=1)
+    assert first.notes == second.notes == []
+    assert not [key for key in first._redis.keys() if first._redis.ttl(key) < 0 and ":a" in key], "all expire"
+
+
+def test_a_finished_request_leaves_the_window_and_the_wait_is_slept(server, make):
+    log = aged(make(server(), windows=(Window(1, 0.2),)))
+    log.settle("a", log.acquire("a", max_wait=0, hold=60), {})
+    began = time.monotonic()
+    log.settle("a", log.acquire("a", max_wait=5, hold=60), {})
+    assert time.monotonic() - began >= 0.2
+
+
+def test_a_pause_stops_every_host_and_can_be_lifted(server, make):
+    url = server()
+    first, second = aged(make(url)), make(url, host="two")
+    first.penalize("a", 50)
+    first.penalize("a", 5)
+    with pytest.raises(RateError, match=r"in 50 s.*a pause"):
+        second.acquire("a", max_wait=1, hold=1)
+    assert second.report()[0]["blocked_until"]
+    assert second.clear() == 1
+    assert take(first, 1)
+
+
+def test_without_its_data_a_server_begins_with_an_eighth(server, make):
+    log = make(server())
+    assert len(take(log, 100)) == 2
+
+
+def test_a_server_that_is_gone_costs_one_wait_and_comes_back(server, make, tmp_path):
+    url, clock = server(), Time()
+    log = aged(make(url, clock))
+    server.stop()
+    assert len(take(log, 100)) == 2, "an eighth, in the log of this host"
+    assert [level for level, message in log.notes if "Redis" in message] == ["warning"]
+    later = make(url, clock)
+    server()
+    assert len(take(later, 100)) == 0, "for 30 s nobody asks the server"
+    clock.now += 31
+    assert len(take(later, 100)) >= 1
+    assert all(slot < 0 for slot in take(later, 100))
+    assert PASSWORD not in str(log.notes + later.notes)
+
+
+def test_a_url_that_makes_no_sense_is_not_shown(make):
+    with pytest.raises(UsageError, match="LGP_LIMITER") as caught:
+        make(f"http://:{PASSWORD}@h")
+    assert PASSWORD not in str(caught.value.as_dict())
+
+
+def test_without_the_package_the_line_to_type_is_said(make, monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(LocalError) as caught:
+        make("redis://127.0.0.1:1")
+    assert (caught.value.exit_code, caught.value.hint) == (9, "python3 -m pip install redis")
