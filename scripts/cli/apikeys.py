@@ -66,7 +66,6 @@ def _make(context: Context, proves: bool, rotates: bool = False) -> int:
     path, client = context.operation.path, context.client
     if context.options.dry_run:
         return context.preview("POST", path, body=body)
-    client.check_changes(0)  # before the login, which read-only mode allows
     client.file.check_account(client.origin)
     if not show:
         client.file.check_writable()
@@ -109,9 +108,8 @@ def _make(context: Context, proves: bool, rotates: bool = False) -> int:
     sentence = f"Key {found['name']} made ({found['prefix']}…)" + (
         " and stored." if stores else "; not stored."
     )
-    context.output.document(
-        {**found, "stored": stores}, context.client.requests, "" if show else sentence
-    )
+    found |= {"stored": stores, **({"sandbox": True} if client.sandbox else {})}
+    context.output.document(found, client.requests, "" if show else sentence)
     return 0
 
 

@@ -21,8 +21,6 @@ from leadgenius.keyfile import Account, KeyFile
 from leadgenius.keys import VARIABLES, auth_path, clean, variable
 from leadgenius.settings import iso
 
-KINDS = {"agent": "agent", "system": "amplify", "login": "jwt"}  # scope → kind of credential
-
 
 def login(context: Context) -> int:
     """Exchange e-mail and password for a token and store it."""
@@ -43,6 +41,7 @@ def login(context: Context) -> int:
         )
     facts = {"logged_in": True, "email": email, "origin": context.client.origin}
     facts |= {"expires_at": expires_at or None, "stored_in": str(file.path)}
+    facts |= {"sandbox": True} if context.client.sandbox else {}
     sentence = f"Logged in as {email} at {context.client.origin}."
     context.output.document(facts, context.client.requests, sentence)
     return 0
@@ -58,7 +57,6 @@ def exchange(context: Context, email: str, password: str) -> str:
         raise RefusedError(
             "The login succeeded, but the answer holds no token.", hint="Check --base-url."
         )
-    context.masker.add(token)
     expires_at = _expiry(answers.dig(found, "expires_in", "data.expires_in"))
     context.client.file.login(context.client.origin, email, token, expires_at)
     return expires_at
@@ -264,7 +262,7 @@ def save_key(context: Context) -> int:
         )
     if not key.startswith(own):
         context.notes("warning", f"This key does not start with {own}; it is stored as given.")
-    client.file.store_key(client.origin, key, KINDS[scope])
+    client.file.store_key(client.origin, key, "agent" if scope == "agent" else "amplify")
     facts = {"saved": True, "scope": scope, "origin": client.origin, "prefix": prefix(key)}
     context.output.document(
         facts, 0, f"Key {prefix(key)}… saved for {scope} calls to {client.origin}."

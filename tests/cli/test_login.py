@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import responses
 
+from leadgenius.errors import LocalError
+from leadgenius.keyfile import KeyFile
 from sandbox.demo import CREDENTIALS
 
 EMAIL, PASSWORD, KEY = (CREDENTIALS[name] for name in ("email", "password", "api_key"))
@@ -119,7 +121,7 @@ def test_a_login_over_the_key_of_another_account_is_exit_2_and_names_profile(
         layout=2,
     )
     before = file.read_bytes()
-    found = run(*LOGIN, stdin=f"{PASSWORD}\n")
+    found = run(*LOGIN, stdin="a wrong one, which nobody saw\n")
     assert (found.code, file.read_bytes()) == (2, before)
     assert "--profile" in found.error["hint"]
     assert run(*LOGIN, "--profile", "second", stdin=f"{PASSWORD}\n").code == 0
@@ -130,10 +132,13 @@ def test_a_login_over_the_key_of_another_account_is_exit_2_and_names_profile(
 
 
 def test_a_file_that_cannot_be_written_is_found_before_the_login_is_sent(
-    run: Any, file: Path
+    run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file.mkdir()
-    found = run(*LOGIN, stdin=f"{PASSWORD}\n")
+    def refuse(file: KeyFile) -> None:
+        raise LocalError("It cannot be written.", code="permission")
+
+    monkeypatch.setattr(KeyFile, "check_writable", refuse)
+    found = run(*LOGIN, stdin="a wrong one, which nobody saw\n")
     assert (found.code, found.out) == (9, "")
 
 
@@ -178,7 +183,8 @@ def test_in_the_sandbox_every_demo_account_can_log_in_and_nothing_of_the_users_i
         "LGP_PASSWORD": "real password",
         "LGP_API_KEY": "lgp_" + "c" * 64,
     }
-    assert lgp("auth", environ=environ).json["email"] == EMAIL
+    found = lgp("auth", environ=environ).json
+    assert (found["email"], found["sandbox"]) == (EMAIL, True)
     assert lgp("auth", "--email", CREDENTIALS["other_email"], environ=environ).code == 2
     found = lgp(
         "auth", "--email", CREDENTIALS["other_email"], "--profile", "kestrel", environ=environ
