@@ -287,17 +287,18 @@ class Client:
                 request.method, request.url, request.headers, request.body, timeout=timeout
             )
         finally:
-            found, what, outcome = sender.last, "answered", "applied"
+            found = sender.last
             if isinstance(found, Failure):
-                what = found.detail
-                outcome = retry.error_of(request, found, attempt, maybe_applied).outcome
-            if request.method != "GET":
-                self.last_outcome = outcome
+                error = retry.error_of(request, found, attempt, maybe_applied)
+                self.last_outcome = error.outcome
+            elif request.method != "GET":
+                self.last_outcome = "applied"
             if slot:
                 self.limiter.settle(request.counted, slot, found.headers)
             where = f"attempt {attempt}: {request.method} {request.origin}{request.path}"
             seconds = self._time.monotonic() - began
-            self._on_note("attempt", f"{where}: {found.status or ''} {what} after {seconds:.2f} s")
+            what = f"{found.status or 'no answer'} after {seconds:.2f} s"
+            self._on_note("attempt", f"{where}: {what}")
             if found.headers.get("X-LeadGenius-Sandbox") and not self.sandbox:
                 self.sandbox = True
                 self._on_note("warning", "This answer comes from a sandbox: the data is not real.")
@@ -334,23 +335,16 @@ class Client:
         endpoint has no pages.
         """
         number, seen, before = first, 0, None
-        last = total = None
         while True:
             asked = {**(params or {}), "page": number, "pageSize": size}
             body = self.call("GET", endpoint, params=asked, scope=scope).body
             found = _rows(body, endpoint, collection)
-            repeated = bool(found) and found == before
-            fresh = [] if repeated else found
+            total, last = answers.total(body), answers.total_pages(body)
+            fresh = [] if found == before else found
             seen += len(fresh)
-            last, total = (
-                _newer(answers.total_pages(body), last),
-                _newer(answers.total(body), total),
-            )
-            end = not fresh or (last is not None and number >= last)
-            missing = total is not None and first == 1 and seen < total
-            unseen = not fresh and last is not None and number - repeated < last
-            short = end and (missing or unseen)
-            if not repeated or short:
+            end = not fresh or number == last
+            short = end and first == 1 and seen < (total or 0)
+            if found != before or short:
                 yield Page(fresh, body, number, short=short)
             if end:
                 return
@@ -395,18 +389,16 @@ class Client:
         found = self.settings.company_id or self.keys.saved("company_id")
         if not found:
             leads = answers.items(self.get("/leads", {"pageSize": 1}), "leads")
-            found = str(answers.dig({"lead": leads[:1] and leads[0]}, "lead.company_id") or "")
+            found = next(
+                (str(one["company_id"]) for one in leads if answers.dig(one, "company_id")), ""
+            )
             if not found:
                 hint = "Give --company-id or LGP_COMPANY_ID."
                 raise UsageError("The company id is needed, and no lead shows it.", hint=hint)
             if self.keys.saved("api_key"):
                 with contextlib.suppress(LocalError):
-                    self.file.update(company_id=check_id(found, "company id"))
+                    self.file.update(company_id=check_id(found))
         return check_id(found, "company id")
-
-
-def _newer(new: int | None, old: int | None) -> int | None:
-    return old if new is None else new
 
 
 def _not_sent(

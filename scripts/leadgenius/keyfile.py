@@ -38,24 +38,20 @@ Notes = Callable[[str, str], None]
 
 
 class Account:
-    """What is stored; "" for what is not. `expires_at` is the token's end, ISO 8601 in UTC."""
+    """What is stored, by the names of FIELDS: "" for what is not. `origin` is its base_url;
+    `previous_api_keys` a tuple; `expires_at` the token's end, ISO 8601 in UTC.
+    """
 
     def __init__(self, document: dict[str, Any]) -> None:
-        text = {name: str(document.get(name) or "") for name in FIELDS}
-        self.origin = text["base_url"]
-        self.email, self.company_id, self.user_id = (
-            text["email"],
-            text["company_id"],
-            text["user_id"],
-        )
-        self.token, self.expires_at = text["token"], text["expires_at"]
-        self.api_key, self.amplify_api_key = text["api_key"], text["amplify_api_key"]
-        self.previous_api_keys: tuple[str, ...] = tuple(document.get(PREVIOUS) or ())
+        self._document = document
+        self.origin: str = document.get("base_url") or ""
+        self.previous_api_keys = tuple(document.get(PREVIOUS) or ())
+        self.has_secret = any(document.get(name) for name in SECRETS)
 
-    @property
-    def has_secret(self) -> bool:
-        """Whether there is something to authenticate with."""
-        return bool(self.token or self.api_key or self.amplify_api_key)
+    def __getattr__(self, name: str) -> str:
+        if name not in FIELDS:
+            raise AttributeError(name)
+        return str(self._document.get(name) or "")
 
 
 class KeyFile:

@@ -270,9 +270,7 @@ def _retry_after(headers: Mapping[str, str], there: float) -> float | None:
 
 def _number(text: Any) -> float | None:
     """ASCII digits only: float() also takes `nan`, `1_0` and digits of other scripts."""
-    return (
-        float(text) if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", str(text), re.ASCII) else None
-    )
+    return float(text) if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", str(text), re.ASCII) else None
 
 
 def _date(text: Any) -> float | None:

@@ -64,29 +64,22 @@ def clean_origin(text: str) -> str:
     """`scheme://host[:port]` of a base URL. UsageError unless it is https, or http for this
     machine.
     """
-    hint = f"Give an origin, such as {PRODUCTION}, or http://127.0.0.1:8787 for a served sandbox."
     text = text.strip()
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise UsageError("The base URL cannot be read.", hint=hint) from error
-    name = "[" not in parts.netloc and re.fullmatch(
-        r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host
-    )
-    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    except ValueError:
+        host, port = "", None
+    name = "[" not in text and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host)
     problem = ""
-    if re.search(r"[\x00-\x20\x7f]", text):  # urlsplit drops a line end silently
-        problem = "has a space or a control character in it"
-    elif "@" in parts.netloc:
-        problem = "carries a user name or password"
-    elif not (name or is_loopback(host)) or parts.query or parts.fragment or port == 0:
-        problem = "is not an origin"
-    elif not secure:
+    if not (name or is_loopback(host)) or port == 0 or re.search(r"[\x00-\x20\x7f@?#]", text):
+        problem = "is not an origin: scheme, host and port alone, without a user name"
+    elif parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         problem = "must be https; http is for this machine only"
     elif parts.path.rstrip("/") not in ("", "/api", "/api/agent", "/api/admin"):
         problem = "has a path; give the origin alone"
     if problem:
+        hint = f"Give one such as {PRODUCTION}, or http://127.0.0.1:8787 for a served sandbox."
         raise UsageError(f"The base URL {problem}.", hint=hint)
     shown = f"[{host}]" if ":" in host else host
     usual = 443 if parts.scheme == "https" else 80
@@ -169,18 +162,13 @@ def _path(text: str, origin: str) -> str:
 
 def _check(path: str, query: str) -> None:
     plain, problem = unquote(path), ""
-    if re.search(r"[\x00-\x20\x7f-\x9f\\]", path + query) or re.search(
-        r"[\x00-\x1f\x7f-\x9f\\]", plain
-    ):
-        problem = "a space, a backslash or a control character"
-    elif "#" in path + query:
-        problem = "a fragment (#)"
-    elif "//" in plain or any(word in (".", "..") for word in plain.split("/")):
+    odd = r"[\x00-\x1f\x7f-\x9f\\\ufffd]"
+    if re.search(r"[ #]", path + query) or re.search(odd, path + query + plain):
+        problem = "a space, a backslash, a fragment (#) or a character that is no text"
+    elif "//" in plain or {".", ".."} & set(plain.split("/")):
         problem = "a dot segment or a double slash"
     elif re.search(r"%(?![0-9A-Fa-f]{2})", path + query) or unquote(plain) != plain:
         problem = "a % that is no single percent-encoding"
-    elif "\ufffd" in plain:
-        problem = "percent-encoded bytes that are no text"
     if problem:
         hint = "Write it as in /campaigns/ID/metrics."
         raise UsageError(f"The endpoint has {problem} in it.", code="invalid_input", hint=hint)
@@ -189,16 +177,16 @@ def _check(path: str, query: str) -> None:
 def _match(words: list[str], scope: str) -> tuple[Scope, list[str]]:
     """The scope, and the words below its root."""
     bare = words[1:] if words[:1] == ["api"] else words
-    below = {AGENT: words[2:] if words[:2] == ["api", "agent"] else bare}
-    below[ADMIN] = bare[1:] if bare[:1] == ["admin"] else bare
-    if scope != "auto":
-        found = SCOPES[scope]
-    elif bare[:1] == ["admin"]:
-        found = ADMIN
-    elif words[:2] == ["api", "agent"]:
+    agent = words[2:] if words[:2] == ["api", "agent"] else bare
+    found = SCOPES.get(scope)
+    if not found:
         found = AGENT
-    elif bare[:2] in (["enrich-leads", "list"], ["source-leads", "list"]):
-        found = SYSTEM
-    else:
-        found = ROOT if bare[:1] in (["epsimo-auth"], ["agent-api-keys"]) else AGENT
-    return found, below.get(found, bare)
+        if bare[:1] == ["admin"]:
+            found = ADMIN
+        elif agent is bare and bare[:2] in (["enrich-leads", "list"], ["source-leads", "list"]):
+            found = SYSTEM
+        elif agent is bare and bare[:1] in (["epsimo-auth"], ["agent-api-keys"]):
+            found = ROOT
+    if found == AGENT:
+        return found, agent
+    return found, bare[1:] if found == ADMIN and bare[:1] == ["admin"] else bare

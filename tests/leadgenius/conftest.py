@@ -9,17 +9,23 @@ from typing import Any
 
 import pytest
 
+from leadgenius.scopes import PRODUCTION
+
 sys.path.insert(0, str(Path(__file__).parent))
 
-from helper_bench import PRODUCTION, Bench, Planned, Raw, Step  # noqa: E402
+from helper_bench import Bench, Planned, Raw, Step
 
 
 @pytest.fixture
 def bench() -> Callable[..., Bench]:
     """`bench(plan)`: a client over planned answers, or over a transport."""
 
-    def make(plan: Any, environ: dict[str, str] | None = None, origin: str = PRODUCTION, **options: Any) -> Bench:
-        return Bench(Planned(plan) if isinstance(plan, list) else plan, environ or {}, origin, **options)
+    def make(
+        plan: Any, environ: dict[str, str] | None = None, origin: str = PRODUCTION, **options: Any
+    ) -> Bench:
+        return Bench(
+            Planned(plan) if isinstance(plan, list) else plan, environ or {}, origin, **options
+        )
 
     return make
 

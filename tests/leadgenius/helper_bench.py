@@ -1,4 +1,6 @@
-"""A time that passes only by sleeping, a client over planned answers, and a server that misbehaves on real sockets."""
+"""A time that passes only by sleeping, a client over planned answers, and a server that misbehaves
+on real sockets.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,6 @@ from leadgenius.errors import LeadGeniusError
 from leadgenius.keyfile import KeyFile
 from leadgenius.keys import Keys
 from leadgenius.retry import Answer, Failure
-from leadgenius.scopes import PRODUCTION
 from leadgenius.settings import Settings, Window
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
@@ -47,7 +48,9 @@ class Time:
 
 
 class Limiter:
-    """A limiter that records what it is asked. `acts`: what an acquire does instead, by its number."""
+    """A limiter that records what it is asked. `acts`: what an acquire does instead, by its
+    number.
+    """
 
     def __init__(self) -> None:
         self.acts: dict[int, Callable[[], None]] = {}
@@ -71,14 +74,18 @@ class Limiter:
 
 
 class Planned:
-    """A transport that answers from a list, the last entry again and again; an exception is raised."""
+    """A transport that answers from a list, the last entry again and again; an exception is
+    raised.
+    """
 
     def __init__(self, plan: list[Any]) -> None:
         self.plan, self.sent, self.last = plan, [], Failure("connect")
         self.during: Callable[[], None] = lambda: None
 
     def send(self, method: str, url: str, headers: Any, body: Any, *, timeout: float) -> Any:
-        self.sent.append({"method": method, "url": url, "headers": headers, "body": body, "timeout": timeout})
+        self.sent.append(
+            {"method": method, "url": url, "headers": headers, "body": body, "timeout": timeout}
+        )
         self.during()
         found = self.plan[min(len(self.sent), len(self.plan)) - 1]
         if isinstance(found, BaseException):
@@ -102,13 +109,19 @@ def failed(kind: str, status: int | None = None, body: Any = None, **headers: st
 class Bench:
     """A client and all that it touches."""
 
-    def __init__(self, transport: Any, environ: dict[str, str], origin: str, **options: Any) -> None:
+    def __init__(
+        self, transport: Any, environ: dict[str, str], origin: str, **options: Any
+    ) -> None:
         self.time, self.limiter, self.notes, self.transport = Time(), Limiter(), [], transport
         settings = Settings(windows=(Window(60, 60.0),), timeout=5.0, **options.pop("settings", {}))
         path = options.pop("path", None)
         self.client = Client(
             origin,
-            Keys({"LGP_API_KEY": KEY, "LGP_AMPLIFY_API_KEY": "da2-canary", **environ}, KeyFile(path), origin),
+            Keys(
+                {"LGP_API_KEY": KEY, "LGP_AMPLIFY_API_KEY": "da2-canary", **environ},
+                KeyFile(path),
+                origin,
+            ),
             settings,
             on_note=lambda level, message: self.notes.append((level, message)),
             make_transport=lambda: transport,
@@ -117,7 +130,9 @@ class Bench:
             **options,
         )
 
-    def error(self, method: str = "GET", endpoint: str = "/campaigns/c1", **more: Any) -> LeadGeniusError:
+    def error(
+        self, method: str = "GET", endpoint: str = "/campaigns/c1", **more: Any
+    ) -> LeadGeniusError:
         body = None if method == "GET" else {"name": "n"}
         with pytest.raises(LeadGeniusError) as caught:
             self.client.call(method, endpoint, **{"body": body, **more})
@@ -125,7 +140,9 @@ class Bench:
 
 
 class Raw:
-    """A server whose connections are answered by steps, one each, the last again and again. `seen` are the requests."""
+    """A server whose connections are answered by steps, one each, the last again and again. `seen`
+    are the requests.
+    """
 
     def __init__(self, steps: tuple[Step, ...], tls: bool = False) -> None:
         self.steps, self.seen, self.stopping = steps, [], threading.Event()
@@ -155,7 +172,11 @@ class Raw:
                 while b"\r\n\r\n" not in data:
                     data += sock.recv(65536) or b"\r\n\r\n"
                 head, _, body = data.partition(b"\r\n\r\n")
-                named = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+                named = [
+                    line
+                    for line in head.lower().split(b"\r\n")
+                    if line.startswith(b"content-length:")
+                ]
                 length = int(named[0].split(b":")[1]) if named else 0
                 while len(body) < length:
                     body += sock.recv(65536)
@@ -186,7 +207,9 @@ def send(data: bytes, then: str = "close") -> Step:
     return step
 
 
-def page(body: bytes = b'{"data": []}', *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:
+def page(
+    body: bytes = b'{"data": []}', *headers: str, status: str = "200 OK", length: int | None = None
+) -> bytes:
     """A whole answer, or one whose stated length is another."""
     size = len(body) if length is None else length
     lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", "Connection: close", *headers]

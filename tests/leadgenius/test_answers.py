@@ -30,7 +30,9 @@ def test_rows_are_found_wherever_they_stand(body, collection):
     assert answers.has_rows(body, collection)
 
 
-@pytest.mark.parametrize("body", [None, 7, "x", {}, {"data": {}}, {"data": {"leads": {}}}, {"campaigns": ROWS}])
+@pytest.mark.parametrize(
+    "body", [None, 7, "x", {}, {"data": {}}, {"data": {"leads": {}}}, {"campaigns": ROWS}]
+)
 def test_no_array_is_no_rows(body):
     assert (answers.items(body, "leads"), answers.has_rows(body, "leads")) == ([], False)
 
@@ -41,7 +43,10 @@ def test_an_empty_array_is_rows():
 
 def test_the_rest_is_all_but_the_rows():
     assert answers.rest({"data": ROWS, "meta": 1}) == {"meta": 1}
-    assert answers.rest({"data": {"items": ROWS, "nextToken": "t"}, "success": True}) == {"nextToken": "t", "success": True}
+    assert answers.rest({"data": {"items": ROWS, "nextToken": "t"}, "success": True}) == {
+        "nextToken": "t",
+        "success": True,
+    }
     assert answers.rest({"leads": ROWS, "a": 1}, "leads") == {"a": 1}
     assert answers.rest(ROWS) == {}
 
@@ -50,12 +55,23 @@ def test_cursor_and_totals_stand_at_the_top_or_inside_data():
     inside = {"pagination": {"totalItems": 7, "totalPages": 2}, "nextToken": "t"}
     for body in (inside, {"data": inside}):
         assert (answers.cursor(body), answers.total(body), answers.total_pages(body)) == ("t", 7, 2)
-    for odd in (None, [], {"nextToken": ""}, {"nextToken": None, "pagination": {"totalItems": -1}}, {"pagination": {"totalItems": True}}):
+    for odd in (
+        None,
+        [],
+        {"nextToken": ""},
+        {"nextToken": None, "pagination": {"totalItems": -1}},
+        {"pagination": {"totalItems": True}},
+    ):
         assert (answers.cursor(odd), answers.total(odd)) == (None, None)
 
 
 def test_ids_keys_jobs_and_tokens_of_every_shape():
-    for body in ({"id": "a"}, {"data": {"id": "a"}}, {"bug": {"id": "a"}}, {"id": "a", "data": {"id": "b"}}):
+    for body in (
+        {"id": "a"},
+        {"data": {"id": "a"}},
+        {"bug": {"id": "a"}},
+        {"id": "a", "data": {"id": "b"}},
+    ):
         assert answers.new_id(body, "bug") == "a"
     for body in ({"jobId": "a"}, {"data": {"jobId": "a"}}, {"job": {"id": "a"}}):
         assert answers.job_id(body) == "a"
@@ -77,8 +93,15 @@ def test_a_record_is_data_or_its_own_name_or_the_body():
 
 json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["data", "items", "leads", "pagination", "nextToken", "id", "jobId", "apiKey"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["data", "items", "leads", "pagination", "nextToken", "id", "jobId", "apiKey"]
+            ),
+            inner,
+        )
+    ),
     max_leaves=12,
 )
 

@@ -1,4 +1,6 @@
-"""The client over planned answers: attempts, waits, outcomes, the fence, headers and lists; and `responses` for HTTP."""
+"""The client over planned answers: attempts, waits, outcomes, the fence, headers and lists; and
+`responses` for HTTP.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +40,26 @@ HTTP = {
     "409": ({"status": 409, "json": ERROR}, NONE, 1, same(4)),
     "success false": ({"json": ERROR}, NONE, 1, same(4)),
     "302": ({"status": 302, "headers": {"Location": "/elsewhere"}}, NONE, 1, same(4)),
-    "303": ({"status": 303, "headers": {"Location": "/elsewhere"}}, NONE, 1, {**same(4), "POST": 8}),
+    "303": (
+        {"status": 303, "headers": {"Location": "/elsewhere"}},
+        NONE,
+        1,
+        {**same(4), "POST": 8},
+    ),
     "429": ({"status": 429, "json": ERROR, "headers": {"Retry-After": "3"}}, ALL, 3, same(5)),
     "429 of a proxy": ({"status": 429, "body": "slow down"}, ALL, 3, same(5)),
-    "503 with Retry-After": ({"status": 503, "json": ERROR, "headers": {"Retry-After": "3"}}, ALL, 3, EIGHT),
-    "503 of a proxy": ({"status": 503, "body": "down", "headers": {"Retry-After": "3"}}, SAFE, 3, EIGHT),
+    "503 with Retry-After": (
+        {"status": 503, "json": ERROR, "headers": {"Retry-After": "3"}},
+        ALL,
+        3,
+        EIGHT,
+    ),
+    "503 of a proxy": (
+        {"status": 503, "body": "down", "headers": {"Retry-After": "3"}},
+        SAFE,
+        3,
+        EIGHT,
+    ),
     "503": ({"status": 503, "json": ERROR}, SAFE, 3, EIGHT),
     "500": ({"status": 500, "json": ERROR}, SAFE, 3, EIGHT),
 }
@@ -63,7 +80,9 @@ def test_every_row_of_the_table_over_http(row, method, bench):
         assert len(http.calls) == attempts
     assert error.exit_code == codes[method]
     assert error.facts["attempts"] == made.client.requests == len(made.limiter.acquired) == attempts
-    assert made.limiter.settled == list(range(1, attempts + 1)), "every attempt has a slot of its own"
+    assert made.limiter.settled == list(range(1, attempts + 1)), (
+        "every attempt has a slot of its own"
+    )
     outcome = None if method == "GET" else OUTCOMES[error.exit_code]
     assert (error.outcome, made.client.last_outcome) == (outcome, outcome)
     assert len(made.time.slept) == attempts - 1
@@ -72,7 +91,9 @@ def test_every_row_of_the_table_over_http(row, method, bench):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["connect", "no_answer", "body"])
-def test_what_may_be_sent_again_succeeds_the_second_time_and_a_post_never_goes_twice(kind, method, bench):
+def test_what_may_be_sent_again_succeeds_the_second_time_and_a_post_never_goes_twice(
+    kind, method, bench
+):
     made = bench([failed(kind), ok({"id": "a"})])
     if method == "POST" and kind != "connect":
         assert made.error(method).exit_code == 8
@@ -86,7 +107,12 @@ def test_what_may_be_sent_again_succeeds_the_second_time_and_a_post_never_goes_t
 
 
 def test_after_a_lost_attempt_a_later_failure_leaves_the_outcome_unknown(bench):
-    for then in (failed("status", 404), failed("status", 409), failed("connect"), failed("status", 401)):
+    for then in (
+        failed("status", 404),
+        failed("status", 409),
+        failed("connect"),
+        failed("status", 401),
+    ):
         error = bench([failed("no_answer"), then]).error("PUT")
         assert (error.exit_code, error.outcome) == (8, "unknown")
     made = bench([failed("no_answer")])
@@ -130,7 +156,9 @@ def test_waiting_for_a_slot_counts_towards_the_bound(bench):
 
 def test_a_slot_too_far_away_sends_nothing(bench):
     made = bench([ok()])
-    made.limiter.acts[1] = lambda: (_ for _ in ()).throw(RateError("later", retry_after_seconds=90, retry_at="t"))
+    made.limiter.acts[1] = lambda: (_ for _ in ()).throw(
+        RateError("later", retry_after_seconds=90, retry_at="t")
+    )
     error = made.error("POST")
     assert (error.exit_code, error.outcome, made.transport.sent) == (5, "not_sent", [])
     assert error.facts["path"] == "/api/agent/campaigns/c1"
@@ -139,14 +167,24 @@ def test_a_slot_too_far_away_sends_nothing(bench):
 def test_a_login_has_no_slot_and_its_429_holds_nobody_up(bench):
     made = bench([failed("status", 429, ERROR, Retry_After="1")])
     error = made.error("POST", "/epsimo-auth", body={})
-    assert (error.exit_code, len(made.transport.sent), made.limiter.acquired, made.limiter.pauses) == (5, 1, [], [])
+    assert (
+        error.exit_code,
+        len(made.transport.sent),
+        made.limiter.acquired,
+        made.limiter.pauses,
+    ) == (5, 1, [], [])
     assert error.facts["retry_after_seconds"] == 1
 
 
 def test_nothing_is_begun_or_slept_past_the_end_of_max_time(bench):
     made = bench([ok()], end=1000.4)
     error = made.error("POST")
-    assert (error.exit_code, error.code, error.outcome, made.transport.sent) == (5, "out_of_time", "not_sent", [])
+    assert (error.exit_code, error.code, error.outcome, made.transport.sent) == (
+        5,
+        "out_of_time",
+        "not_sent",
+        [],
+    )
     made = bench([failed("status", 429, ERROR, Retry_After="10")], end=1008.0)
     assert made.error().exit_code == 5
     assert made.time.slept == []
@@ -201,8 +239,13 @@ def test_one_request_carries_one_credential(endpoint, header, value, bench):
 
 def test_parameters_are_encoded_and_those_of_the_endpoint_kept(bench):
     made = bench([ok()])
-    made.client.get("/leads?a=1", {"b": "ä&c", "none": None, "yes": True, "many": ["x", "y"], "nothing": []})
-    assert made.transport.sent[0]["url"] == f"{PRODUCTION}/api/agent/leads?a=1&b=%C3%A4%26c&yes=true&many=x&many=y"
+    made.client.get(
+        "/leads?a=1", {"b": "ä&c", "none": None, "yes": True, "many": ["x", "y"], "nothing": []}
+    )
+    assert (
+        made.transport.sent[0]["url"]
+        == f"{PRODUCTION}/api/agent/leads?a=1&b=%C3%A4%26c&yes=true&many=x&many=y"
+    )
     with pytest.raises(UsageError):
         made.client.get("/leads", {"b": "\udc80"})
 
@@ -242,7 +285,11 @@ def test_a_dry_run_plans_without_a_credential_and_sends_nothing(bench):
     made = bench([ok()], {"LGP_API_KEY": ""}, dry_run=True)
     plan = made.client.plan("post", "/leads", params={"x": 1}, body={"a": 1})
     assert plan["headers"]["X-API-Key"] == "***"
-    assert (plan["method"], plan["url"], plan["body"]) == ("POST", f"{PRODUCTION}/api/agent/leads?x=1", {"a": 1})
+    assert (plan["method"], plan["url"], plan["body"]) == (
+        "POST",
+        f"{PRODUCTION}/api/agent/leads?x=1",
+        {"a": 1},
+    )
     assert made.client.plan("GET", "/agent-api-keys")["headers"]["Authorization"] == "Bearer ***"
     assert made.error("GET").code == "dry_run"
     assert made.transport.sent == []
@@ -252,7 +299,9 @@ def test_a_dry_run_plans_without_a_credential_and_sends_nothing(bench):
 
 
 def numbered(rows, page, total=None, pages=None):
-    return ok({"data": rows, "pagination": {"page": page, "totalItems": total, "totalPages": pages}})
+    return ok(
+        {"data": rows, "pagination": {"page": page, "totalItems": total, "totalPages": pages}}
+    )
 
 
 def test_a_short_page_is_not_the_last_and_an_empty_one_is(bench):
@@ -263,22 +312,37 @@ def test_a_short_page_is_not_the_last_and_an_empty_one_is(bench):
 
 def test_the_last_page_is_known_from_the_totals(bench):
     made = bench([numbered([1], 1, 2, 2), numbered([2], 2, 2, 2)])
-    assert [(page.items, page.short) for page in made.client.pages("/campaigns")] == [([1], False), ([2], False)]
+    assert [(page.items, page.short) for page in made.client.pages("/campaigns")] == [
+        ([1], False),
+        ([2], False),
+    ]
     made = bench([numbered([1], 1, 3, 2), numbered([2], 2, 3, 2)])
     assert [page.short for page in made.client.pages("/campaigns")] == [False, True]
     made = bench([numbered([3], 3, 3, 3)])
-    assert [(page.number, page.short) for page in made.client.pages("/campaigns", first=3)] == [(3, False)]
+    assert [(page.number, page.short) for page in made.client.pages("/campaigns", first=3)] == [
+        (3, False)
+    ]
 
 
 def test_a_list_without_pages_ends_when_it_comes_again(bench):
-    assert [page.items for page in bench([ok([1, 2])]).client.pages("/enrichment/services")] == [[1, 2]]
+    assert [page.items for page in bench([ok([1, 2])]).client.pages("/enrichment/services")] == [
+        [1, 2]
+    ]
 
 
 def test_a_bulk_list_follows_its_cursor_past_empty_pages(bench):
-    pages = [ok({"data": [1], "nextToken": "a"}), ok({"data": [], "nextToken": "b"}), ok({"data": [2], "nextToken": None})]
+    pages = [
+        ok({"data": [1], "nextToken": "a"}),
+        ok({"data": [], "nextToken": "b"}),
+        ok({"data": [2], "nextToken": None}),
+    ]
     made = bench(pages)
     found = list(made.client.bulk("/enrich-leads/list", {"companyId": "c"}))
-    assert [(page.items, page.cursor, page.number) for page in found] == [([1], "a", 1), ([], "b", 2), ([2], None, 3)]
+    assert [(page.items, page.cursor, page.number) for page in found] == [
+        ([1], "a", 1),
+        ([], "b", 2),
+        ([2], None, 3),
+    ]
     assert made.transport.sent[2]["url"].endswith("?companyId=c&limit=5000&nextToken=b")
 
 
@@ -291,7 +355,9 @@ def test_a_cursor_that_cannot_be_used_is_an_error_before_its_page(token, bench):
         next(found)
 
 
-@pytest.mark.parametrize("body", [None, {}, {"data": {}}, {"data": "x"}, 7, {"pagination": {"page": 1}}])
+@pytest.mark.parametrize(
+    "body", [None, {}, {"data": {}}, {"data": "x"}, 7, {"pagination": {"page": 1}}]
+)
 def test_an_answer_without_rows_is_no_page_of_a_list(body, bench):
     with pytest.raises(ServerError):
         list(bench([ok(body)]).client.pages("/campaigns"))

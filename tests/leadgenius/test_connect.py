@@ -30,7 +30,12 @@ def make(home):
 
     def new(*words, environ=None, **options):
         notes = []
-        client = connect(*words, environ={"HOME": str(home), **(environ or {})}, on_note=lambda *note: notes.append(note), **options)
+        client = connect(
+            *words,
+            environ={"HOME": str(home), **(environ or {})},
+            on_note=lambda *note: notes.append(note),
+            **options,
+        )
         client.notes = notes
         made.append(client)
         return client
@@ -52,21 +57,38 @@ def test_the_order_is_flag_variable_saved_origin_production(make, home):
 
 def test_the_environment_comes_before_the_file_and_a_typed_key_before_both(make, home):
     file = KeyFile(home / ".leadgenius_auth.json")
-    file.update(base_url=PRODUCTION, api_key="lgp_saved", amplify_api_key="da2-saved", token="eyJ", email="a@b.c", user_id="u")
+    file.update(
+        base_url=PRODUCTION,
+        api_key="lgp_saved",
+        amplify_api_key="da2-saved",
+        token="eyJ",
+        email="a@b.c",
+        user_id="u",
+    )
     keys = make(environ={"LGP_API_KEY": f" {KEY} "}).keys
     assert keys.find("agent") == ("agent", KEY, "LGP_API_KEY")
     assert keys.find("amplify")[1:] == ("da2-saved", str(file.path))
-    assert (keys.find("jwt").value, keys.saved("user_id")) == ("eyJ", ""), "ids go with the key they were saved with"
-    assert make(environ={"LEADGENIUS_API_KEY": KEY}).keys.find("agent").source == "LEADGENIUS_API_KEY"
+    assert (keys.find("jwt").value, keys.saved("user_id")) == ("eyJ", ""), (
+        "ids go with the key they were saved with"
+    )
+    assert (
+        make(environ={"LEADGENIUS_API_KEY": KEY}).keys.find("agent").source == "LEADGENIUS_API_KEY"
+    )
     assert make(key="lgp_typed").keys.find("agent") == ("agent", "lgp_typed", "--key")
     assert make().keys.saved("user_id") == "u"
     client = make()
-    assert client.identity(client.keys.find("jwt")) == leadgenius.ratelimit.identity(PRODUCTION, "a@b.c")
+    assert client.identity(client.keys.find("jwt")) == leadgenius.ratelimit.identity(
+        PRODUCTION, "a@b.c"
+    )
 
 
 def test_a_key_from_the_environment_goes_only_where_it_is_meant_to(make, home):
     given = {"LGP_API_KEY": KEY}
-    for options, environ in (({}, {}), ({"base_url": "http://127.0.0.1:9"}, {}), ({}, {"LGP_BASE_URL": STAGING})):
+    for options, environ in (
+        ({}, {}),
+        ({"base_url": "http://127.0.0.1:9"}, {}),
+        ({}, {"LGP_BASE_URL": STAGING}),
+    ):
         assert make(environ=given | environ, **options).keys.find("agent").value == KEY
     with pytest.raises(CredentialError, match="goes only to") as caught:
         make(base_url=STAGING, environ=given).keys.find("agent")
@@ -87,10 +109,23 @@ def test_a_missing_credential_names_the_kind(make):
 
 
 def test_a_typed_profile_uses_its_file_alone_and_names_what_it_ignores(make, home):
-    KeyFile(home / ".leadgenius_auth.work.json").update(base_url=STAGING, api_key="lgp_work", company_id="c-work")
-    client = make("work", environ={"LGP_API_KEY": KEY, "LGP_COMPANY_ID": "mine", "LGP_PROFILE": "other"})
-    assert (client.origin, client.keys.find("agent").value, client.company_id()) == (STAGING, "lgp_work", "c-work")
-    assert client.notes == [("note", "--profile is given, so these variables are not used: LGP_API_KEY, LGP_COMPANY_ID.")]
+    KeyFile(home / ".leadgenius_auth.work.json").update(
+        base_url=STAGING, api_key="lgp_work", company_id="c-work"
+    )
+    client = make(
+        "work", environ={"LGP_API_KEY": KEY, "LGP_COMPANY_ID": "mine", "LGP_PROFILE": "other"}
+    )
+    assert (client.origin, client.keys.find("agent").value, client.company_id()) == (
+        STAGING,
+        "lgp_work",
+        "c-work",
+    )
+    assert client.notes == [
+        (
+            "note",
+            "--profile is given, so these variables are not used: LGP_API_KEY, LGP_COMPANY_ID.",
+        )
+    ]
     assert make(environ={"LGP_PROFILE": "work"}).keys.find("agent").value == "lgp_work"
 
 
@@ -121,7 +156,16 @@ def test_the_place_of_the_file(home):
 
 
 def test_every_switch_and_time_counts_and_a_misspelt_one_is_an_error(make, state):
-    client = make(environ={"LGP_READ_ONLY": "1", "LGP_MAX_WAIT": "2m", "LGP_TIMEOUT": "3", "LGP_MAX_TIME": "9"}, read_only=False, timeout=5)
+    client = make(
+        environ={
+            "LGP_READ_ONLY": "1",
+            "LGP_MAX_WAIT": "2m",
+            "LGP_TIMEOUT": "3",
+            "LGP_MAX_TIME": "9",
+        },
+        read_only=False,
+        timeout=5,
+    )
     assert client.settings[3:7] == (True, 120.0, 9.0, 5)
     assert (client.state, client.windows[0].limit) == (state, 60)
     for name in ("READ_ONLY", "MAX_WAIT", "RATE_LIMITS"):
@@ -151,7 +195,15 @@ def test_a_key_that_cannot_be_sent_is_refused_unseen(value):
 
 
 def test_the_sandbox_has_its_own_account_and_reads_none_of_the_users(make, state):
-    client = make(sandbox=True, environ={"LGP_API_KEY": KEY, "LGP_BASE_URL": STAGING, "LGP_PROFILE": "work", "LGP_COMPANY_ID": "x"})
+    client = make(
+        sandbox=True,
+        environ={
+            "LGP_API_KEY": KEY,
+            "LGP_BASE_URL": STAGING,
+            "LGP_PROFILE": "work",
+            "LGP_COMPANY_ID": "x",
+        },
+    )
     assert (client.origin, client.state) == (EMBEDDED, state / "sandbox")
     assert client.get("/leads", {"pageSize": 1})["data"]
     assert client.sandbox
@@ -162,16 +214,38 @@ def test_the_sandbox_has_its_own_account_and_reads_none_of_the_users(make, state
 
 
 def test_secrets_are_known_for_masking_before_they_are_used(make, home):
-    KeyFile(home / ".leadgenius_auth.json").update(base_url=PRODUCTION, api_key="lgp_saved", token="eyJ.saved", previous_api_keys=["lgp_old"])
-    environ = {"LGP_API_KEY": KEY, "LGP_PASSWORD": "pass-word", "https_proxy": "http://u:p%40ssword@h:1", "LGP_LIMITER": "redis://:redis-word@h"}
-    expected = {KEY, "pass-word", "p%40ssword", "p@ssword", "redis-word", "lgp_saved", "eyJ.saved", "lgp_old"}
+    KeyFile(home / ".leadgenius_auth.json").update(
+        base_url=PRODUCTION, api_key="lgp_saved", token="eyJ.saved", previous_api_keys=["lgp_old"]
+    )
+    environ = {
+        "LGP_API_KEY": KEY,
+        "LGP_PASSWORD": "pass-word",
+        "https_proxy": "http://u:p%40ssword@h:1",
+        "LGP_LIMITER": "redis://:redis-word@h",
+    }
+    expected = {
+        KEY,
+        "pass-word",
+        "p%40ssword",
+        "p@ssword",
+        "redis-word",
+        "lgp_saved",
+        "eyJ.saved",
+        "lgp_old",
+    }
     assert make(environ={**environ, "LGP_AMPLIFY_API_KEY": "short"}).secrets() == expected
 
 
 def test_no_secret_in_help_signature_repr_or_traceback(make, monkeypatch):
     monkeypatch.setenv("LGP_API_KEY", KEY)
     client = make(environ={"LGP_API_KEY": KEY, "LGP_BASE_URL": "http://127.0.0.1:1"}, max_wait=0)
-    shown = render_doc(connect) + str(inspect.signature(connect)) + repr(client) + repr(client.keys) + repr(client.keys.find("agent"))
+    shown = (
+        render_doc(connect)
+        + str(inspect.signature(connect))
+        + repr(client)
+        + repr(client.keys)
+        + repr(client.keys.find("agent"))
+    )
     assert str(inspect.signature(connect)).startswith("(profile: 'str | None' = None, base_url")
     try:
         client.get("/leads")
@@ -186,4 +260,9 @@ def test_no_secret_in_help_signature_repr_or_traceback(make, monkeypatch):
 def test_importing_the_package_imports_nothing_heavy():
     code = "import sys, leadgenius; print({'requests', 'sqlite3', 'dataclasses', 'urllib3', 'leadgenius.client'} & set(sys.modules))"
     paths = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(leadgenius.__file__))}
-    assert subprocess.run([sys.executable, "-c", code], env=paths, capture_output=True, text=True).stdout == "set()\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], env=paths, capture_output=True, text=True
+        ).stdout
+        == "set()\n"
+    )

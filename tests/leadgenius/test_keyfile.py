@@ -1,4 +1,6 @@
-"""The credential file: what is stored, files of older scripts, damage, modes, owners, and secrets never shown."""
+"""The credential file: what is stored, files of older scripts, damage, modes, owners, and secrets
+never shown.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +48,20 @@ def test_a_login_and_a_key_are_stored_privately_and_found_again(file, path):
     assert file.store_key(PRODUCTION, "lgp_2") is True
     assert file.store_key(PRODUCTION, "lgp_1") is True
     account = file.account()
-    assert (account.origin, account.email, account.token) == (PRODUCTION, "your@email.com", "eyJ.canary")
-    assert (account.api_key, account.amplify_api_key, account.previous_api_keys) == ("lgp_1", "da2-1", ("lgp_2",))
-    assert [one.stat().st_mode & 0o777 for one in sorted(path.parent.glob(".lead*"))] == [0o600, 0o600]
+    assert (account.origin, account.email, account.token) == (
+        PRODUCTION,
+        "your@email.com",
+        "eyJ.canary",
+    )
+    assert (account.api_key, account.amplify_api_key, account.previous_api_keys) == (
+        "lgp_1",
+        "da2-1",
+        ("lgp_2",),
+    )
+    assert [one.stat().st_mode & 0o777 for one in sorted(path.parent.glob(".lead*"))] == [
+        0o600,
+        0o600,
+    ]
     assert "canary" not in repr(account) + repr(file)
 
 
@@ -68,7 +81,11 @@ def test_another_account_is_never_written_over_a_key(file):
     assert (file.account().origin, file.account().company_id) == (STAGING, "")
     file.store_key(STAGING, "lgp_1")
     file.login(STAGING, "X@Y.z", "t3")
-    for call in (lambda: file.login(STAGING, "a@b.c", "t"), lambda: file.login(PRODUCTION, "x@y.z", "t"), lambda: file.store_key(PRODUCTION, "lgp_2")):
+    for call in (
+        lambda: file.login(STAGING, "a@b.c", "t"),
+        lambda: file.login(PRODUCTION, "x@y.z", "t"),
+        lambda: file.store_key(PRODUCTION, "lgp_2"),
+    ):
         with pytest.raises(UsageError) as caught:
             call()
         assert "--profile NAME" in caught.value.hint
@@ -78,14 +95,28 @@ def test_another_account_is_never_written_over_a_key(file):
 @pytest.mark.parametrize(
     ("name", "origin", "found"),
     [
-        ("everything", STAGING, {"token": "eyJ.canary.everything", "api_key": "lgp_canary_everything", "user_id": "user_1"}),
+        (
+            "everything",
+            STAGING,
+            {
+                "token": "eyJ.canary.everything",
+                "api_key": "lgp_canary_everything",
+                "user_id": "user_1",
+            },
+        ),
         ("key_as_token", PRODUCTION, {"token": "", "api_key": "lgp_canary_key_as_token"}),
-        ("key_as_token_and_key", PRODUCTION, {"api_key": "lgp_canary_newer", "previous_api_keys": ("lgp_canary_older",)}),
+        (
+            "key_as_token_and_key",
+            PRODUCTION,
+            {"api_key": "lgp_canary_newer", "previous_api_keys": ("lgp_canary_older",)},
+        ),
         ("no_base_url", PRODUCTION, {"token": "eyJ.canary.login", "email": "your@email.com"}),
         ("path_in_base_url", PRODUCTION, {"api_key": "lgp_canary_with_path"}),
     ],
 )
-def test_a_file_of_an_older_script_works_and_what_is_unknown_stays(name, origin, found, file, path, notes):
+def test_a_file_of_an_older_script_works_and_what_is_unknown_stays(
+    name, origin, found, file, path, notes
+):
     old = json.loads((OLDER / f"{name}.json").read_text())
     write(path, old)
     account = file.account()
@@ -93,9 +124,15 @@ def test_a_file_of_an_older_script_works_and_what_is_unknown_stays(name, origin,
     assert {one: getattr(account, one) for one in found} == found
     file.update(company_id="c")
     new = json.loads(path.read_text())
-    assert {key: value for key, value in old.items() if key in ("user", "version", "saved_at", "timestamp")}.items() <= new.items()
+    assert {
+        key: value
+        for key, value in old.items()
+        if key in ("user", "version", "saved_at", "timestamp")
+    }.items() <= new.items()
     assert file.account().origin == origin
-    assert len(notes) == (1 if old.get("base_url", "http://localhost:3000") == "http://localhost:3000" else 0)
+    assert len(notes) == (
+        1 if old.get("base_url", "http://localhost:3000") == "http://localhost:3000" else 0
+    )
     assert "canary" not in str(notes)
 
 
@@ -105,7 +142,14 @@ def test_a_server_of_this_version_on_the_old_default_port_stays_itself(file):
 
 
 def test_origins_of_version_1_are_named_once_and_kept(file, path, notes):
-    write(path, {"base_url": PRODUCTION, "api_key": "lgp_1", "origins": {STAGING: {"api_key": "lgp_canary"}}})
+    write(
+        path,
+        {
+            "base_url": PRODUCTION,
+            "api_key": "lgp_1",
+            "origins": {STAGING: {"api_key": "lgp_canary"}},
+        },
+    )
     file.account()
     file.update(company_id="c")
     assert [level for level, _ in notes] == ["warning"]
@@ -173,7 +217,9 @@ def test_the_target_of_a_link_is_replaced_and_a_killed_writers_file_removed(file
 
 def test_writers_at_once_lose_nothing(path):
     fields = ("email", "company_id", "user_id", "token", "api_key", "amplify_api_key")
-    threads = [threading.Thread(target=KeyFile(path).update, kwargs={field: field}) for field in fields]
+    threads = [
+        threading.Thread(target=KeyFile(path).update, kwargs={field: field}) for field in fields
+    ]
     for one in threads:
         one.start()
     for one in threads:
@@ -216,7 +262,11 @@ def test_a_file_is_replaced_whole_or_not_at_all(home):
 def test_what_others_could_have_planted_is_refused(home, monkeypatch):
     path, real = home / "out", os.lstat
     write(path, "x", 0o666)
-    for call in (lambda: files.check_safe(path), lambda: files.open_private(path, os.O_RDWR), lambda: files.write_private(path, b"")):
+    for call in (
+        lambda: files.check_safe(path),
+        lambda: files.open_private(path, os.O_RDWR),
+        lambda: files.write_private(path, b""),
+    ):
         with pytest.raises(LocalError, match="other users can write"):
             call()
     path.chmod(0o600)
@@ -226,7 +276,13 @@ def test_what_others_could_have_planted_is_refused(home, monkeypatch):
         with pytest.raises(LocalError):
             files.open_private(odd, os.O_RDWR)
     monkeypatch.setattr(settings.os, "geteuid", lambda: 4242)
-    monkeypatch.setattr(files, "unsafe", lambda found: "it belongs to another user" if found.st_ino == real(home / "link").st_ino else "")
+    monkeypatch.setattr(
+        files,
+        "unsafe",
+        lambda found: (
+            "it belongs to another user" if found.st_ino == real(home / "link").st_ino else ""
+        ),
+    )
     with pytest.raises(LocalError, match="another user"):
         files.check_safe(home / "link")
     with pytest.raises(LocalError, match="folder"):

@@ -1,4 +1,6 @@
-"""The shared limit: arithmetic with a clock of its own, several processes, damage, and what happens without a folder."""
+"""The shared limit: arithmetic with a clock of its own, several processes, damage, and what happens
+without a folder.
+"""
 
 from __future__ import annotations
 
@@ -55,10 +57,16 @@ def test_a_request_counts_for_a_window_and_a_little_from_its_end(make):
     with pytest.raises(RateError, match=r"in 9 s.*\(3 per 10 s\)") as caught:
         request(limiter, max_wait=8.0)
     assert limiter.clock.slept == [], "a wait that is too long is not begun"
-    assert (caught.value.facts["retry_after_seconds"], caught.value.facts["retry_at"]) == (9, "2026-01-01T00:00:11.200Z")
+    assert (caught.value.facts["retry_after_seconds"], caught.value.facts["retry_at"]) == (
+        9,
+        "2026-01-01T00:00:11.200Z",
+    )
     request(limiter, max_wait=9.0)
     assert limiter.clock.now == pytest.approx(NOW + 11.2)
-    assert [message for _, message in limiter.notes] == ["Waiting 9 s: the rate limit (3 per 10 s)", "Waiting 4 s: the rate limit (3 per 10 s)"]
+    assert [message for _, message in limiter.notes] == [
+        "Waiting 9 s: the rate limit (3 per 10 s)",
+        "Waiting 4 s: the rate limit (3 per 10 s)",
+    ]
     assert limiter.clock.slept == [5.0, pytest.approx(3.2)]
 
 
@@ -145,7 +153,9 @@ def test_a_pause_stops_everybody_is_never_shortened_and_can_be_lifted(make):
 def test_nothing_left_pauses_until_the_reset_and_absurd_headers_do_not(make):
     limiter = make()
     for reset in ("", "soon", f"{NOW - 5:.0f}", f"{NOW * 1000:.0f}"):
-        limiter.settle("a", 99, CaseInsensitiveDict({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}))
+        limiter.settle(
+            "a", 99, CaseInsensitiveDict({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset})
+        )
     request(limiter, headers={"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": f"{NOW + 7:.0f}"})
     request(limiter, headers={"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{NOW + 7:.0f}"})
     with pytest.raises(RateError, match=r"in 7 s.*a pause"):
@@ -157,8 +167,14 @@ def test_the_report_counts_what_is_used_and_when_the_next_is_free(make):
     for _ in range(3):
         request(limiter)
     expected = {"credential": "a", "limit": 3, "window_seconds": 10.0, "used": 3, "left": 0}
-    assert limiter.report()[0] == expected | {"next_free": "2026-01-01T00:00:10.200Z", "blocked_until": None}
-    assert {name: limiter.report()[1][name] for name in ("left", "next_free")} == {"left": 2, "next_free": None}
+    assert limiter.report()[0] == expected | {
+        "next_free": "2026-01-01T00:00:10.200Z",
+        "blocked_until": None,
+    }
+    assert {name: limiter.report()[1][name] for name in ("left", "next_free")} == {
+        "left": 2,
+        "next_free": None,
+    }
     limiter.clock.now += 11
     assert limiter.report()[0]["used"] == 0
 
@@ -180,7 +196,9 @@ def race(path, gate, won):
 def test_sixteen_processes_race_for_sixty_slots(path):
     context = multiprocessing.get_context("fork")
     gate, won = context.Event(), context.Value("i", 0)
-    processes = [context.Process(target=race, args=(path, gate, won), daemon=True) for _ in range(16)]
+    processes = [
+        context.Process(target=race, args=(path, gate, won), daemon=True) for _ in range(16)
+    ]
     for one in processes:
         one.start()
     gate.set()
@@ -240,7 +258,9 @@ def test_without_a_usable_log_a_process_keeps_to_an_eighth(make, path):
         request(limiter)
         with pytest.raises(RateError, match=r"\(2 per 10 s\)"):
             request(limiter)
-        assert [level for level, message in limiter.notes if "LGP_STATE_DIR" in message] == ["warning"]
+        assert [level for level, message in limiter.notes if "LGP_STATE_DIR" in message] == [
+            "warning"
+        ]
 
 
 def test_a_disk_that_is_full_in_the_middle_ends_in_pacing_alone(make):

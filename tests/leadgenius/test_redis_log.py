@@ -20,14 +20,27 @@ PASSWORD = "canary-password"
 
 @pytest.fixture
 def server(tmp_path):
-    """`server()` starts a redis-server on a unix socket and returns its URL; `server.stop()` ends it."""
+    """`server()` starts a redis-server on a unix socket and returns its URL; `server.stop()` ends
+    it.
+    """
     program = shutil.which("redis-server") or shutil.which("valkey-server")
     if not program:
         pytest.skip("redis-server is not installed")
     path, running = tmp_path / "r.sock", []
 
     def start():
-        options = ["--port", "0", "--unixsocket", str(path), "--save", "", "--requirepass", PASSWORD, "--dir", str(tmp_path)]
+        options = [
+            "--port",
+            "0",
+            "--unixsocket",
+            str(path),
+            "--save",
+            "",
+            "--requirepass",
+            PASSWORD,
+            "--dir",
+            str(tmp_path),
+        ]
         running.append(subprocess.Popen([program, *options], stdout=subprocess.DEVNULL))
         end = time.monotonic() + 10
         while not path.exists() and time.monotonic() < end:
@@ -53,7 +66,9 @@ def make(tmp_path):
         folder = tmp_path / host
         folder.mkdir(mode=0o700, exist_ok=True)
         notes = []
-        log = RedisLog(url, folder / "log.sqlite3", windows, lambda *note: notes.append(note), clock)
+        log = RedisLog(
+            url, folder / "log.sqlite3", windows, lambda *note: notes.append(note), clock
+        )
         log.notes = notes
         made.append(log)
         return log
@@ -94,10 +109,15 @@ def test_hosts_share_one_limit_whatever_their_clocks_say(server, make):
     for slot in slots:
         first.settle("a", slot, {})
     rows = second.report()
-    assert [(row["credential"], row["used"], row["left"]) for row in rows] == [("a", 16, 0), ("a", 16, 984)]
+    assert [(row["credential"], row["used"], row["left"]) for row in rows] == [
+        ("a", 16, 0),
+        ("a", 16, 984),
+    ]
     assert second.acquire("b", max_wait=0, hold=1)
     assert first.notes == second.notes == []
-    assert not [key for key in first._redis.keys() if first._redis.ttl(key) < 0 and ":a" in key], "all expire"
+    assert not [key for key in first._redis.keys() if first._redis.ttl(key) < 0 and ":a" in key], (
+        "all expire"
+    )
 
 
 def test_a_finished_request_leaves_the_window_and_the_wait_is_slept(server, make):

@@ -1,4 +1,6 @@
-"""The table of failures: what may be sent again, how long to wait first, which exit code is left."""
+"""The table of failures: what may be sent again, how long to wait first, which exit code is
+left.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ def test_every_row_of_the_table(row, method):
 
 
 def test_every_row_of_the_rules_is_reached():
-    requests = [Request(method, "/x", is_login=login) for method in METHODS for login in (False, True)]
+    requests = [
+        Request(method, "/x", is_login=login) for method in METHODS for login in (False, True)
+    ]
     reached = {rule_of(request, what).what for request in requests for what, _, _ in TABLE}
     assert reached == {rule.what for rule in RULES.values()}
 
@@ -83,7 +87,11 @@ def test_backoff_is_drawn_between_nothing_and_a_doubling_bound():
     drawn = []
     for attempt in (1, 2):
         wait_before(
-            Request("GET", "/x"), failed("no_answer"), attempt, now=NOW, uniform=lambda *bounds: drawn.append(bounds) or 0.0
+            Request("GET", "/x"),
+            failed("no_answer"),
+            attempt,
+            now=NOW,
+            uniform=lambda *bounds: drawn.append(bounds) or 0.0,
         )
     assert drawn == [(0, 1.0), (0, 2.0)]
 
@@ -91,14 +99,21 @@ def test_backoff_is_drawn_between_nothing_and_a_doubling_bound():
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_wait_that_is_asked_for_gets_a_little_more_and_never_less(status):
     what = failed("status", status, OWN, Retry_After="20")
-    waits = [wait_before(Request("POST", "/x"), what, 1, now=NOW, uniform=draw) for draw in (min, max)]
+    waits = [
+        wait_before(Request("POST", "/x"), what, 1, now=NOW, uniform=draw) for draw in (min, max)
+    ]
     assert waits == [20, 21]
 
 
 def test_a_login_is_not_sent_again_after_a_429():
     login = Request("POST", "/api/epsimo-auth", is_login=True)
-    assert wait_before(login, failed("status", 429, Retry_After="1"), 1, now=NOW, uniform=max) is None
-    assert error_of(login, failed("status", 401), 1, False).message == "The e-mail and password do not match an account."
+    assert (
+        wait_before(login, failed("status", 429, Retry_After="1"), 1, now=NOW, uniform=max) is None
+    )
+    assert (
+        error_of(login, failed("status", 401), 1, False).message
+        == "The e-mail and password do not match an account."
+    )
 
 
 DATE = "Thu, 01 Jan 2026 00:10:00 GMT"  # the server's clock, ten minutes ahead of NOW
@@ -136,7 +151,9 @@ def test_what_the_server_names(headers, body, seconds):
 
 
 @pytest.mark.parametrize("body", [None, [], "hour", {"error": None}, {"error": "Today"}])
-@pytest.mark.parametrize("text", ["", "-5", "soon", "nan", "inf", "1e3", "1_0", "0x10", "٣", "²", "+5", "5 s", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "-5", "soon", "nan", "inf", "1e3", "1_0", "0x10", "٣", "²", "+5", "5 s", "\x00"]
+)
 def test_a_wait_that_is_not_named_grows_by_attempt(text, body):
     what = failed("status", 429, body, Retry_After=text, X_RateLimit_Reset=text)
     assert [asked_wait(what, attempt, NOW) for attempt in (1, 2, 3, 4)] == [5, 15, 45, 45]
@@ -145,9 +162,15 @@ def test_a_wait_that_is_not_named_grows_by_attempt(text, body):
 @given(
     headers=st.dictionaries(
         st.sampled_from(["Retry-After", "X-RateLimit-Reset", "Date"]),
-        st.one_of(st.text(), st.integers().map(str), st.integers(-9, 99_999).map("Thu, {0} Jan {0} {0}:{0}:{0} GMT".format)),
+        st.one_of(
+            st.text(),
+            st.integers().map(str),
+            st.integers(-9, 99_999).map("Thu, {0} Jan {0} {0}:{0}:{0} GMT".format),
+        ),
     ),
-    body=st.one_of(st.none(), st.text(), st.dictionaries(st.just("error"), st.one_of(st.text(), st.integers()))),
+    body=st.one_of(
+        st.none(), st.text(), st.dictionaries(st.just("error"), st.one_of(st.text(), st.integers()))
+    ),
 )
 def test_no_text_makes_it_raise_or_leave_its_bounds(headers, body):
     seconds = asked_wait(Failure("status", 503, CaseInsensitiveDict(headers), body), 1, NOW)
@@ -156,9 +179,16 @@ def test_no_text_makes_it_raise_or_leave_its_bounds(headers, body):
 
 
 def test_an_error_says_where_when_and_what_the_server_said():
-    body = {"error": "not now", "code": "RATE_LIMITED", "details": [{"field": "email", "problem": "taken"}], "requestId": "req-1"}
+    body = {
+        "error": "not now",
+        "code": "RATE_LIMITED",
+        "details": [{"field": "email", "problem": "taken"}],
+        "requestId": "req-1",
+    }
     request = Request("PUT", "/api/agent/leads/1", "https://o.example", source="LGP_API_KEY")
-    error = error_of(request, failed("status", 429, body, X_LeadGenius_Sandbox="1"), 3, False, 6.04, NOW + 0.0001)
+    error = error_of(
+        request, failed("status", 429, body, X_LeadGenius_Sandbox="1"), 3, False, 6.04, NOW + 0.0001
+    )
     assert error.as_dict() == {
         "code": "rate_limited",
         "message": "The API accepts no more requests for now (HTTP 429).",

@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadgenius.errors import UsageError
-from leadgenius.scopes import ADMIN, AGENT, LOGIN, PRODUCTION, ROOT, SYSTEM, check_id, clean_origin, is_loopback, route, segment
+from leadgenius.scopes import (
+    ADMIN,
+    AGENT,
+    LOGIN,
+    PRODUCTION,
+    ROOT,
+    SYSTEM,
+    check_id,
+    clean_origin,
+    is_loopback,
+    route,
+    segment,
+)
 
 # endpoint as typed, its scope, the path on the wire
 ROUTES = [
@@ -49,7 +61,12 @@ ROUTES = [
 @pytest.mark.parametrize(("endpoint", "scope", "path"), ROUTES)
 def test_an_endpoint_is_routed_by_its_whole_segments(endpoint, scope, path):
     target = route(endpoint)
-    assert (target.scope, target.path, target.query, target.is_login) == (scope, path, "", scope == LOGIN)
+    assert (target.scope, target.path, target.query, target.is_login) == (
+        scope,
+        path,
+        "",
+        scope == LOGIN,
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +75,11 @@ def test_an_endpoint_is_routed_by_its_whole_segments(endpoint, scope, path):
         ("/leads?next=/admin/x", "/api/agent/leads", "next=/admin/x"),
         ("/leads?a=b?c=d&e=%20", "/api/agent/leads", "a=b?c=d&e=%20"),
         ("/leads?name=Jürgen", "/api/agent/leads", "name=J%C3%BCrgen"),
-        (f"{PRODUCTION}/leads?u=https://other.example/../x", "/api/agent/leads", "u=https://other.example/../x"),
+        (
+            f"{PRODUCTION}/leads?u=https://other.example/../x",
+            "/api/agent/leads",
+            "u=https://other.example/../x",
+        ),
         ("/leads?", "/api/agent/leads", ""),
     ],
 )
@@ -89,13 +110,17 @@ HOSTILE = [
     "/leads/%252e%252e", "//admin/users", "/leads//x", "/leads/%2f%2f", "/leads\\x", "/leads/%5c", "/leads#x",
     "/leads?a#b", "/leads\nx", "/leads x", "/leads/%0a", "/leads/%zz", "/leads/%ff", "/leads/\udc80",
     "https://elsewhere.example/leads", "//elsewhere.example/leads", f"{PRODUCTION}.example/leads", "http://last.leadgenius.app/leads",
-    f"https://last.leadgenius.app@elsewhere.example/leads", "C:/Program Files/Git/campaigns", "c:\\campaigns",
+    "https://last.leadgenius.app@elsewhere.example/leads", "C:/Program Files/Git/campaigns", "c:\\campaigns",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("endpoint", HOSTILE)
 def test_what_could_mean_another_path_or_origin_is_refused(endpoint):
-    for scope in ("auto", "agent", "admin") if endpoint not in ("/admin", "/api/agent", "/api") else ("auto",):
+    for scope in (
+        ("auto", "agent", "admin")
+        if endpoint not in ("/admin", "/api/agent", "/api")
+        else ("auto",)
+    ):
         with pytest.raises(UsageError) as caught:
             route(endpoint, scope=scope)
         assert "elsewhere" not in str(caught.value.as_dict())
@@ -145,10 +170,24 @@ def test_what_is_no_origin_is_refused_and_not_repeated(text):
 
 def test_only_literal_names_of_this_machine_are_loopback():
     assert all(is_loopback(host) for host in ("localhost", "127.0.0.1", "127.255.0.9", "::1"))
-    assert not any(is_loopback(host) for host in ("", "127.0.0", "127.0.0.256", "127.0.0.01", "127.0.0.1.x", "128.0.0.1", "127.0.0.x"))
+    assert not any(
+        is_loopback(host)
+        for host in (
+            "",
+            "127.0.0",
+            "127.0.0.256",
+            "127.0.0.01",
+            "127.0.0.1.x",
+            "128.0.0.1",
+            "127.0.0.x",
+        )
+    )
 
 
-@pytest.mark.parametrize(("value", "encoded"), [("lead_1", "lead_1"), ("a:b@c", "a%3Ab%40c"), ("ü", "%C3%BC"), ("a.b", "a.b")])
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [("lead_1", "lead_1"), ("a:b@c", "a%3Ab%40c"), ("ü", "%C3%BC"), ("a.b", "a.b")],
+)
 def test_an_id_is_encoded_whole(value, encoded):
     assert (check_id(value), segment(value)) == (value, encoded)
 

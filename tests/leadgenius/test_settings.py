@@ -19,14 +19,33 @@ def test_every_variable_has_its_setting():
         "LGP_USER_ID": "u", "LGP_AGENT_NAME": "bot", "LGP_LIMITER": "redis://h", "LGP_RATE_LIMITS": "9/1",
     }  # fmt: skip
     assert settings.read(environ) == Settings(
-        "https://a.example", "work", True, True, 120.0, 3600.0, 0.5, 0, "c", "u", "bot", "redis://h", (Window(9, 1.0),)
+        "https://a.example",
+        "work",
+        True,
+        True,
+        120.0,
+        3600.0,
+        0.5,
+        0,
+        "c",
+        "u",
+        "bot",
+        "redis://h",
+        (Window(9, 1.0),),
     )
 
 
 def test_blank_is_unset():
     usual = settings.read({})
-    assert usual == settings.read(dict.fromkeys((f"LGP_{name.upper()}" for name in Settings._fields), " "))
-    assert (usual.max_wait, usual.timeout, usual.max_time, usual.max_changes) == (75.0, 60.0, None, None)
+    assert usual == settings.read(
+        dict.fromkeys((f"LGP_{name.upper()}" for name in Settings._fields), " ")
+    )
+    assert (usual.max_wait, usual.timeout, usual.max_time, usual.max_changes) == (
+        75.0,
+        60.0,
+        None,
+        None,
+    )
     assert usual.windows == ((60, 60.0), (1000, 3600.0), (10_000, 86_400.0))
 
 
@@ -43,8 +62,16 @@ def test_what_cannot_be_understood_names_its_variable(name, value):
 def test_switches_and_times():
     assert [settings.switch(word, "x") for word in ("1", "TRUE", "yes", " on ")] == [True] * 4
     assert [settings.switch(word, "x") for word in ("", "0", "False", "no", "off")] == [False] * 5
-    assert [settings.seconds(text) for text in ("90", "90s", "40m", "2h", "1.5")] == [90, 90, 2400, 7200, 1.5]
-    assert settings.iso(1_767_225_600.0001) == "2026-01-01T00:00:00.001Z", "a time to come back at is never too early"
+    assert [settings.seconds(text) for text in ("90", "90s", "40m", "2h", "1.5")] == [
+        90,
+        90,
+        2400,
+        7200,
+        1.5,
+    ]
+    assert settings.iso(1_767_225_600.0001) == "2026-01-01T00:00:00.001Z", (
+        "a time to come back at is never too early"
+    )
 
 
 def test_a_value_stands_in_its_variable_or_in_the_first_line_of_a_file(home):
@@ -74,7 +101,10 @@ def test_the_state_folder_has_one_rule(home):
     given = {"HOME": str(home), "LGP_STATE_DIR": "~/x/y", "XDG_STATE_HOME": str(home / "xdg")}
     assert settings.state_dir(given) == home / "x/y"
     assert settings.state_dir(given | {"LGP_STATE_DIR": ""}) == home / "xdg/leadgenius"
-    assert settings.state_dir({"HOME": str(home), "XDG_STATE_HOME": "relative"}) == home / ".local/state/leadgenius"
+    assert (
+        settings.state_dir({"HOME": str(home), "XDG_STATE_HOME": "relative"})
+        == home / ".local/state/leadgenius"
+    )
     assert (home / "x/y").stat().st_mode & 0o777 == 0o700
     assert settings.state_dir({}) is settings.state_dir({"HOME": "/nonexistent"}) is None
     with pytest.raises(ValueError, match="absolute"):
@@ -89,12 +119,22 @@ def test_a_state_folder_that_others_can_write_to_is_refused(home):
     with pytest.raises(settings.UnsafeError, match="other users can write"):
         settings.state_dir({"LGP_STATE_DIR": str(home / "x")})
     (home / "x").chmod(0o1777)
-    assert settings.state_dir({"LGP_STATE_DIR": str(home / "x")}) == home / "x", "a sticky folder is safe"
+    assert settings.state_dir({"LGP_STATE_DIR": str(home / "x")}) == home / "x", (
+        "a sticky folder is safe"
+    )
 
 
 def test_every_code_is_of_the_closed_list():
     folder = Path(errors.__file__).parent
-    used = {code for path in folder.glob("*.py") for code in re.findall(r'\bcode="([a-z_]+)"', path.read_text())}
-    classes = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.LeadGeniusError)]
+    used = {
+        code
+        for path in folder.glob("*.py")
+        for code in re.findall(r'\bcode="([a-z_]+)"', path.read_text())
+    }
+    classes = [
+        one
+        for one in vars(errors).values()
+        if isinstance(one, type) and issubclass(one, errors.LeadGeniusError)
+    ]
     assert used | {one.default_code for one in classes} <= set(errors.CODES)
     assert {one.exit_code for one in classes} == set(range(1, 11))

@@ -1,4 +1,6 @@
-"""One attempt on real sockets, one row of each kind; what an answer is; certificates and proxies."""
+"""One attempt on real sockets, one row of each kind; what an answer is; certificates and
+proxies.
+"""
 
 from __future__ import annotations
 
@@ -50,9 +52,15 @@ FAULTS = {
     "body drip": (send(page(b"", length=10**9), "drip  "), "body"),
     "chunk cut short": (send(CHUNKED + b"ff\r\n" + BODY[:20]), "body"),
     "chunk of no size": (send(CHUNKED + b"zz\r\nhello\r\n"), "body"),
-    "broken gzip": (send(page(gzip.compress(b"")[:10] + b"\xff" * 64, "Content-Encoding: gzip")), "body"),
+    "broken gzip": (
+        send(page(gzip.compress(b"")[:10] + b"\xff" * 64, "Content-Encoding: gzip")),
+        "body",
+    ),
     "truncated, of no length": (send(page(BODY[:30], length=-1)), "broken_json"),
-    "a page of a proxy": (send(page(b"<html>").replace(b"application/json", b"text/html")), "not_json"),
+    "a page of a proxy": (
+        send(page(b"<html>").replace(b"application/json", b"text/html")),
+        "not_json",
+    ),
 }
 
 
@@ -136,7 +144,11 @@ def test_what_cannot_be_used_is_said(body, kind):
         (204, b"", None),
         (200, b" \r\n", None),
         (200, b'{"success": null, "data": []}', {"success": None, "data": []}),
-        (200, b'{"data": {}, "error": "one row was left out"}', {"data": {}, "error": "one row was left out"}),
+        (
+            200,
+            b'{"data": {}, "error": "one row was left out"}',
+            {"data": {}, "error": "one row was left out"},
+        ),
         (200, b'{"name": "a", "error": ""}', {"name": "a", "error": ""}),
         (200, b'{"jobId": "j", "error": "x"}', {"jobId": "j", "error": "x"}),
         (200, b"[" * 200 + b"]" * 200, json.loads("[" * 200 + "]" * 200)),
@@ -148,7 +160,15 @@ def test_every_success_is_taken(status, body, found):
     assert answer.body == found
 
 
-@pytest.mark.parametrize("body", [b'{"success": false}', b'{"success": "False", "data": []}', b'{"success": 0}', b'{"error": "quota"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"success": false}',
+        b'{"success": "False", "data": []}',
+        b'{"success": 0}',
+        b'{"error": "quota"}',
+    ],
+)
 def test_a_2xx_that_reports_failure_is_a_refusal(body):
     assert understood(200, {}, body) == Failure("status", 200, {}, json.loads(body))
 
@@ -214,7 +234,9 @@ PROXY = "http://user:canary-password@proxy.example:3128"
 
 def test_a_proxy_comes_from_the_variables_and_never_stands_before_this_machine(raw, attempt):
     assert proxies(PRODUCTION, {"https_proxy": PROXY}) == {"https": PROXY}
-    assert proxies(PRODUCTION, {"ALL_PROXY": "proxy.example:3128"}) == {"https": "http://proxy.example:3128"}
+    assert proxies(PRODUCTION, {"ALL_PROXY": "proxy.example:3128"}) == {
+        "https": "http://proxy.example:3128"
+    }
     assert proxies(PRODUCTION, {"HTTPS_PROXY": PROXY, "no_proxy": "leadgenius.app"}) == {}
     assert proxies(PRODUCTION, {"http_proxy": PROXY}) == {}
     server = raw(send(page(b"{}")))
@@ -222,7 +244,9 @@ def test_a_proxy_comes_from_the_variables_and_never_stands_before_this_machine(r
     assert attempt(server.origin, environ=environ).status == 200
 
 
-@pytest.mark.parametrize("value", ["http://user:canary@", "socks5://h:1", "http://h:port:canary", "ftp://h"])
+@pytest.mark.parametrize(
+    "value", ["http://user:canary@", "socks5://h:1", "http://h:port:canary", "ftp://h"]
+)
 def test_a_proxy_variable_that_makes_no_sense_is_named_and_not_shown(value):
     with pytest.raises(LeadGeniusError, match="https_proxy") as caught:
         Transport(PRODUCTION, environ={"https_proxy": value})
