@@ -144,7 +144,7 @@ def _account(
 
     supplied = None if profile else variable(environ, *KEY_VARIABLES)
     if found.profile and supplied:
-        hint = f"Unset one of them, or choose with --profile {found.profile}, which leaves {supplied[1]} out."
+        hint = f"Unset one of them, or choose with --profile {found.profile}."
         raise UsageError(
             f"LGP_PROFILE and {supplied[1]} both say which account is meant.", hint=hint
         )
@@ -161,7 +161,7 @@ def _account(
     origin = clean_origin(given) if given else saved or PRODUCTION
     if (profile or found.profile) and not base_url and saved and saved != origin:
         raise UsageError(
-            f"The profile {profile or found.profile} was saved for {saved}, and LGP_BASE_URL is {origin}.",
+            f"Profile {profile or found.profile} belongs to {saved}, and LGP_BASE_URL is {origin}.",
             hint="Unset LGP_BASE_URL, or leave out the profile.",
         )
     return origin, file

@@ -212,7 +212,7 @@ class Client:
         if allowed is not None and self._changed + count > allowed:
             before = f" after {self._changed} before" if self._changed else ""
             raise UsageError(
-                f"This would change {count} records{before}; LGP_MAX_CHANGES allows {allowed}. Nothing was sent.",
+                f"This would change {count} records{before}, and LGP_MAX_CHANGES allows {allowed}.",
                 code="too_many_changes",
                 hint="Give fewer records, or raise LGP_MAX_CHANGES.",
                 outcome="not_sent",

@@ -99,7 +99,7 @@ def read_private(path: Path, limit: int) -> tuple[bytes, bool]:
     follows the rule.
     """
     try:
-        file = open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")  # noqa: PTH123
+        file = open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")  # noqa: PTH123, SIM115
     except (FileNotFoundError, NotADirectoryError):  # HOME=/dev/null is usual for services
         return b"", False
     except OSError as error:

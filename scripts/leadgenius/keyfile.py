@@ -1,8 +1,8 @@
 """The credential file: JSON of one account, mode 0600, changed by one process at a time, replaced
 whole.
 
-    {"base_url": ORIGIN, "email", "token", "expires_at", "api_key", "amplify_api_key", "company_id", "user_id",
-     "previous_api_keys": [...]}
+    {"base_url": ORIGIN, "email", "token", "expires_at", "api_key", "amplify_api_key",
+     "company_id", "user_id", "previous_api_keys": [...]}
 
 Other keys stay where they are. No message, repr or exception of this module shows a value of the
 file.
@@ -26,13 +26,9 @@ LIMIT = 64 * 1024  # bytes; a larger file was not written by this program
 SECRETS = ("token", "api_key", "amplify_api_key")
 FIELDS = ("base_url", "email", "expires_at", "company_id", "user_id", *SECRETS)
 PREVIOUS = "previous_api_keys"  # agent keys that were replaced, the newest last
-OLD_DEFAULT = (
-    "http://localhost:3000"  # older scripts wrote this into every file, wherever its key came from
-)
+OLD_DEFAULT = "http://localhost:3000"  # older scripts wrote it, wherever the key came from
 LAYOUT = "layout"  # set by this version, whose base_url always means what it says
-ELSEWHERE = (
-    "Set LGP_AUTH_FILE to a file in a folder you can write to, or give the key in LGP_API_KEY."
-)
+ELSEWHERE = "Set LGP_AUTH_FILE to a file you can write to, or give the key in LGP_API_KEY."
 
 Notes = Callable[[str, str], None]
 
@@ -80,11 +76,11 @@ class KeyFile:
         """UsageError when a key of another origin or e-mail is stored here: that account needs a
         profile.
         """
-        stored = self.account()
-        if not (stored.api_key or stored.amplify_api_key):
-            return
+        self._refuse_other(self.account(), origin, email)
+
+    def _refuse_other(self, stored: Account, origin: str, email: str) -> None:
         other = bool(email and stored.email) and stored.email.casefold() != email.casefold()
-        if other or stored.origin != origin:
+        if (stored.api_key or stored.amplify_api_key) and (other or stored.origin != origin):
             what = "e-mail" if other else f"origin ({stored.origin})"
             raise UsageError(
                 f"{self.path} holds a key of another {what}; it is left as it is.",
@@ -93,9 +89,9 @@ class KeyFile:
 
     def login(self, origin: str, email: str, token: str, expires_at: str = "") -> None:
         """Store the token of a login. UsageError as check_account."""
-        self.check_account(origin, email)
         with self._changing() as document:
-            stored = Account(document)
+            stored = Account(dict(document))
+            self._refuse_other(stored, origin, email)
             if stored.origin != origin or stored.email.casefold() != email.casefold():
                 document.update(company_id=None, user_id=None)
             document.update(base_url=origin, email=email, token=token, expires_at=expires_at)
@@ -112,8 +108,8 @@ class KeyFile:
 
         UsageError as check_account.
         """
-        self.check_account(origin)
         with self._changing() as document:
+            self._refuse_other(Account(dict(document)), origin, "")
             document["base_url"] = origin
             if kind != "agent":
                 document["amplify_api_key"] = key
@@ -183,7 +179,7 @@ class KeyFile:
             self._tighten(self.path)
         document, problem = _parsed(raw)
         if problem:
-            hint = f"Fix {self.path}, or move it away and log in again. A key in LGP_API_KEY works meanwhile."
+            hint = "Fix it, or move it away and log in again. A key in LGP_API_KEY works meanwhile."
             raise LocalError(f"{self.path} {problem}.", code="credential_file", hint=hint)
         if raw:
             self._modernise(document)
@@ -219,8 +215,7 @@ class KeyFile:
         if isinstance(others, dict) and others:
             self.note(
                 "warning",
-                f"{self.path} has keys of more origins, which are not read there any more: one file now holds one"
-                " account. Save each again: "
+                f"{self.path} has keys of more origins; a file now holds one. Save each again: "
                 + "; ".join(
                     f"auth save-key --profile NAME --base-url {_shown(name)}" for name in others
                 ),

@@ -210,7 +210,7 @@ class Keys:
     ) -> CredentialError:
         message = f"There is no {_NOUNS[kind]} for {self.origin}"
         if supplied:
-            message += f": {supplied[1]} goes only to {PRODUCTION}, this machine or the origin in LGP_BASE_URL"
+            message += f": {supplied[1]} goes only to {PRODUCTION}, this machine or LGP_BASE_URL"
         elif kind == "agent" and account and account.token:
             message += ": the login alone does not authenticate this call"
         return CredentialError(message + ".", hint=_HINTS[kind], origin=self.origin)

@@ -27,7 +27,8 @@ PROXY_PAUSE = 900.0  # longest pause accepted from a 429 that is not the API's o
 LOCK_SECONDS = 2.0
 SHARE = 8  # a process that cannot see the others keeps to this part of the limits
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS requests (id INTEGER PRIMARY KEY, credential TEXT, at REAL, until REAL, started INTEGER);
+CREATE TABLE IF NOT EXISTS requests
+  (id INTEGER PRIMARY KEY, credential TEXT, at REAL, until REAL, started INTEGER);
 CREATE INDEX IF NOT EXISTS by_time ON requests (credential, at, started);
 CREATE INDEX IF NOT EXISTS open ON requests (until) WHERE until IS NOT NULL;
 CREATE TABLE IF NOT EXISTS pauses (credential TEXT PRIMARY KEY, until REAL);
@@ -179,7 +180,8 @@ class RateLimiter:
             at, window = max(now, _paused(db, credential)), -1
             for index, (limit, length) in enumerate(guarded(self.windows)):
                 full = db.execute(
-                    "SELECT at FROM requests WHERE credential = ? AND at > ? AND (started OR id < ?)"
+                    "SELECT at FROM requests"
+                    " WHERE credential = ? AND at > ? AND (started OR id < ?)"
                     " ORDER BY at DESC LIMIT 1 OFFSET ?",
                     (credential, now - length, slot or 2**62, limit - 1),
                 ).fetchone()
@@ -269,8 +271,8 @@ class RateLimiter:
         self._alone, self.windows = True, eighth(self.windows)
         self._on_note(
             "warning",
-            f"The shared request log cannot be used ({problem.rstrip('.')}), so this run keeps to an eighth of the"
-            " rate limits. Set LGP_STATE_DIR to a folder you can write to.",
+            f"The shared request log cannot be used ({problem.rstrip('.')}), so this run keeps to"
+            " an eighth of the rate limits. Set LGP_STATE_DIR to a folder you can write to.",
         )
 
 

@@ -64,7 +64,8 @@ if at - now <= tonumber(ARGV[2]) then
   if slot == 0 then slot = redis.call('INCR', KEYS[5]) end
   local started = at <= now and '1' or '0'
   redis.call('HSET', KEYS[2], slot, text(at) .. ' ' .. text(at + ARGV[3]) .. ' ' .. started)
-  for _, key in ipairs({KEYS[1], KEYS[2]}) do redis.call('EXPIRE', key, math.ceil(ARGV[4] + at - now)) end
+  local keep = math.ceil(ARGV[4] + at - now)
+  for i = 1, 2 do redis.call('EXPIRE', KEYS[i], keep) end
 end
 return {slot, text(now), text(at), why, fresh and 1 or 0}
 """
@@ -190,7 +191,9 @@ class RedisLog(RateLimiter):
                 self._remember()
         if not self._warned:
             self._warned = True
-            message = "Redis (LGP_LIMITER) cannot be used, so this machine keeps to an eighth of the rate limits."
+            message = (
+                "Redis (LGP_LIMITER) cannot be used; this machine keeps to an eighth of the limits."
+            )
             self._on_note("warning", message)
         return None
 

@@ -41,45 +41,61 @@ class Rule(NamedTuple):
 
 RULES = {
     "connect": Rule(
-        "name not resolved, refused, connect timeout, proxy refused (nothing sent)", "always", 6, 6, None,
-        "No connection to {origin}: {detail}. Nothing was sent.", "Check the network and the base URL, then run it again."),
+        "name not resolved, refused, connect timeout, proxy refused (nothing sent)", "always",
+        6, 6, None, "No connection to {origin}: {detail}. Nothing was sent.",
+        "Check the network and the base URL, then run it again."),
     "tls": Rule(
-        "TLS not trusted", "never", 9, 9, "tls", "The server's certificate is not trusted; nothing was sent.",
+        "TLS not trusted", "never", 9, 9, "tls",
+        "The server's certificate is not trusted; nothing was sent.",
         "Name your certificate file in REQUESTS_CA_BUNDLE."),
     "no_answer": Rule(
         "read timeout, reset, or closed before an answer", "idempotent", 7, 8, None,
         "The connection ended without an answer: {detail}.", LATER),
     "body": Rule(
-        "reset, stall or truncation in the body", "idempotent", 7, 8, None, "The answer broke off: {detail}.", LATER),
-    "not_json": Rule("2xx that is not JSON", "never", 7, 8, None, "The answer is not JSON (HTTP {status}).", LATER),
-    "broken_json": Rule("2xx with broken JSON", "once", 7, 8, None, "The answer is broken JSON (HTTP {status}).", LATER),
+        "reset, stall or truncation in the body", "idempotent", 7, 8, None,
+        "The answer broke off: {detail}.", LATER),
+    "not_json": Rule(
+        "2xx that is not JSON", "never", 7, 8, None, "The answer is not JSON (HTTP {status}).",
+        LATER),
+    "broken_json": Rule(
+        "2xx with broken JSON", "once", 7, 8, None,
+        "The answer is broken JSON (HTTP {status}).", LATER),
     "401": Rule(
-        "401", "never", 3, 3, "unauthorized", "The server does not accept the credential{source}.", "check_credentials"),
+        "401", "never", 3, 3, "unauthorized",
+        "The server does not accept the credential{source}.", "check_credentials"),
     "login": Rule(
-        "401 or 403 to a login", "never", 3, 3, "unauthorized", "The e-mail and password do not match an account.",
-        "Check both."),
+        "401 or 403 to a login", "never", 3, 3, "unauthorized",
+        "The e-mail and password do not match an account.", "Check both."),
     "403": Rule(
         "403", "never", 3, 3, "forbidden", "The credential{source} may not do this.",
         "Use a key of the right company; admin calls need one of a Master Admin."),
     "404": Rule(
         "404", "never", 4, 4, "not_found", "There is no such record or path (HTTP 404).",
         "Check the id: another company's id is 404 too."),
-    "409": Rule("409", "never", 4, 4, "duplicate", "The record already exists (HTTP 409).", "There is nothing to do."),
+    "409": Rule(
+        "409", "never", 4, 4, "duplicate", "The record already exists (HTTP 409).",
+        "There is nothing to do."),
     "refused": Rule(
-        "other 4xx, success: false", "never", 4, 4, "refused", "The API refused the request (HTTP {status}).", FIX),
+        "other 4xx, success: false", "never", 4, 4, "refused",
+        "The API refused the request (HTTP {status}).", FIX),
     "redirect": Rule(
-        "3xx", "never", 4, 4, "redirected", "The server redirects (HTTP {status}); redirects are not followed.",
+        "3xx", "never", 4, 4, "redirected",
+        "The server redirects (HTTP {status}); redirects are not followed.",
         "If the API has moved, set its new origin as the base URL; details.location names it."),
-    "303": Rule("303 to a POST", "never", 4, 8, None, "", ""),
+    "303": Rule(
+        "303 to a POST", "never", 4, 8, None, "", ""),
     "rate": Rule(
-        "429", "wait", 5, 5, "rate_limited", "The API accepts no more requests for now (HTTP 429).",
+        "429", "wait", 5, 5, "rate_limited",
+        "The API accepts no more requests for now (HTTP 429).",
         "Come back at retry_at, or allow a longer wait with --max-wait."),
     "unavailable": Rule(
         "503 with Retry-After (POST: only as the API's own JSON error)", "wait", 7, 8, None,
         "The server is not available (HTTP 503).", LATER),
-    "server": Rule("other 5xx", "idempotent", 7, 8, None, "The server failed (HTTP {status}).", LATER),
+    "server": Rule(
+        "other 5xx", "idempotent", 7, 8, None, "The server failed (HTTP {status}).", LATER),
     "too_large": Rule(
-        "body over 64 MiB or 2 million values", "never", 7, 8, None, "The answer is too large: {detail}.",
+        "body over 64 MiB or 2 million values", "never", 7, 8, None,
+        "The answer is too large: {detail}.",
         "Ask for less at once, with filters or smaller pages."),
     "unusable": Rule(
         "body nested too deeply, or with a number out of range", "never", 7, 8, None,
@@ -194,10 +210,10 @@ def asked_wait(failure: Failure, attempt: int, now: float) -> float:
     Never raises.
     """
     there = _date(failure.headers.get("Date")) or now
-    sentence = failure.body.get("error") if isinstance(failure.body, dict) else ""
-    named = re.search(r"\b(hour|day)\b", str(sentence)[:500], re.IGNORECASE)
-    length = (3600.0 if named[1].lower() == "hour" else 86_400.0) if named else 0.0
-    left = length - there % length if length else None
+    left, sentence = None, failure.body.get("error") if isinstance(failure.body, dict) else ""
+    for word, length in (("day", 86_400.0), ("hour", 3600.0)):
+        if re.search(rf"\b{word}\b", str(sentence)[:500], re.IGNORECASE):
+            left = length - there % length
     for found in (_retry_after(failure.headers, there), reset_wait(failure.headers, now), left):
         if found is not None:
             return min(found, LONGEST_WAIT)
@@ -225,18 +241,18 @@ def error_of(
     """
     rule = rule_of(request, failure)
     exit_code = 8 if maybe_applied else rule.read if request.method == "GET" else rule.change
+    status, headers = failure.status, failure.headers
     body = failure.body if isinstance(failure.body, dict) else {}
-    facts = request.facts(attempts) | {
-        "http_status": failure.status,
-        "server_code": _text(body.get("code")),
-        "server_message": _text(body.get("error") or body.get("message")),
-        "details": body.get("details"),
-        "request_id": _text(body.get("requestId") or failure.headers.get("X-Request-Id")),
-        "retryable": exit_code in (5, 6, 7) or (exit_code == 8 and request.method in IDEMPOTENT),
-        "sandbox": bool(failure.headers.get("X-LeadGenius-Sandbox")) or None,
+    facts = request.facts(attempts) | {"http_status": status, "details": body.get("details")}
+    said = {
+        "server_code": body.get("code"),
+        "server_message": body.get("error") or body.get("message"),
+        "request_id": body.get("requestId") or headers.get("X-Request-Id"),
     }
-    if failure.status and 300 <= failure.status < 400:
-        facts["details"] = {"location": _text(failure.headers.get("Location"))}
+    facts |= {name: str(value) for name, value in said.items() if value}
+    facts["sandbox"] = bool(headers.get("X-LeadGenius-Sandbox")) or None
+    if status and 300 <= status < 400:
+        facts["details"] = {"location": headers.get("Location")}
     if wait is not None:
         facts |= {"retry_after_seconds": round(wait, 1), "retry_at": iso(now + wait)}
     if exit_code == 8:
@@ -244,22 +260,22 @@ def error_of(
     if request.method != "GET":
         facts["outcome"] = "not_sent" if exit_code in (6, 9) else "rejected"
     source = f" (from {request.source})" if request.source else ""
-    words = {
-        "origin": request.origin,
-        "detail": failure.detail,
-        "status": failure.status,
-        "source": source,
-    }
-    return _ERRORS[exit_code](rule.message.format(**words), code=rule.code, hint=rule.hint, **facts)
+    message = rule.message.format(
+        origin=request.origin, detail=failure.detail, status=status, source=source
+    )
+    retryable = exit_code in (5, 6, 7)
+    return _ERRORS[exit_code](message, code=rule.code, hint=rule.hint, retryable=retryable, **facts)
 
 
 def unknown(request: Request, **facts: Any) -> errors.UnknownOutcomeError:
     """The error of a change without a clear answer."""
+    harmless = request.method in IDEMPOTENT
     hint = "check_change"  # the command line knows which list shows it
-    if request.method in IDEMPOTENT:
+    if harmless:
         hint = "Sending the same again is harmless: run the same command again."
     message = "The change may or may not have been applied: no clear answer came."
-    return errors.UnknownOutcomeError(message, hint=hint, **facts | {"outcome": "unknown"})
+    facts |= {"outcome": "unknown", "retryable": harmless}
+    return errors.UnknownOutcomeError(message, hint=hint, **facts)
 
 
 def _retry_after(headers: Mapping[str, str], there: float) -> float | None:
@@ -279,7 +295,3 @@ def _date(text: Any) -> float | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError):
         return None
-
-
-def _text(value: Any) -> str | None:
-    return None if value in (None, "") else str(value)

@@ -101,8 +101,8 @@ def check_id(text: str, name: str = "id") -> str:
     changed = plain != text and "." in plain
     if plain in ("", ".") or changed or ".." in plain or re.search(r"[/\\?#%\x00-\x20\x7f]", plain):
         raise UsageError(
-            f"This {name} cannot be sent: it is empty, or has dots, slashes, ? # %, white space or invisible"
-            " characters in it.",
+            f"This {name} cannot be sent: it is empty, or has dots, slashes, ? # %, white space or"
+            " invisible characters in it.",
             code="invalid_input",
             hint="Give the id exactly as a list prints it.",
         )

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http.cookiejar import DefaultCookiePolicy
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -55,34 +55,23 @@ class Attempt:
                 raise TimeoutError("the deadline has passed")
             self.sent, self.sock = True, sock
 
-    def cancel(self) -> None:
-        with self._lock:
-            self.cancelled = True
-        if self.sock:
-            with contextlib.suppress(
-                OSError
-            ):  # not SSLSocket's own shutdown, which is not thread-safe
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-
     def outcome(self, late: str) -> Answer | Failure:
         """How it ended; one that has not ended is cancelled, `late` says why."""
-        if isinstance(self.result, (Answer, Failure)):
-            return self.result
-        if not self.done.is_set():
-            self.cancel()
+        with self._lock:
+            self.cancelled = True
         error = self.result
-        if error and not self.sent and not isinstance(error, OSError):
-            raise error  # a fault of this program
-        if (
-            isinstance(error, requests.exceptions.SSLError)
-            and not self.sent
-            and "EOF" not in str(error)
-        ):
-            return Failure("tls")
-        kind, doing = "connect", "connecting"
+        if isinstance(error, (Answer, Failure)):
+            return error
+        if self.sock and not error:
+            with contextlib.suppress(OSError):  # not SSLSocket's own shutdown: not thread-safe
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+        what = type(error).__name__ if error else late
         if self.sent:
-            kind, doing = ("body", "reading") if self.answered else ("no_answer", "waiting")
-        return Failure(kind, detail=f"{type(error).__name__ if error else late} while {doing}")
+            return Failure("body" if self.answered else "no_answer", detail=what)
+        if error and not isinstance(error, OSError):
+            raise error  # a fault of this program
+        trusted = not isinstance(error, requests.exceptions.SSLError) or "EOF" in str(error)
+        return Failure("connect" if trusted else "tls", detail=what)
 
 
 class _Watched(HTTPConnection):
@@ -134,10 +123,12 @@ class Transport:
         *,
         environ: Mapping[str, str],
     ) -> None:
-        if tuple(map(int, version("urllib3").split(".")[:2])) < (2, 6):
-            raise LocalError(
-                "urllib3 2.6 or newer is needed: older ones inflate a compressed answer without a bound."
+        found = urllib3.__version__  # type: ignore[attr-defined]
+        if tuple(map(int, found.split(".")[:2])) < (2, 6):
+            message = (
+                f"urllib3 {found} inflates a compressed answer without a bound; 2.6 is needed."
             )
+            raise LocalError(message, hint="python3 -m pip install --upgrade requests urllib3")
         self.last: Answer | Failure = Failure(
             "connect"
         )  # how the latest attempt ended, interrupted or not
@@ -150,7 +141,7 @@ class Transport:
         self._session.mount("https://", adapter or _Adapter())
         self._session.mount("http://", adapter or _Adapter())
         self._session.verify = adapter is not None or certificates(environ)
-        if not adapter and not is_loopback(urlsplit(origin).hostname or ""):
+        if not adapter:
             self._session.proxies.update(proxies(origin, environ))
 
     def close(self) -> None:
@@ -222,31 +213,30 @@ def certificates(environ: Mapping[str, str]) -> bool | str:
     """The file or folder of trusted certificates that a variable names, else True for the usual
     ones.
     """
-    for name in _CERTIFICATES:
-        if environ.get(name):
-            if not Path(environ[name]).exists():
-                message = f"{name} names a certificate file that does not exist."
-                raise LocalError(message, code="tls", hint=f"Fix or unset {name}.")
-            return environ[name]
-    return True
+    name = next((name for name in _CERTIFICATES if environ.get(name)), "")
+    if name and not Path(environ[name]).exists():
+        message = f"{name} names a certificate file that does not exist."
+        raise LocalError(message, code="tls", hint=f"Fix or unset {name}.")
+    return environ[name] if name else True
 
 
 def proxies(origin: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """The proxy that the variables name for `origin`. LocalError names a variable that makes no
-    sense.
+    """The proxy that the variables name for `origin`, never for this machine. LocalError names a
+    variable that makes no sense.
     """
     name = next((name for name in _PROXIES if environ.get(name, "").strip()), "")
-    if not name or should_bypass_proxies(
-        origin, environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    ):
+    around = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    here = is_loopback(urlsplit(origin).hostname or "")
+    if not name or here or should_bypass_proxies(origin, around):
         return {}
     value = environ[name].strip()
     value = value if "://" in value else f"http://{value}"
     try:
-        parts = urllib3.util.parse_url(value)
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
-        parts = urllib3.util.Url()
-    if parts.scheme not in ("http", "https") or not parts.host:
+        usable = False
+    if not usable:
         hint = f"Name an HTTP proxy, such as http://proxy.example:3128, or unset {name}."
         raise LocalError(f"{name} names no HTTP proxy.", hint=hint)
     return {"https": value}
@@ -263,7 +253,7 @@ def _read(response: requests.Response) -> bytes | None:
 
 
 class _UnusableError(Exception):
-    pass
+    """JSON that is not worked with; its arguments are the kind of failure and the reason."""
 
 
 def understood(status: int, headers: Mapping[str, str], raw: bytes | None) -> Answer | Failure:
@@ -274,9 +264,8 @@ def understood(status: int, headers: Mapping[str, str], raw: bytes | None) -> An
     try:
         body = parsed(raw)
     except _UnusableError as error:
-        problem = Failure("unusable", status, headers, detail=str(error))
-    except OverflowError as error:
-        problem = Failure("too_large", status, headers, detail=str(error))
+        kind, detail = error.args
+        problem = Failure(kind, status, headers, detail=detail)
     except ValueError:
         typed = "json" in headers.get("Content-Type", "").lower()
         problem = Failure("broken_json" if typed else "not_json", status, headers)
@@ -288,53 +277,45 @@ def understood(status: int, headers: Mapping[str, str], raw: bytes | None) -> An
 
 
 def parsed(raw: bytes | None) -> Any:
-    """The JSON of a body. ValueError for what is none, OverflowError for too much,
-    _UnusableError.
+    """The JSON of a body. ValueError for what is none, _UnusableError for too much, too deep or out
+    of range.
     """
     if raw is None:
-        raise OverflowError("over 64 MiB")
-    # Not exact, but cheap and before any memory is taken: texts are left out of the count only when
-    # it matters.
-    if (
-        _marks(raw) > MAX_VALUES
-        and _marks(re.sub(rb'"(?:[^"\\]|\\.)*"', b"", raw, flags=re.DOTALL)) > MAX_VALUES
-    ):
-        raise OverflowError("over 2 million values")
+        raise _UnusableError("too_large", "over 64 MiB")
+    # Not exact, but cheap and before any memory is taken: texts are left out only when it matters.
+    if _values(raw) > MAX_VALUES and _values(re.sub(rb'"(?:[^"\\]|\\.)*"', b"", raw)) > MAX_VALUES:
+        raise _UnusableError("too_large", "over 2 million values")
     try:
-        body = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise
+        body = json.loads(raw, parse_constant=_finite, parse_float=_finite)
+        _check_depth([body], MAX_DEPTH)
     except RecursionError:
-        raise _UnusableError("it is nested too deeply") from None
-    except ValueError:  # an integer of more than 4,300 digits
-        raise _UnusableError("a number in it is out of range") from None
-    _check_depth(body, MAX_DEPTH)
+        raise _UnusableError("unusable", "it is nested too deeply") from None
+    except ValueError as error:
+        if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+            raise
+        raise _UnusableError("unusable", "a number in it is out of range") from None
     return body
 
 
-def _check_depth(value: Any, left: int) -> None:
-    if not left:
-        raise _UnusableError("it is nested too deeply")
-    if isinstance(value, (dict, list)):
-        for one in value.values() if isinstance(value, dict) else value:
-            if isinstance(one, (dict, list)):
-                _check_depth(one, left - 1)
+def _check_depth(inside: Iterable[Any], left: int) -> None:
+    for one in inside:
+        if isinstance(one, (dict, list)):
+            if not left:
+                raise RecursionError
+            _check_depth(one.values() if isinstance(one, dict) else one, left - 1)
 
 
-def _marks(raw: bytes) -> int:
-    """The number of values, near enough: a comma between two, an opening bracket before the first
-    of a container.
-    """
+def _values(raw: bytes) -> int:
+    """Commas stand between values, and an opening bracket before the first of a container."""
     return raw.count(b",") + raw.count(b"{") + raw.count(b"[") - raw.count(b"{}") - raw.count(b"[]")
 
 
-def _refuse(name: str) -> Any:
-    raise _UnusableError(f"{name} is not JSON")
-
-
 def _finite(text: str) -> float:
+    """A number; ValueError for one beyond all bounds, and for NaN."""
     value = float(text)
-    return _refuse("a number out of range") if value in (float("inf"), float("-inf")) else value
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _is_error_body(body: Any) -> bool:

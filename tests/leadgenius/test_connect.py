@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import traceback
+from pathlib import Path
 from pydoc import render_doc
 
 import pytest
@@ -258,11 +259,9 @@ def test_no_secret_in_help_signature_repr_or_traceback(make, monkeypatch):
 
 
 def test_importing_the_package_imports_nothing_heavy():
-    code = "import sys, leadgenius; print({'requests', 'sqlite3', 'dataclasses', 'urllib3', 'leadgenius.client'} & set(sys.modules))"
-    paths = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(leadgenius.__file__))}
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], env=paths, capture_output=True, text=True
-        ).stdout
-        == "set()\n"
-    )
+    heavy = "{'requests', 'sqlite3', 'dataclasses', 'urllib3', 'leadgenius.client'}"
+    code = f"import sys, leadgenius; print({heavy} & set(sys.modules))"
+    environ = {**os.environ, "PYTHONPATH": str(Path(leadgenius.__file__).parents[1])}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

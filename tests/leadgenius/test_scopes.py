@@ -106,11 +106,16 @@ def test_a_scope_given_overrides_the_path(endpoint, scope, path):
 
 HOSTILE = [
     "", "/", "?page=1", PRODUCTION, "/admin", "/api/agent", "/api",
-    "/leads/..", "/leads/../admin/users", "..", "/./leads", "/leads/%2e%2e", "/leads/.%2e", "/leads/..%2fadmin",
-    "/leads/%252e%252e", "//admin/users", "/leads//x", "/leads/%2f%2f", "/leads\\x", "/leads/%5c", "/leads#x",
-    "/leads?a#b", "/leads\nx", "/leads x", "/leads/%0a", "/leads/%zz", "/leads/%ff", "/leads/\udc80",
-    "https://elsewhere.example/leads", "//elsewhere.example/leads", f"{PRODUCTION}.example/leads", "http://last.leadgenius.app/leads",
-    "https://last.leadgenius.app@elsewhere.example/leads", "C:/Program Files/Git/campaigns", "c:\\campaigns",
+    "/leads/..", "/leads/../admin/users", "..", "/./leads", "/leads/%2e%2e", "/leads/.%2e",
+    "/leads/..%2fadmin",
+    "/leads/%252e%252e", "//admin/users", "/leads//x", "/leads/%2f%2f", "/leads\\x", "/leads/%5c",
+    "/leads#x",
+    "/leads?a#b", "/leads\nx", "/leads x", "/leads/%0a", "/leads/%zz", "/leads/%ff",
+    "/leads/\udc80",
+    "https://elsewhere.example/leads", "//elsewhere.example/leads", f"{PRODUCTION}.example/leads",
+    "http://last.leadgenius.app/leads",
+    "https://last.leadgenius.app@elsewhere.example/leads", "C:/Program Files/Git/campaigns",
+    "c:\\campaigns",
 ]  # fmt: skip
 
 
@@ -156,9 +161,12 @@ def test_an_origin_is_cleaned(text, origin):
 @pytest.mark.parametrize(
     "text",
     [
-        "", "example.com", "http://example.com", "http://localhost.canary.com", "http://127.0.0.1.nip.io", "ftp://localhost",
-        "https://user:canary@a.example", "https://a.example/v2", "https://a.example/?x", "https://a.example#x", "https://a.example:0",
-        "https://a.example:99999", "https://a b.example", "https://a.example\n", "https://[v1.canary]", "http://0.0.0.0",
+        "", "example.com", "http://example.com", "http://localhost.canary.com",
+        "http://127.0.0.1.nip.io", "ftp://localhost",
+        "https://user:canary@a.example", "https://a.example/v2", "https://a.example/?x",
+        "https://a.example#x", "https://a.example:0",
+        "https://a.example:99999", "https://a b.example", "https://a.example\n",
+        "https://[v1.canary]", "http://0.0.0.0",
         "http://127.1", "http://0127.0.0.1",
     ],
 )  # fmt: skip
@@ -194,8 +202,8 @@ def test_an_id_is_encoded_whole(value, encoded):
 
 @pytest.mark.parametrize(
     "value",
-    ["", ".", "..", "a..b", "a/b", "a\\b", "a?b", "a#b", "%2e%2e", "a b", "a\n", "\x7f", "a\u2028", "a\u200b", "\u202ea",
-     "a\u3000b", "\uff0e\uff0e", "\uff0f", "a\u2026", "\uff3c", "\u2100", "\udc80", "a\x85"],
+    ["", ".", "..", "a..b", "a/b", "a\\b", "a?b", "a#b", "%2e%2e", "a b", "a\n", "\x7f", "a\u2028", "a\u200b",
+     "\u202ea", "a\u3000b", "\uff0e\uff0e", "\uff0f", "a\u2026", "\uff3c", "\u2100", "\udc80", "a\x85"],
 )  # fmt: skip
 def test_an_id_that_could_be_taken_for_something_else_is_refused(value):
     with pytest.raises(UsageError) as caught:

@@ -14,9 +14,12 @@ from leadgenius.settings import Settings, Window
 
 def test_every_variable_has_its_setting():
     environ = {
-        "LGP_BASE_URL": " https://a.example ", "LGP_PROFILE": "work", "LGP_SANDBOX": "yes", "LGP_READ_ONLY": "1",
-        "LGP_MAX_WAIT": "2m", "LGP_MAX_TIME": "1h", "LGP_TIMEOUT": "0.5", "LGP_MAX_CHANGES": "0", "LGP_COMPANY_ID": "c",
-        "LGP_USER_ID": "u", "LGP_AGENT_NAME": "bot", "LGP_LIMITER": "redis://h", "LGP_RATE_LIMITS": "9/1",
+        "LGP_BASE_URL": " https://a.example ", "LGP_PROFILE": "work", "LGP_SANDBOX": "yes",
+        "LGP_READ_ONLY": "1",
+        "LGP_MAX_WAIT": "2m", "LGP_MAX_TIME": "1h", "LGP_TIMEOUT": "0.5", "LGP_MAX_CHANGES": "0",
+        "LGP_COMPANY_ID": "c",
+        "LGP_USER_ID": "u", "LGP_AGENT_NAME": "bot", "LGP_LIMITER": "redis://h",
+        "LGP_RATE_LIMITS": "9/1",
     }  # fmt: skip
     assert settings.read(environ) == Settings(
         "https://a.example",
@@ -51,8 +54,10 @@ def test_blank_is_unset():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("READ_ONLY", "ture"), ("SANDBOX", "2"), ("MAX_WAIT", "soon"), ("MAX_TIME", "-1"), ("TIMEOUT", "1d"), ("MAX_CHANGES", "ten"),
-     ("MAX_CHANGES", "٣"), ("RATE_LIMITS", "60"), ("RATE_LIMITS", "0/60"), ("RATE_LIMITS", "60/60,"), ("RATE_LIMITS", "6²/60")],
+    [("READ_ONLY", "ture"), ("SANDBOX", "2"), ("MAX_WAIT", "soon"), ("MAX_TIME", "-1"),
+    ("TIMEOUT", "1d"), ("MAX_CHANGES", "ten"),
+     ("MAX_CHANGES", "٣"), ("RATE_LIMITS", "60"), ("RATE_LIMITS", "0/60"),
+     ("RATE_LIMITS", "60/60,"), ("RATE_LIMITS", "6²/60")],
 )  # fmt: skip
 def test_what_cannot_be_understood_names_its_variable(name, value):
     with pytest.raises(ValueError, match=f"LGP_{name}"):
