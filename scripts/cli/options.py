@@ -286,12 +286,3 @@ def check_served(found: argparse.Namespace, groups: Collection[str]) -> None:
                 f"--{option.name} does nothing for this command.",
                 hint=f"Leave out --{option.name}.",
             )
-
-
-def help_lines(groups: Collection[str]) -> str:
-    """The options of `groups`, a line each."""
-    shown = [
-        (f"--{one.name} {one.metavar}".strip(), one.help) for one in OPTIONS if one.group in groups
-    ]
-    longest = max(len(name) for name, _ in shown)
-    return "".join(f"  {name:{longest}}  {words}\n" for name, words in shown)
