@@ -13,7 +13,8 @@ from typing import Any
 CODES = frozenset(
     """bug usage invalid_input read_only dry_run needs_yes too_many_changes not_in_api no_credential
     unauthorized forbidden refused not_found duplicate redirected job_failed rate_limited
-    out_of_time limiter_busy network server_failure outcome_unknown setup disk permission credential_file
+    out_of_time limiter_busy network
+    server_failure outcome_unknown setup disk permission credential_file
     locked checkpoint tls still_running interrupted terminated""".split()  # noqa: SIM905
 )
 

@@ -256,7 +256,7 @@ class RateLimiter:
             self._use_memory("there is no folder for it")
         place = ":memory:" if self._alone else str(self.path)
         self._db = db = sqlite3.connect(
-            place, LOCK_SECONDS, isolation_level=None, check_same_thread=False
+            place, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
         )
         db.execute("PRAGMA synchronous = OFF")  # a power cut loses seconds of log and nothing else
         db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")

@@ -4,6 +4,7 @@ without a folder.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -281,4 +282,5 @@ def test_old_rows_go_and_a_day_of_them_stays(make, path):
     assert make(windows, time=clock).report()[0]["used"] == 2
     clock.now += 10_100
     make(windows, time=clock).report()
-    assert sqlite3.connect(path).execute("SELECT count(*) FROM requests").fetchone() == (1,)
+    with contextlib.closing(sqlite3.connect(path)) as log:
+        assert log.execute("SELECT count(*) FROM requests").fetchone() == (1,)
