@@ -320,7 +320,7 @@ def over_redis() -> bool | None:
             home = place / str(number)
             home.mkdir()
             places.append(hosts(home, LGP_LIMITER=redis.url, CLOCK=clocks.get(number, "0")))
-        end(begin(start(places[2], 1, Server(SlidingLog(), 0).server_port)))
+        go([start(places[2], 1, 1)])
         time.sleep(SECONDS * 1.1)  # the first window of a new Redis is kept at an eighth
         eight = places[:PROCESSES]
         held = [measure(kind, eight, 1.15) for kind in (FIXED[0], FIXED[2], *OTHERS)]
