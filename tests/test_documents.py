@@ -89,7 +89,7 @@ def filled(lgp: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, s
     )
     (home / "contacts.csv.ids.csv").write_text(f"line,email,id\n2,x,{lead['id']}\n")
     (home / "ids.csv").write_text(f"id\n{lead['id']}\n")
-    job = lgp("leads", "enrich", "--ids", "lead_1").json["jobId"]
+    job = lgp("leads", "enrich", "--ids", "lead_1").json["jobs"][0]["jobId"]
     monkeypatch.setattr("cli.jobs.sleep", lambda seconds: None)
     return {
         "CAMPAIGN": campaign["id"],

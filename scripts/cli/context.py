@@ -4,6 +4,7 @@ it may ask."""
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,11 @@ from cli.commands import Command
 from cli.output import Output
 from cli.parser import operation_of
 from cli.stderr import Notes
-from cli.text import Masker, compact, plain, plural
+from cli.text import Masker, plain, plural
 from contract.operations import Operation
 from leadgenius import connect
-from leadgenius.errors import UsageError
+from leadgenius.errors import LocalError, UsageError
+from leadgenius.files import open_private
 
 if TYPE_CHECKING:
     from leadgenius.client import Client
@@ -92,9 +94,8 @@ class Context:
     @property
     def end(self) -> float | None:
         """When --max-time is over, as a time of time.monotonic()."""
-        return (
-            None if self.options.max_time is None else self.started + float(self.options.max_time)
-        )
+        most = self.options.max_time
+        return None if most is None else self.started + float(most)
 
     def confirm(self, count: int, verb: str, ids: Sequence[str], target: str = "") -> None:
         """Go on only with --yes, or a `y` typed at a terminal; else UsageError naming count, target
@@ -105,27 +106,19 @@ class Context:
         if self._can_ask():
             from cli.terminal import ask
 
-            if ask(
-                self.notes.write, f"This would {what}. Go on? [y/N] ", self.stdin, ASKING_SECONDS
-            ):
+            question = f"This would {what}. Go on? [y/N] "
+            if ask(self.notes.write, question, self.stdin, ASKING_SECONDS):
                 return
-            raise UsageError(
-                "Not confirmed; nothing was sent.", code="needs_yes", outcome="not_sent"
-            )
         first = " ".join(plain(one) for one in ids[:5]) + (" …" if len(ids) > 5 else "")
-        raise UsageError(
-            f"This would {what} ({first}). Nothing was sent.",
-            code="needs_yes",
-            hint="Check the ids, then run the same command with --yes.",
-            outcome="not_sent",
-        )
+        hint = "Check the ids, then run the same command with --yes."
+        words = f"This would {what} ({first}), and was not confirmed. Nothing was sent."
+        raise UsageError(words, code="needs_yes", hint=hint, outcome="not_sent")
 
     def _can_ask(self) -> bool:
-        unattended = (
-            self.environ.get("CI") or self.environ.get("LGP_AGENT_NAME") or self.options.quiet
-        )
-        asks = self.stdin.isatty() and self.notes.terminal and find_spec("rich") is not None
-        return asks and not unattended
+        """Whether somebody is there: a terminal on both sides, and no sign of a program."""
+        if self.environ.get("CI") or self.environ.get("LGP_AGENT_NAME") or self.options.quiet:
+            return False
+        return self.stdin.isatty() and self.notes.terminal and find_spec("rich") is not None
 
     def preview(
         self,
@@ -140,14 +133,17 @@ class Context:
         """--dry-run: print the request as it would go out, with its effect; `more` is what many
         rows add."""
         plan = self.client.plan(method, endpoint, params=params, body=body, scope=scope)
-        effect = self.known_operation.effect if self.known_operation else "unknown"
-        needs_yes = {"yes": "the real run needs --yes"} if more.pop("needs_yes", False) else {}
-        self.options.out = self.options.fields = self.output.fields = (
-            None  # these are about an answer
-        )
+        plan["effect"] = self.known_operation.effect if self.known_operation else "unknown"
+        if more.pop("needs_yes", False):
+            more["yes"] = "the real run needs --yes"
+        self.options.out = self.output.fields = None  # these are about an answer
         self.output.format = "json"
-        self.output.document({"dry_run": True, **plan, "effect": effect, **more, **needs_yes})
+        self.output.document({"dry_run": True, **plan, **more})
         return 0
+
+    def mark(self) -> dict[str, Any]:
+        """What results and receipts carry when an answer came from a sandbox."""
+        return {"sandbox": True} if self.client.sandbox else {}
 
     def record_change(self, path: str, ids: Sequence[str], **counts: Any) -> None:
         """Add a line to changes.jsonl in the state directory: what an owner reads after an
@@ -169,13 +165,10 @@ class Context:
     def append(self, path: Path, line: dict[str, Any]) -> None:
         """Add a line of JSON to a private file; a warning when that cannot be done."""
         try:
-            descriptor = os.open(
-                path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600
-            )
-            with open(descriptor, "a", encoding="utf-8") as file:
-                file.write(self.masker.mask(compact(line)) + "\n")
-        except OSError as error:
-            self.notes("warning", f"{path.name} could not be written: {error.strerror}.")
+            with open(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "a") as file:  # noqa: PTH123
+                file.write(self.masker.mask(json.dumps(line)) + "\n")
+        except (LocalError, OSError) as error:
+            self.notes("warning", f"{path.name} could not be written: {error}")
 
     def close(self) -> None:
         """Close the connection and the request log, if they were opened."""

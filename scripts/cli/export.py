@@ -121,9 +121,9 @@ def _read(path: Path, fresh: dict[str, Any]) -> dict[str, Any] | None:
         return None
     try:
         known = json.loads(content)
-        types = [type(known[name]) for name in fresh]
-        usual = [type(one) for one in {**fresh, "cursor": known["cursor"] and ""}.values()]
-        right = types == usual and known["time"] > 0
+        usual = {**fresh, "cursor": None if known["cursor"] is None else ""}
+        types = [(name, type(known[name])) for name in known]
+        right = types == [(name, type(usual[name])) for name in usual] and known["time"] > 0
         least = min(known[name] for name in COUNTS)
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return {}
@@ -151,14 +151,12 @@ def _write(
         os.fsync(file.fileno())
         texts.clear()
         rows = plural(walk.matched, "row")
-        notes.go_on = f"Run the same command again: {rows} are kept, and it goes on from there."
+        notes.go_on = f"Run the same command again: it goes on after the {rows} that it kept."
 
     done = known["time"] and known["cursor"] is None
     try:
         for page in () if done else pages(context, walk.listing, known["cursor"]):
             rows = walk.keep(page.items)
-            walk.read += len(page.items)
-            walk.matched += len(rows)
             writer.rows(rows)
             sync()
             counts = (walk.matched, walk.read, walk.not_comparable, file.tell())
@@ -173,9 +171,9 @@ def _write(
         elif isinstance(error, RefusedError) and length:
             error.hint = "If the server no longer takes the cursor, --restart begins anew."
         raise
-    summary = walk.summary(True)
-    writer.end(summary if walk.kept else {"rows": walk.matched, **summary})
+    summary = walk.summary()
+    if walk.kept:
+        summary["rows_read"] = walk.read
+    writer.end({"rows": walk.matched, **summary})
     sync()
-    if walk.not_comparable:
-        notes("warning", f"{plural(walk.not_comparable, 'row')} could not be compared.")
     return summary

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from cli.context import Context
-from cli.output import row_id
 from cli.parser import flags_of
+from cli.rows import row_id
 from cli.text import plain, plural
 from contract import validate
 from contract.operations import Operation, near, operations, resolve

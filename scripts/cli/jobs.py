@@ -16,7 +16,7 @@ from typing import Any
 
 from cli import inputs, many, request
 from cli.context import Context
-from cli.output import row_id
+from cli.rows import row_id
 from cli.text import compact, plain, plural
 from contract.operations import operations
 from leadgenius import answers

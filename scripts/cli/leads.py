@@ -20,10 +20,7 @@ EXACT = "exact: enrich-leads list --where … --count"
 def search(context: Context) -> int:
     """`leads list`: only the newest of each index are searched, and nothing in an answer shows a
     cut."""
-    params = inputs.filters(context)
-    return show_search(
-        context, Listing(context.operation.path, params, "page", context.operation.collection)
-    )
+    return show_search(context, lists.of_command(context))
 
 
 def show_search(context: Context, listing: Listing) -> int:
@@ -44,10 +41,8 @@ def show_search(context: Context, listing: Listing) -> int:
 
 def _is_whole(context: Context) -> bool:
     """One more request, without filter, for one row: under the depth no index was cut."""
-    body = context.client.call(
-        "GET", context.operation.path, params={"page": 1, "pageSize": 1}
-    ).body
-    total = answers.total(body)
+    one_row = {"page": 1, "pageSize": 1}
+    total = answers.total(context.client.get(context.operation.path, one_row))
     if total is not None and total < SEARCH_DEPTH:
         return True
     words = f"Only the newest {SEARCH_DEPTH:,} leads of each index are seen, and there may be more"
@@ -67,14 +62,10 @@ def _exact(context: Context) -> str:
 def bulk(context: Context) -> int:
     """A bulk list. The company: the option, the variable, the stored one, or found through one
     lead."""
-    operation = context.operation
     company = context.typed("company_id")
     if not company:
         company = "COMPANY_ID" if context.options.dry_run else context.client.company_id()
-    params = {"companyId": company, **inputs.filters(context)}
-    return lists.show(
-        context, Listing(operation.path, params, "cursor", operation.collection, operation.scope)
-    )
+    return lists.show(context, lists.of_command(context, companyId=company))
 
 
 def create(context: Context) -> int:
@@ -85,9 +76,7 @@ def create(context: Context) -> int:
     if isinstance(given, list):
         return _create_many(context, given)
     if given is not None and not isinstance(given, dict):
-        raise inputs.invalid(
-            "--data must be a JSON object or a list of them.", context.command.example
-        )
+        raise inputs.invalid("--data must be an object or a list of them.", context.command.example)
     body = {**(given or {}), **inputs.flags(context)}
     inputs.check_body(context, body)
     note_without_client(context, [body])
@@ -103,12 +92,8 @@ def _create_many(context: Context, rows: list[Any]) -> int:
     rows = [{**row, **flags} if isinstance(row, dict) else row for row in rows]
     if not context.options.no_check:
         schema = context.operation.body or {}
-        found = [
-            one
-            for number, row in enumerate(rows, 1)
-            for one in row_problems(row, schema, f"row {number}: ")
-        ]
-        inputs.refuse(context, found)
+        found = [row_problems(row, schema, f"row {at}: ") for at, row in enumerate(rows, 1)]
+        inputs.refuse(context, sum(found, []))
     note_without_client(context, rows)
     return batches.create_leads(context, rows, operations()["leads.create-batch"])
 

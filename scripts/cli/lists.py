@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli import inputs
 from cli.context import Context
-from cli.output import row_id
+from cli.rows import Condition, Tally, conditions, row_id
 from cli.text import plural
-from cli.where import Condition, Tally, conditions
 from contract.operations import resolve
 from leadgenius import answers
 from leadgenius.errors import ServerError
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
 
 FIRST_ROWS = 20  # printed when nothing says how many
 LARGEST = {"page": 100, "cursor": 5000}  # rows a page
-# Filters of the server that compare as --where does: their values are listed, or compare without
-# case.
-_SAME_FILTERS = ("email", "companyName")
+_WITHOUT_CASE = ("email", "companyName")  # filters of the server that compare as --where does
 
 
 class Listing(NamedTuple):
@@ -40,19 +37,18 @@ class Listing(NamedTuple):
     depth: Callable[[int | None], str] = lambda total: ""
 
 
-def run(context: Context) -> int:
-    """The list of the command's operation."""
+def of_command(context: Context, **params: Any) -> Listing:
+    """The list of the command's operation, with its filters."""
     operation = context.operation
-    return show(
-        context,
-        Listing(
-            operation.path,
-            inputs.filters(context),
-            operation.paging or "page",
-            operation.collection,
-            operation.scope,
-        ),
+    params |= inputs.filters(context)
+    return Listing(
+        operation.path, params, operation.paging or "page", operation.collection, operation.scope
     )
+
+
+def run(context: Context) -> int:
+    """The list of the command's operation, as it is."""
+    return show(context, of_command(context))
 
 
 def show(context: Context, listing: Listing) -> int:
@@ -62,66 +58,33 @@ def show(context: Context, listing: Listing) -> int:
     inputs.check_fields(context, options.fields or (), "--fields")
     inputs.check_fields(context, [one.field for one in kept], "--where")
     inputs.check_fields(context, options.count_by or (), "--count-by")
-    listing = listing._replace(
-        params={**_same_filters(context, kept), **listing.params, **_fields(context, listing, kept)}
-    )
+    params = {**_same_filters(context, kept), **listing.params, **_fields(context, listing, kept)}
+    walk = Walk(context, listing._replace(params=params), kept)
     counting = options.count or options.count_by
     if options.dry_run:
-        return _preview(context, listing)
-    if (
-        options.all
-        and options.out
-        and listing.paging == "cursor"
-        and not counting
-        and context.output.format != "table"
-    ):
+        params |= walk.first_page()
+        return context.preview("GET", listing.path, params=params, scope=listing.scope)
+    if counting:
+        return _count(walk)
+    if not (kept or options.all or options.max_items):
+        return _one_page(walk)
+    if options.all and options.out and listing.paging == "cursor":
         from cli import export
 
-        return export.run(context, Walk(context, listing, kept), pages)
-    if options.count and not kept and listing.paging == "page":
-        return _server_count(context, listing)
-    if counting:
-        return _count(context, listing, kept)
-    if kept or options.all or options.max_items:
-        return _walk(context, listing, kept)
-    return _one_page(context, listing)
-
-
-def page_params(context: Context, listing: Listing) -> dict[str, Any]:
-    """The paging parameters of the first request."""
-    options = context.options
-    walks = options.all or options.max_items or options.where or options.count or options.count_by
-    size = options.page_size or (
-        min(options.max_items or LARGEST[listing.paging], LARGEST[listing.paging])
-        if walks
-        else None
-    )
-    if listing.paging == "cursor":
-        return {"limit": size or FIRST_ROWS}
-    if options.count and not options.where:
-        return {"page": 1, "pageSize": 1}
-    return {"page": options.page or (1 if walks else None), "pageSize": size}
-
-
-def _preview(context: Context, listing: Listing) -> int:
-    params = {**listing.params, **page_params(context, listing)}
-    return context.preview("GET", listing.path, params=params, scope=listing.scope)
+        return export.run(context, walk, pages)
+    return _print_all(walk)
 
 
 def _same_filters(context: Context, kept: list[Condition]) -> dict[str, Any]:
     """Conditions that the server's own filter means in the same way: it then sends fewer rows."""
-    if context.known_operation is None:
-        return {}
-    known = context.known_operation.filters()
+    known = context.known_operation.filters() if context.known_operation else {}
     made = {}
-    for one in kept:
-        listed = one.field in known and one.value.lower() in resolve(
-            known[one.field]["schema"]
-        ).get("enum", ())
-        if one.operator == "=" and (
-            listed or (one.field in _SAME_FILTERS and one.field in known and one.value)
-        ):
-            made[one.field] = one.value.lower() if listed else one.value
+    for field, operator, value in kept:
+        if operator == "=" and value and field in known:
+            if value.lower() in resolve(known[field]["schema"]).get("enum", ()):
+                made[field] = value.lower()
+            elif field in _WITHOUT_CASE:
+                made[field] = value
     return made
 
 
@@ -138,23 +101,13 @@ def _fields(context: Context, listing: Listing, kept: list[Condition]) -> dict[s
 
 def pages(context: Context, listing: Listing, cursor: str | None = None) -> Iterator[Page]:
     """The pages of a list, of the size asked for or the largest; a bulk list from `cursor` on."""
-    client = context.client
-    size = {**page_params(context, listing)}.get(
-        "limit" if listing.paging == "cursor" else "pageSize"
-    )
+    options, largest = context.options, LARGEST[listing.paging]
+    most = largest if options.where else options.max_items or largest
+    size = options.page_size or min(most, largest)
+    how: dict[str, Any] = {"collection": listing.collection, "scope": listing.scope}
     if listing.paging == "cursor":
-        return client.bulk(
-            listing.path,
-            listing.params,
-            limit=size or LARGEST["cursor"],
-            cursor=cursor,
-            collection=listing.collection,
-            scope=listing.scope,
-        )
-    size = context.options.page_size or size or LARGEST["page"]
-    return client.pages(
-        listing.path, listing.params, size=size, collection=listing.collection, scope=listing.scope
-    )
+        return context.client.bulk(listing.path, listing.params, limit=size, cursor=cursor, **how)
+    return context.client.pages(listing.path, listing.params, size=size, **how)
 
 
 class Walk:
@@ -164,95 +117,102 @@ class Walk:
         self.context, self.listing, self.kept = context, listing, kept
         self.read = self.matched = self.not_comparable = 0
         self.short = False  # the list ended before the number of rows that the server had announced
+        self.more = True  # rows may follow the page just read
         self._seen: set[str] = set()
         self._total: int | None = None
+
+    def first_page(self) -> dict[str, Any]:
+        """The paging parameters of one page, or of the first of all."""
+        options = self.context.options
+        every = options.all or options.max_items or options.where or options.count_by
+        size = options.page_size or (LARGEST[self.listing.paging] if every else None)
+        if self.listing.paging == "cursor":
+            size = size or (LARGEST["cursor"] if options.count else FIRST_ROWS)
+            return {"limit": min(size, options.max_items or size)}
+        if options.count and not options.where:
+            return {"page": 1, "pageSize": 1}
+        return {"page": options.page or (1 if every else None), "pageSize": size}
+
+    def body(self) -> Any:
+        """The answer with the first page."""
+        listing = self.listing
+        params = {**listing.params, **self.first_page()}
+        return self.context.client.call(
+            "GET", listing.path, params=params, scope=listing.scope
+        ).body
 
     def pages(self) -> Iterator[list[Any]]:
         """The fitting rows, a page at a time."""
         for page in pages(self.context, self.listing):
-            fresh = list(map(self.listing.shown, self._fresh(page)))
-            self.read += len(fresh)
+            rows = self.keep(list(map(self.listing.shown, self._fresh(page))))
             self.short = self.short or page.short
-            rows = self.keep(fresh)
-            self.matched += len(rows)
+            requests = plural(self.context.client.requests, "request")
             self.context.notes.progress(
-                f"{plural(self.read, 'row')}, {plural(self.context.client.requests, 'request')}",
-                self.read,
-                self._total,
+                f"{plural(self.read, 'row')}, {requests}", self.read, self._total
             )
             yield rows
         if self.short:
-            self.context.notes(
-                "warning", "The list ended before the number of rows that the server had announced."
-            )
+            words = "The list ended before the number of rows that the server had announced."
+            self.context.notes("warning", words)
 
     def keep(self, rows: list[Any]) -> list[Any]:
-        """Those of `rows` that fit every condition."""
-        if not self.kept:
-            return rows
-        made = []
-        for row in rows:
-            verdicts = [one.holds(row) for one in self.kept]
-            if all(verdicts):
-                made.append(row)
-            elif None in verdicts and False not in verdicts:
-                self.not_comparable += 1
-        return made
+        """Those of `rows` that fit every condition, all of them counted."""
+        self.read += len(rows)
+        if self.kept:
+            verdicts = [[one.holds(row) for one in self.kept] for row in rows]
+            self.not_comparable += sum(None in one and False not in one for one in verdicts)
+            rows = [row for row, one in zip(rows, verdicts, strict=True) if all(one)]
+        self.matched += len(rows)
+        return rows
 
     def _fresh(self, page: Page) -> list[Any]:
         """Numbered pages shift when rows are added on the way: a row met twice is dropped, and the
         shift is noted."""
         if self.listing.paging == "cursor":
+            self.more = page.cursor is not None
             return page.items
         total = answers.total(page.body)
         if None not in (total, self._total) and total != self._total:
-            self.context.notes(
-                "warning", "The list changed while it was read: rows may be missing. Run it again."
-            )
-        self._total = total if total is not None else self._total
-        fresh = []
-        for row in page.items:
-            name = row_id(row)
-            if name is None or name not in self._seen:
-                fresh.append(row)
-                self._seen.add(name or "")
+            words = "The list changed while it was read: rows may be missing. Run it again."
+            self.context.notes("warning", words)
+        self._total = self._total if total is None else total
+        self.more = self._total is None or self.read + len(page.items) < self._total
+        fresh = [row for row in page.items if row_id(row) is None or row_id(row) not in self._seen]
+        self._seen.update(row_id(row) or "" for row in fresh)
         return fresh
 
-    def summary(self, complete: bool) -> dict[str, Any]:
-        """What is said of the list as a whole."""
-        facts: dict[str, Any] = {
-            "requests": self.context.client.requests,
-            "complete": complete and not self.not_comparable,
-        }
-        if self.kept:
-            facts = {"matched": self.matched, "rows_read": self.read, **facts}
+    def summary(self, complete: bool = True) -> dict[str, Any]:
+        """What is said of the list as a whole, once all is read."""
+        complete = complete and not self.short and not self.not_comparable
+        made = {"requests": self.context.client.requests, "complete": complete}
+        made["complete"] = complete and self.listing.is_whole()
         if self.not_comparable:
-            facts["not_comparable"] = self.not_comparable
-        return {**facts, **({"sandbox": True} if self.context.client.sandbox else {})}
+            made["not_comparable"] = self.not_comparable
+            rows = plural(self.not_comparable, "row")
+            self.context.notes("warning", f"{rows} could not be compared: see not_comparable.")
+        return made | self.context.mark()
 
 
-def _one_page(context: Context, listing: Listing) -> int:
-    client, output, options = context.client, context.output, context.options
-    params = {**listing.params, **page_params(context, listing)}
-    body = client.call("GET", listing.path, params=params, scope=listing.scope).body
+def _one_page(walk: Walk) -> int:
+    context, listing, number = walk.context, walk.listing, walk.context.options.page or 1
+    output, body = context.output, walk.body()
     if not answers.has_rows(body, listing.collection):
         hint = f"Run it again later; to see the answer as it is: {{api_call}} GET {listing.path}"
-        raise ServerError(
-            "The server answered without any rows.", hint=hint, method="GET", path=listing.path
-        )
+        words = "The server answered without any rows."
+        raise ServerError(words, hint=hint, method="GET", path=listing.path)
     rows = list(map(listing.shown, answers.items(body, listing.collection)))
-    pages, number = answers.total_pages(body), options.page or 1
-    more = bool(answers.cursor(body)) or (pages is not None and number < pages)
-    if pages is not None and number > max(pages, 1):
-        output.below(f"There is no page {number}; the last is {pages}.")
+    last = answers.total_pages(body)
+    more = bool(answers.cursor(body)) or (last is not None and number < last)
+    if last is not None and number > max(last, 1):
+        output.below(f"There is no page {number}; the last is {last}.")
     elif more or output.format == "table" or listing.depth(answers.total(body)):
         output.below(_position(listing, body, len(rows), number + 1 if more else 0))
-    if (options.page_size or 0) > LARGEST[listing.paging]:
+    if (context.options.page_size or 0) > LARGEST[listing.paging]:
         output.below(f"The server gives at most {LARGEST[listing.paging]} rows a page.")
     with output.open() as writer:
         writer.rows(rows)
         writer.end(answers.rest(body, listing.collection))
-    output.receipt(len(rows), client.requests, not more, **_mark(context))
+    output.receipt(len(rows), context.client.requests, not more, **context.mark())
     return 0
 
 
@@ -260,105 +220,70 @@ def _position(listing: Listing, body: Any, count: int, following: int) -> str:
     """How many of how many, and the options for the rest; `following` is the next page, or 0."""
     total = answers.total(body)
     depth = listing.depth(total)
+    onward = f"--page {following} for the next ones" if following else ""
     if depth:
-        known = f"{count:,}" + (f" of at least {total:,}" if total is not None else "")
-        onward = f" --page {following} for the next ones." if following else ""
-        return f"{known} found by search ({depth}.{onward}"
-    of = f" of {total:,}" if following and total is not None else ""
-    onward = "" if answers.cursor(body) else f", --page {following} for the next ones"
-    return f"{plural(count, 'row')}{of}" + (f": --all for every row{onward}." if following else ".")
+        known = f"{count:,}" + ("" if total is None else f" of at least {total:,}")
+        return f"{known} found by search ({depth}" + (f"; {onward}." if following else ".")
+    if not following:
+        return f"{plural(count, 'row')}."
+    of = "" if total is None else f" of {total:,}"
+    onward = "" if answers.cursor(body) else f", {onward}"
+    return f"{plural(count, 'row')}{of}: --all for every row{onward}."
 
 
-def _mark(context: Context) -> dict[str, Any]:
-    return {"sandbox": True} if context.client.sandbox else {}
-
-
-def _walk(context: Context, listing: Listing, kept: list[Condition]) -> int:
+def _print_all(walk: Walk) -> int:
     """Rows as they come: all of them, --max-items, or the first 20 that fit --where."""
-    output, options = context.output, context.options
-    walk = Walk(context, listing, kept)
-    most = None if options.all else options.max_items or FIRST_ROWS
+    context, output, options = walk.context, walk.context.output, walk.context.options
+    most = options.max_items or (None if options.all else FIRST_ROWS)
     written, cut = 0, False
     with output.open() as writer:
         for rows in walk.pages():
-            room = len(rows) if most is None else most - written
-            cut = cut or len(rows) > room
-            writer.rows(rows[:room])
-            written += len(rows[:room])
-            if (
-                options.max_items
-                and written >= options.max_items
-                and not (cut := cut or _more(context, walk))
-            ):
+            kept = rows if most is None else rows[: most - written]
+            writer.rows(kept)
+            written += len(kept)
+            cut = cut or len(kept) < len(rows)
+            if options.max_items and written == most:
+                cut = cut or walk.more
                 break
-            if options.max_items and cut:
-                break
-        complete = not (options.max_items and cut) and not walk.short and listing.is_whole()
-        summary = walk.summary(complete)
-        if kept and not options.max_items:
+        summary = walk.summary(not (options.max_items and cut))
+        if walk.kept and not options.max_items:
             shown = f"; the first {written} are shown, --all for every row" if cut else ""
             requests = plural(context.client.requests, "request")
-            output.below(
-                f"{walk.matched:,} of {plural(walk.read, 'row')} match ({requests}){shown}."
-            )
+            found = f"{walk.matched:,} of {plural(walk.read, 'row')} match"
+            output.below(f"{found} ({requests}){shown}.")
+            summary = {"matched": walk.matched, "rows_read": walk.read, **summary}
         elif cut:
             stopped = plural(written, "row")
             output.below(f"Stopped after {stopped}, as --max-items says; there are more.")
-        writer.end(summary if kept else {"rows": written, **summary})
-    output.receipt(
-        written, context.client.requests, summary["complete"] and not cut, **_mark(context)
-    )
-    if walk.not_comparable:
-        context.notes(
-            "warning",
-            f"{plural(walk.not_comparable, 'row')} could not be compared: see not_comparable.",
-        )
+        writer.end({"rows": written, **summary})
+    complete = summary["complete"] and not cut
+    output.receipt(written, context.client.requests, complete, **context.mark())
     return 0
 
 
-def _more(context: Context, walk: Walk) -> bool:
-    """Whether rows may follow those that --max-items took."""
-    return walk._total is None or walk.read < walk._total
-
-
-def _server_count(context: Context, listing: Listing) -> int:
-    """What the server says it has, in one request; where it says nothing, every page is read."""
-    body = context.client.call(
-        "GET",
-        listing.path,
-        params={**listing.params, "page": 1, "pageSize": 1},
-        scope=listing.scope,
-    ).body
-    total = answers.total(body)
-    if total is None:
-        return _count(context, listing, [])
-    return _print_count(
-        context, {"count": total, "complete": listing.is_whole(), "method": "server_total"}
-    )
-
-
-def _count(context: Context, listing: Listing, kept: list[Condition]) -> int:
-    walk, tally = Walk(context, listing, kept), Tally(context.options.count_by or ())
+def _count(walk: Walk) -> int:
+    """The server's own total where that is exact, else every page is read and counted."""
+    options = walk.context.options
+    if options.count and not walk.kept and walk.listing.paging == "page":
+        total = answers.total(walk.body())
+        if total is not None:
+            result = {"count": total, "complete": walk.listing.is_whole()}
+            return _print_count(walk.context, {**result, "method": "server_total"})
+    tally = Tally(options.count_by or ())
     for rows in walk.pages():
         for row in rows:
             tally.add(row)
-    result = (
-        tally.result()
-        | walk.summary(not walk.short and listing.is_whole())
-        | {"method": "all_pages"}
-    )
-    result.pop("matched", None)
-    return _print_count(context, result)
+    result = {**tally.result(), **walk.summary(), "method": "all_pages"}
+    return _print_count(walk.context, result)
 
 
 def _print_count(context: Context, result: dict[str, Any]) -> int:
-    if context.output.format in ("csv", "jsonl", "table") and "by" in result:
-        with context.output.open() as writer:
-            context.output.columns = context.output.preferred = (
-                list(result["by"][0]) if result["by"] else []
-            )
-            writer.rows(result["by"])
-            writer.end({})
+    output, groups = context.output, result.get("by")
+    if groups is None or output.format in ("json", "ids"):
+        output.document({**result, **context.mark()}, context.client.requests)
         return 0
-    context.output.document({**result, **_mark(context)}, context.client.requests)
+    output.columns = output.preferred = list(groups[0]) if groups else []
+    with output.open() as writer:
+        writer.rows(groups)
+        writer.end({})
     return 0

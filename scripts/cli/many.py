@@ -8,7 +8,7 @@ from typing import Any
 
 from cli import inputs, request
 from cli.context import Context
-from cli.output import row_id
+from cli.rows import row_id
 from cli.text import plain, plural
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError

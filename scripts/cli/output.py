@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import IO, Any, Protocol
 
+from cli.rows import TWINS, inside, pick, row_id
 from cli.stderr import Notes
 from cli.text import Masker, cell, compact, escaped, inert, plural, unformula
 from leadgenius import answers
@@ -19,40 +20,6 @@ from leadgenius.files import check_place, replace_whole
 
 Row = dict[str, Any]
 _SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
-TWINS = {
-    "lead_id": "id",
-    "contactName": "fullName",
-}  # columns that repeat another one: left out of csv by default
-
-
-def row_id(row: Any) -> str | None:
-    """The id of a row of ours or of the API's."""
-    if not isinstance(row, dict):
-        return str(row) if isinstance(row, (str, int)) else None
-    found = next(
-        (row[name] for name in ("id", "leadId", "lead_id", "jobId", "key") if row.get(name)), None
-    )
-    return None if found is None else str(found)
-
-
-def pick(row: Any, fields: Sequence[str] | None) -> Any:
-    """`row` with `fields` alone, in their order; `a.b` reads inside. Null where there is
-    nothing."""
-    if fields is None or not isinstance(row, dict):
-        return row
-    return {name: inside(row, name) for name in fields}
-
-
-def inside(row: Any, name: str) -> Any:
-    """The value of a dotted name; None where there is nothing."""
-    if isinstance(row, dict) and name in row:
-        return row[name]
-    for word in name.split("."):
-        if isinstance(row, list):
-            row = row[int(word)] if word.isdecimal() and int(word) < len(row) else None
-        else:
-            row = row.get(word) if isinstance(row, dict) else None
-    return row
 
 
 class Writer(Protocol):

@@ -6,7 +6,7 @@ from typing import Any
 
 from cli import inputs
 from cli.context import Context
-from cli.output import row_id
+from cli.rows import row_id
 from cli.text import compact
 from contract.operations import Operation
 from leadgenius import answers

@@ -13,7 +13,7 @@ import select
 import time
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import IO, Any
+from typing import TYPE_CHECKING, IO, Any
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -21,8 +21,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cli.output import TWINS, Output, inside, pick, row_id
+from cli.rows import TWINS, inside, pick, row_id
 from cli.text import inert, plural, rows_in, shown
+
+if TYPE_CHECKING:
+    from cli.output import Output
 
 Write = Callable[[str], Any]
 _HIDDEN = {*TWINS, "firstName", "lastName", "company_id", "owner"}

@@ -34,11 +34,9 @@ from sandbox.server import Server  # noqa: E402
 USAGE, LOCAL = 2, 9
 PORT = 8787
 NAMES = ("email", "password", "api_key", "amplify_api_key", "company_id")
+CODES = "exit codes: 2 wrong options, 9 the database or the port cannot be had, else COMMAND's"
 # Variables of the user's account, which a command against the sandbox must not see.
 PRIVATE = re.compile("LGP_.*_FILE|LGP_(PROFILE|SANDBOX|USER_ID|LIMITER)|LEADGENIUS_.*")
-CODES = (
-    "exit codes: 2 wrong options, 9 the database or the port cannot be had, else that of COMMAND"
-)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,13 +88,11 @@ def _sandbox(args: argparse.Namespace, database: Path) -> Sandbox:
 
 def _serve(server: Server, database: Path) -> int:
     try:
-        for name, value in _variables(server, "").items():
-            print(f"export {name}={shlex.quote(value)}")
-        print("# a second company:")
-        for name, value in _variables(server, "other_").items():
-            print(f"# export {name}={shlex.quote(value)}")
+        for company, mark in (("", ""), ("other_", "# ")):
+            for name, value in _variables(server, company).items():
+                print(f"{mark}export {name}={shlex.quote(value)}")
         sys.stdout.flush()
-        _note(f"serving {database}; the data is not real. Ctrl-C ends it.")
+        _note(f"serving {database}, not real data. # is a second company. Ctrl-C ends it.")
         server.serve_forever()
     except (KeyboardInterrupt, BrokenPipeError):
         _note("ended")

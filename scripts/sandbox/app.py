@@ -85,10 +85,8 @@ class Sandbox:
             def perform(keep: bool = True, lag: float = 0.0) -> Answer:
                 return self._perform(environ, path, query, keep, lag)
 
-            faults = (
-                one for one in self.faults if one.take(environ["REQUEST_METHOD"], segments_of(path))
-            )
-            fault = next(faults, None)
+            method, parts = environ["REQUEST_METHOD"], segments_of(path)
+            fault = next((one for one in self.faults if one.take(method, parts)), None)
             answer = fault.answer(perform) if fault else perform()
         except Exception:
             # A defect of ours: whole on the server's own log, and for the client a bare 500.

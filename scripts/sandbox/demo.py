@@ -55,7 +55,7 @@ def _letters(name: str, length: int, alphabet: str = "0123456789abcdef") -> str:
 
 
 ALPHANUMERIC = string.ascii_lowercase + string.digits
-CREDENTIALS: dict[str, str] = {
+CREDENTIALS = {
     "email": "your@email.com",
     "company_id": f"company-1735689600000-{_letters('company', 7, ALPHANUMERIC)}",
     "amplify_api_key": "da2-" + _letters("amplify key", 26, ALPHANUMERIC),

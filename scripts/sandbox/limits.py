@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from leadgenius.settings import DEFAULT_WINDOWS, Window, windows
 
-NAMES = {60: "minute", 3600: "hour", 86400: "day"}
+NAMES = {60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 
 
 class Allowance(NamedTuple):
@@ -83,7 +83,7 @@ class Limits:
         """When the window has room again, in the past if it has room now; and its name."""
         query = "SELECT at FROM calls WHERE credential = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
         row = db.execute(query, (credential, window.limit - 1)).fetchone()
-        name = NAMES.get(int(window.seconds), f"{window.seconds:g} second")
+        name = NAMES.get(window.seconds, f"{window.seconds:g} second")
         return (self._end(row["at"], window) if row else 0.0), name
 
     def _left(self, db: sqlite3.Connection, credential: str, now: float) -> Allowance:

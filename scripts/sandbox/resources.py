@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -123,7 +123,7 @@ def _saved(kind: Kind, call: Call, record: Record) -> Answer:
     return reply(data=_shown(call, kind, record))
 
 
-VERBS: dict[str, Callable[[Kind, Call], Answer]] = {
+VERBS = {
     "list": list_records,
     "create": create,
     "report": create,

@@ -19,8 +19,8 @@ SCHEMA_VERSION = 2
 SQLITE_MAGIC = b"SQLite format 3\x00"
 BUSY_SECONDS = 30.0
 
-# An index of SQLite ends with the row number, so one over (company_id, created_at) is in the order of
-# created_at and seq: lists of any size are read from its end without sorting.
+# An index of SQLite ends with the row number, so one over (company_id, created_at) is in the order
+# of created_at and seq: lists of any size are read from its end without sorting.
 SCHEMA = """
 CREATE TABLE companies(id TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL,
     created_at TEXT NOT NULL);
@@ -72,8 +72,11 @@ def connect(database: Path) -> sqlite3.Connection:
     """An autocommitting connection; transactions are begun by name. Raises sqlite3.Error."""
     db = sqlite3.connect(database, timeout=BUSY_SECONDS, isolation_level=None)
     db.row_factory = sqlite3.Row
-    db.execute("PRAGMA synchronous=OFF")
-    db.execute("PRAGMA foreign_keys=ON")
+    try:
+        db.executescript("PRAGMA synchronous=OFF; PRAGMA foreign_keys=ON")
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 

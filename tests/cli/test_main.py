@@ -162,9 +162,9 @@ def test_output_is_utf8_whatever_the_locale(process: Any, serve: Any) -> None:
     served = serve()
     environ = {**served.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     name = "Überländer 東京"
-    made = process(
-        "lgp.py", "campaigns", "create", "--name", name, environ=environ, encoding="utf-8"
-    )
+    data = json.dumps({"name": name, "campaignType": "abm"})  # in ASCII
+    words = ["campaigns", "create", "--data", data]
+    made = process("lgp.py", *words, environ=environ, encoding="utf-8")
     out, _ = made.communicate(timeout=10)
     assert json.loads(out)["data"]["name"] == name
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli.where import Tally, conditions
+from cli.rows import Tally, conditions
 from leadgenius.errors import UsageError
 
 ROW = {
@@ -103,7 +103,7 @@ def test_a_tally_prints_the_hundred_largest_and_says_how_many_there_are() -> Non
 
 
 def test_too_many_different_values_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.where.LARGEST_GROUPS", 2)
+    monkeypatch.setattr("cli.rows.LARGEST_GROUPS", 2)
     tally = Tally(["email"])
     tally.add({"email": "a"})
     tally.add({"email": "b"})

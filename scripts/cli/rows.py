@@ -1,4 +1,4 @@
-"""--where, --count and --count-by: rows filtered and counted here, exactly, over every page."""
+"""Rows: their ids and fields; and --where and --count-by, which filter and count them here."""
 
 from __future__ import annotations
 
@@ -7,12 +7,43 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from cli.output import inside
 from cli.text import cell, compact
 from leadgenius.errors import UsageError
 
 LARGEST_GROUPS = 100_000  # different values of --count-by
 TOP = 100  # values printed
+# Columns that repeat another one: left out of csv and tables unless asked for.
+TWINS = {"lead_id": "id", "contactName": "fullName"}
+
+
+def row_id(row: Any) -> str | None:
+    """The id of a row of ours or of the API's."""
+    if not isinstance(row, dict):
+        return str(row) if isinstance(row, (str, int)) else None
+    found = next(
+        (row[name] for name in ("id", "leadId", "lead_id", "jobId", "key") if row.get(name)), None
+    )
+    return None if found is None else str(found)
+
+
+def pick(row: Any, fields: Sequence[str] | None) -> Any:
+    """`row` with `fields` alone, in their order; `a.b` reads inside. Null where there is
+    nothing."""
+    if fields is None or not isinstance(row, dict):
+        return row
+    return {name: inside(row, name) for name in fields}
+
+
+def inside(row: Any, name: str) -> Any:
+    """The value of a dotted name; None where there is nothing."""
+    if isinstance(row, dict) and name in row:
+        return row[name]
+    for word in name.split("."):
+        if isinstance(row, list):
+            row = row[int(word)] if word.isdecimal() and int(word) < len(row) else None
+        else:
+            row = row.get(word) if isinstance(row, dict) else None
+    return row
 
 
 class Condition(NamedTuple):
