@@ -108,7 +108,7 @@ def _make(context: Context, proves: bool, rotates: bool = False) -> int:
     sentence = f"Key {found['name']} made ({found['prefix']}…)" + (
         " and stored." if stores else "; not stored."
     )
-    found |= {"stored": stores, **({"sandbox": True} if client.sandbox else {})}
+    found |= {"stored": stores, **context.mark()}
     context.output.document(found, client.requests, "" if show else sentence)
     return 0
 

@@ -41,7 +41,7 @@ def login(context: Context) -> int:
         )
     facts = {"logged_in": True, "email": email, "origin": context.client.origin}
     facts |= {"expires_at": expires_at or None, "stored_in": str(file.path)}
-    facts |= {"sandbox": True} if context.client.sandbox else {}
+    facts |= context.mark()
     sentence = f"Logged in as {email} at {context.client.origin}."
     context.output.document(facts, context.client.requests, sentence)
     return 0

@@ -95,7 +95,7 @@ def send(context: Context) -> int:
         )
     if needs_yes:
         verb = operation.summary.split()[0].lower() if operation else "delete"
-        context.confirm(max(len(records), 1), verb, records or [target.path])
+        context.confirm(max(len(records), 1), verb, records or [target.path.rsplit("/", 1)[-1]])
     answer = context.client.call(method, endpoint, params=params, body=body, scope=scope)
     if context.typed("include"):
         headers = {
