@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from cli import inputs, jobs, many, request
 from cli.context import MANY, Context
 from cli.many import FIRST
-from cli.output import row_id
 from cli.parser import flags_of
+from cli.rows import row_id
 from cli.text import compact, plain, plural
 from contract.operations import Operation
 from leadgenius import answers

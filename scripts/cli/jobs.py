@@ -233,5 +233,5 @@ def write_report(context: Context, job: Any) -> int:
         count = len(made) if isinstance(made, list) else 1
         with replace_whole(context.options.out) as file:
             file.write(output.masked(compact(made) + "\n"))
-    output.receipt(count, context.client.requests, True, **many.mark(context))
+    output.receipt(count, context.client.requests, True, **context.mark())
     return 0

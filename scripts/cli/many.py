@@ -22,11 +22,6 @@ def worst(errors: Iterable[LeadGeniusError]) -> LeadGeniusError | None:
     return min(errors, key=lambda error: WORST.get(error.exit_code, 0), default=None)
 
 
-def mark(context: Context) -> dict[str, Any]:
-    """What a result carries when an answer came from a sandbox."""
-    return {"sandbox": True} if context.client.sandbox else {}
-
-
 def problem(error: LeadGeniusError, **name: Any) -> dict[str, Any]:
     """A row of `problems`: the record's name, the outcome of a change, the server's own reason."""
     outcome = {"outcome": error.outcome} if error.outcome else {}
@@ -114,8 +109,8 @@ def show(
         problems = [problem(error, id=one) for one, error in errors.items()]
         not_read = {"code": "not_sent", "message": "Not asked for."}
         problems += [{"id": one, **not_read} for one in ids[done:]]
-        writer.end({"problems": problems, **mark(context)})
-    output.receipt(rows, context.client.requests, not problems, **mark(context))
+        writer.end({"problems": problems, **context.mark()})
+    output.receipt(rows, context.client.requests, not problems, **context.mark())
     error = worst(errors.values())
     if error and output.format != "json":
         listed = " ".join(plain(one["id"]) for one in problems[:FIRST])
