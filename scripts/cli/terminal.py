@@ -287,7 +287,7 @@ class Screen:
         self._open = False
         self._began: tuple[float, int] | None = None  # when the work began, and what was done then
         self._done: tuple[int, int | None] = (0, None)
-        self._drawn = 0.0
+        self._drawn, self._words = 0.0, ""
 
     def message(self, level: str, text: str) -> None:
         """A note or a warning, wrapped at words."""
@@ -303,6 +303,7 @@ class Screen:
         now = self._monotonic()
         if done is not None:
             self._began, self._done = self._began or (now, done), (done, total)
+            self._words = f"{text} · "
             if now - self._began[0] < 1 or now - self._drawn < 0.1:
                 return
         if os.environ.get("TERM") != "dumb":  # which cannot draw a line again
@@ -313,6 +314,7 @@ class Screen:
         (done, total), words = self._done, list[RenderableType]()
         if total:
             words = [ProgressBar(total, done, width=20), Text(f"{done / total:4.0%}")]
+        text = self._words + text if waiting and not total else text
         words.append(Text(inert(text), no_wrap=True, overflow="ellipsis"))
         if self._began and not waiting:
             rate = (done - self._began[1]) / (now - self._began[0])
