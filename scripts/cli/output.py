@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 from cli.rows import TWINS, inside, pick, row_id
 from cli.stderr import Notes
@@ -19,6 +19,7 @@ from leadgenius.errors import LeadGeniusError, UsageError
 from leadgenius.files import check_place, replace_whole
 
 Row = dict[str, Any]
+Write = Callable[[str], Any]
 _SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
 
@@ -32,63 +33,47 @@ class Writer(Protocol):
 class JsonRows:
     """`{"data": [...], …}`, written as the rows come."""
 
-    def __init__(self, write: Callable[[str], Any], output: Output, started: bool = False) -> None:
-        self._write, self._fields, self._indent, self._started = (
-            write,
-            output.fields,
-            output.indent,
-            started,
-        )
+    def __init__(self, write: Write, output: Output, started: bool = False) -> None:
+        self._write, self._output, self._started = write, output, started
 
     def rows(self, rows: Sequence[Any]) -> None:
-        for row in rows:
-            text = compact(pick(row, self._fields), self._indent)
-            start = "," if self._started else '{"data":['
-            self._write(
-                f"{start}\n  " + text.replace("\n", "\n  ") if self._indent else start + text
-            )
+        fields, indent = self._output.fields, self._output.indent
+        texts = [compact(pick(row, fields), indent) for row in rows]
+        if indent:
+            texts = ["\n  " + text.replace("\n", "\n  ") for text in texts]
+        if texts:
+            self._write(("," if self._started else '{"data":[') + ",".join(texts))
             self._started = True
 
     def end(self, summary: Row) -> None:
-        line = "\n" if self._indent else ""
-        rest = "".join(
-            f",{line}{compact(name)}:{compact(value, self._indent)}"
-            for name, value in summary.items()
-        )
-        self._write(("]" if self._started else '{"data":[]') + rest + line + "}\n")
+        indent = self._output.indent
+        line = "\n" if indent else ""
+        rest = [f",{line}{compact(name)}:{compact(one, indent)}" for name, one in summary.items()]
+        self._write(("]" if self._started else '{"data":[]') + "".join(rest) + line + "}\n")
 
 
-class JsonLines:
-    """A row a line."""
+class Lines:
+    """A row a line: as JSON, or its id."""
 
-    def __init__(self, write: Callable[[str], Any], output: Output, started: bool = False) -> None:
-        self._write, self._fields = write, output.fields
+    def __init__(self, write: Write, output: Output, started: bool = False) -> None:
+        self._write, self._output = write, output
 
     def rows(self, rows: Sequence[Any]) -> None:
-        self._write("".join(compact(pick(row, self._fields)) + "\n" for row in rows))
+        if self._output.format == "ids":
+            lines = [inert(one) for one in map(row_id, rows) if one]
+        else:
+            lines = [compact(pick(row, self._output.fields)) for row in rows]
+        self._write("".join(line + "\n" for line in lines))
 
     def end(self, summary: Row) -> None:
         """Lines hold rows alone."""
-
-
-class Ids:
-    """An id a line."""
-
-    def __init__(self, write: Callable[[str], Any], output: Output, started: bool = False) -> None:
-        self._write = write
-
-    def rows(self, rows: Sequence[Any]) -> None:
-        self._write("".join(f"{inert(one)}\n" for one in map(row_id, rows) if one))
-
-    def end(self, summary: Row) -> None:
-        """Nothing follows the ids."""
 
 
 class Csv:
     """RFC 4180 with a line feed. Columns: --fields, else the schema's in order; others are counted
     in a note."""
 
-    def __init__(self, write: Callable[[str], Any], output: Output, started: bool = False) -> None:
+    def __init__(self, write: Write, output: Output, started: bool = False) -> None:
         self._write, self._output, self._started = write, output, started
         known = [name for name in output.columns if TWINS.get(name) not in output.columns]
         self._columns = output.fields or known
@@ -106,37 +91,34 @@ class Csv:
 
     def end(self, summary: Row) -> None:
         self._lines()
-        notes = self._output.notes
         if self._left_out:
-            notes(
-                "note",
-                f"{plural(len(self._left_out), 'field')} unknown to the schema left out: see jsonl.",
-            )
+            fields = plural(len(self._left_out), "field")
+            self._output.notes("note", f"{fields} unknown to the schema left out: see jsonl.")
         if self._guarded:
-            words = f"{plural(self._guarded, 'cell')} like a formula got a ' in front; --csv-raw: unchanged."
-            notes("note", words)
+            cells = plural(self._guarded, "cell")
+            words = f"{cells} like a formula got a ' in front; --csv-raw: unchanged."
+            self._output.notes("note", words)
 
     def _lines(self, *lines: list[str]) -> None:
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
         if not self._started:
             self._started = True
             text.write("\ufeff" if self._output.options.excel else "")
-            writer.writerow(self._columns)
+            lines = (list(self._columns), *lines)
+        plain = csv.writer(text, lineterminator="\n")
+        quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for line in lines:
-            if any(";" in one or "\t" in one for one in line):  # a spreadsheet might split there
-                text.write(",".join('"' + one.replace('"', '""') + '"' for one in line) + "\n")
-            else:
-                writer.writerow(line)
+            splits = any(";" in one or "\t" in one for one in line)  # in some spreadsheets
+            (quoted if splits else plain).writerow(line)
         self._write(text.getvalue())
 
     def _cell(self, value: Any) -> str:
         text = cell(value)
-        if not self._output.options.csv_raw:
-            guarded = unformula(text)
-            self._guarded += guarded != text
-            text = guarded
-        return escaped(text)
+        if self._output.options.csv_raw:
+            return escaped(text)
+        guarded = unformula(text)
+        self._guarded += guarded != text
+        return escaped(guarded)
 
 
 class Output:
@@ -159,61 +141,58 @@ class Output:
         self.started = time.monotonic()
 
     def _format(self, usual: str) -> str:
-        out = self.options.out
-        by_name = _SUFFIXES.get(out.suffix.lower()) if out else None
-        if out and out.suffix.lower() == ".xlsx":
-            raise UsageError(
-                "An xlsx file cannot be written here.",
-                hint=f"--out {out.stem}.csv --excel opens in Excel.",
-            )
-        if out and not by_name and not self.options.format and out.suffix.lower() != ".html":
+        out, typed = self.options.out, self.options.format
+        suffix = out.suffix.lower() if out else ""
+        by_name = _SUFFIXES.get(suffix)
+        if suffix == ".xlsx":
+            hint = f"--out {out.stem}.csv --excel opens in Excel."
+            raise UsageError("An xlsx file cannot be written here.", hint=hint)
+        if out and not by_name and not typed and suffix != ".html":
             hint = "Let it end in .json, .jsonl or .csv, or give --format too."
-            raise UsageError(
-                "The name of the --out file does not say its format.",
-                code="invalid_input",
-                hint=hint,
-            )
-        if by_name and "format" in self.options.typed and self.options.format != by_name:
+            raise UsageError("The name of the --out file does not say its format.", hint=hint)
+        if by_name and "format" in self.options.typed and typed != by_name:
             raise UsageError("--format and the name of the --out file contradict each other.")
-        return str(by_name or self.options.format or usual)
+        return str(by_name or typed or usual)
 
     def check(self) -> None:
         """LocalError when --out cannot be written: asked before anything is sent."""
         if self.options.out:
             check_place(self.options.out, "--out")
 
-    def writer(self, write: Callable[[str], Any], started: bool = False) -> Writer:
+    def writer(self, write: Write, started: bool = False) -> Writer:
         """The writer of this run's format; `started` when rows stand before what it writes."""
         if self.format == "table":
             from cli.terminal import table_writer
 
             return table_writer(write, self)
-        made: dict[str, Any] = {"json": JsonRows, "jsonl": JsonLines, "csv": Csv, "ids": Ids}
-        writer: Writer = made[self.format](write, self, started)
-        return writer
+        made: Any = {"json": JsonRows, "csv": Csv}.get(self.format, Lines)
+        return cast(Writer, made(write, self, started))
 
     @contextmanager
     def open(self) -> Iterator[Writer]:
         """A writer to stdout, or to the --out file, which is replaced whole when the block ends
-        well.
-
-        On an error what stdout got ends after a whole item, and JSON is closed with complete:
+        well. On an error what stdout got ends after a whole item, and JSON is closed with complete:
         false.
         """
-        if self.options.out:
-            with replace_whole(self.options.out) as file:
-                yield self.writer(lambda text: file.write(self.masked(text)))
+        with self._target() as write:
+            writer = self.writer(write)
+            try:
+                yield writer
+            except (LeadGeniusError, KeyboardInterrupt, SystemExit):
+                if not self.options.out and getattr(writer, "_started", False):
+                    writer.end({"complete": False})
+                raise
+
+    @contextmanager
+    def _target(self) -> Iterator[Write]:
+        if not self.options.out:
+            yield self.write
             return
-        writer = self.writer(self.write)
-        try:
-            yield writer
-        except (LeadGeniusError, KeyboardInterrupt, SystemExit):
-            if getattr(writer, "_started", False):
-                writer.end({"complete": False})
-            raise
+        with replace_whole(self.options.out) as file:
+            yield lambda text: file.write(self.masked(text))
 
     def below(self, text: str) -> None:
-        """Say something of a list before its writer ends: in the line below a table, else as a note."""
+        """Say something of a list: in the line below a table, else as a note."""
         if self.format == "table":
             self.footnotes.append(text)
         else:
@@ -233,33 +212,22 @@ class Output:
         `sentence` is what a person at a terminal reads instead.
         """
         record = answers.record(value)
-        if sentence and self.format == "table" and not self.options.out and self.fields is None:
-            from cli.terminal import print_sentence
-
-            return print_sentence(self.write, self, sentence, record)
         if self.format == "table" and isinstance(record, dict) and not self.options.out:
-            from cli.terminal import print_record
+            from cli import terminal
 
-            return print_record(self.write, self, record)
+            if sentence and self.fields is None:
+                return terminal.print_sentence(self.write, self, sentence, record)
+            return terminal.print_record(self.write, self, record)
         with self._target() as write:
             if self.format == "json":
-                write(
-                    compact(pick(record, self.fields) if self.fields else value, self.indent) + "\n"
-                )
+                shown = pick(record, self.fields) if self.fields else value
+                write(compact(shown, self.indent) + "\n")
             else:
                 writer = self.writer(write)
                 writer.rows(record if isinstance(record, list) else [record])
                 writer.end({})
         self.receipt(1, requests, True)
         return None
-
-    @contextmanager
-    def _target(self) -> Iterator[Callable[[str], Any]]:
-        if not self.options.out:
-            yield self.write
-            return
-        with replace_whole(self.options.out) as file:
-            yield lambda text: file.write(self.masked(text))
 
     def receipt(self, rows: int, requests: int, complete: bool, **more: Any) -> None:
         """What --out wrote: file, rows, requests, seconds, complete. Nothing without --out."""
@@ -271,11 +239,5 @@ class Output:
             incomplete = "" if complete else "; incomplete"
             self.write(f"{path}: {plural(rows, 'row')}, {size}, {seconds:g} s{incomplete}\n")
             return
-        facts = {
-            "file": str(path),
-            "rows": rows,
-            "requests": requests,
-            "seconds": seconds,
-            "complete": complete,
-        }
-        self.write(compact({**facts, **more}) + "\n")
+        facts = {"file": str(path), "rows": rows, "requests": requests, "seconds": seconds}
+        self.write(compact({**facts, "complete": complete, **more}) + "\n")
