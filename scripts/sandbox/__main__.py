@@ -77,9 +77,10 @@ def _sandbox(args: argparse.Namespace, database: Path) -> Sandbox:
     }
     if args.reset:
         demo.make(database, time.time(), args.demo_leads, reset=True)
-        # Beside the default database lie the credentials of those who embed it; the new data does
-        # not know their keys.
-        database.with_name("credentials.json").unlink(missing_ok=True)
+        # Beside the default database, and only there, lie the credentials of those who embed it.
+        # The new data does not know their keys.
+        for path in () if args.db else database.parent.glob(".leadgenius_auth*.json"):
+            path.unlink()
     sandbox = Sandbox(database, demo_leads=args.demo_leads, **options)
     if args.demo_leads is not None and not args.reset and not sandbox.is_new:
         _note(f"the data in {database} stays as it is; --reset makes it anew")

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA_VERSION = 2
-SQLITE_MAGIC = b"SQLite format 3\x00"
-BUSY_SECONDS = 30.0
 
 # An index of SQLite ends with the row number, so one over (company_id, created_at) is in the order
 # of created_at and seq: lists of any size are read from its end without sorting.
@@ -70,7 +68,7 @@ Record = dict[str, Any]
 
 def connect(database: Path) -> sqlite3.Connection:
     """An autocommitting connection; transactions are begun by name. Raises sqlite3.Error."""
-    db = sqlite3.connect(database, timeout=BUSY_SECONDS, isolation_level=None)
+    db = sqlite3.connect(database, timeout=30.0, isolation_level=None)
     db.row_factory = sqlite3.Row
     try:
         db.executescript("PRAGMA synchronous=OFF; PRAGMA foreign_keys=ON")
@@ -108,7 +106,7 @@ def prepare(
     """
     if reset and database.is_file():
         with database.open("rb") as file:
-            is_database = file.read(16) == SQLITE_MAGIC
+            is_database = file.read(16) == b"SQLite format 3\x00"
         if not is_database:
             database.unlink()  # it cannot be emptied, only replaced
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -45,11 +45,11 @@ def test_a_large_company_is_as_large_as_asked_and_every_address_its_own(make):
 
 
 def test_it_is_the_same_on_every_machine_and_day(make, tmp_path):
+    ids = "SELECT id FROM leads UNION ALL SELECT id FROM records"
     tables = ("leads", "records", "source_leads")
     docs = " UNION ALL ".join(f"SELECT doc FROM {table}" for table in tables)
     one, other = make(demo_leads=60), make(demo_leads=60)
     assert one.sql(docs) == other.sql(docs)
-    later = Sandbox(tmp_path / "later.sqlite3", demo_leads=60, clock=lambda: one.now + 86400.0)
-    other.app.database = later.database
-    ids = "SELECT id FROM leads UNION ALL SELECT id FROM records"
+    other.app.database = tmp_path / "later.sqlite3"
+    Sandbox(other.app.database, demo_leads=60, clock=lambda: one.now + 86400.0)
     assert one.sql(ids) == other.sql(ids)

@@ -6,11 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from sandbox.app import Sandbox
 from sandbox.demo import CREDENTIALS
-from sandbox.limits import Limits
 
 PATH = "/enrichment/services"
 
@@ -31,6 +28,7 @@ def test_a_sliding_window_opens_call_by_call(make):
     assert limit_headers(service.get(PATH)) == ["3", "0", reset]
     refused = service.get(PATH)
     assert (refused.error, refused.headers["Retry-After"]) == ((429, "RATE_LIMITED", []), "10")
+    assert refused.body["error"] == "Rate limit exceeded (minute window)"
     assert limit_headers(refused) == ["3", "0", reset]
     service.now += 9.9
     assert statuses(service, 1) == [429]
@@ -39,27 +37,16 @@ def test_a_sliding_window_opens_call_by_call(make):
 
 
 def test_a_fixed_window_opens_at_once(make):
-    service = make(rate_limit=True, limits="fixed:3/60")
-    service.now += 50  # noon is the start of a minute
+    service = make(rate_limit=True, limits="fixed:9/60,3/7")
+    service.now += 7 - service.now % 7 + 4
     assert statuses(service, 4) == [200, 200, 200, 429]
-    assert service.get(PATH).headers["Retry-After"] == "10"
-    service.now += 10
+    refused = service.get(PATH)
+    assert (refused.headers["Retry-After"], "7 second window" in refused.body["error"]) == (
+        "3",
+        True,
+    )
+    service.now += 3
     assert statuses(service, 4) == [200, 200, 200, 429]
-
-
-@pytest.mark.parametrize(
-    ("limits", "window"),
-    [
-        ("1/60,9/3600", "minute"),
-        ("9/60,1/3600", "hour"),
-        ("1/86400,9/60", "day"),
-        ("1/7", "7 second"),
-    ],
-)
-def test_the_refusal_names_the_window(make, limits, window):
-    service = make(rate_limit=True, limits=limits)
-    assert statuses(service, 1) == [200]
-    assert service.get(PATH).body["error"] == f"Rate limit exceeded ({window} window)"
 
 
 def test_each_credential_has_its_own_budget_over_all_scopes(make):
@@ -101,12 +88,6 @@ def test_the_documented_limits_are_the_default_and_the_variable_changes_them(
     monkeypatch.setenv("LGP_RATE_LIMITS", "fixed:5/60")
     assert windows() == (True, [(5, 60)])
     assert windows(limits="7/60") == (False, [(7, 60)])
-
-
-@pytest.mark.parametrize("words", ["60", "0/60", "60/60;1/2", "fixed:", "60/60,", "١/60"])
-def test_malformed_limits_are_refused(words):
-    with pytest.raises(ValueError, match="rate limits must look like"):
-        Limits(words)
 
 
 def test_calls_from_the_future_do_not_block(make):

@@ -122,12 +122,6 @@ def test_a_port_in_use_is_said_before_anything_is_printed(capsys):
     assert (said.out, f"Address already in use: port {port}" in said.err) == ("", True)
 
 
-def test_a_relative_state_directory_is_refused(monkeypatch, capsys):
-    monkeypatch.setenv("LGP_STATE_DIR", "here")
-    assert main([]) == 2
-    assert "LGP_STATE_DIR" in capsys.readouterr().err
-
-
 def test_reset_makes_the_demo_data_anew_even_from_a_broken_file(tmp_path, capsys):
     database = tmp_path / "x.sqlite3"
     database.write_text("this is no database, but somebody's words")
@@ -135,6 +129,18 @@ def test_reset_makes_the_demo_data_anew_even_from_a_broken_file(tmp_path, capsys
     assert "--reset makes it anew" in capsys.readouterr().err
     assert run("--db", str(database), "--reset", *SMALL, "--", "true").returncode == 0
     assert "--reset makes it anew" in run("--db", str(database), *SMALL, "--", "true").stderr
+
+
+def test_reset_removes_the_credentials_of_the_embedded_sandbox_alone(tmp_path):
+    for folder, options, kept in (
+        (tmp_path / "sandbox", [], False),
+        (tmp_path, ["--db", f"{tmp_path}/x"], True),
+    ):
+        folder.mkdir(exist_ok=True)
+        file = folder / ".leadgenius_auth.json"
+        file.write_text("{}")
+        run(*options, *SMALL, "--reset", "--", "true", LGP_STATE_DIR=str(tmp_path))
+        assert file.exists() == kept
 
 
 def test_it_runs_without_requests_installed(tmp_path):

@@ -183,14 +183,3 @@ def test_reports_and_refusals_reveal_nothing_of_the_other(both, only_of, whose, 
     # A refusal as a duplicate would reveal whom the other company knows.
     lead = {**LEAD, "email": f"{mark}@one.example", "client_id": mark}
     assert both.post("/leads", lead, who).status == 201
-
-
-@each_side
-@pytest.mark.parametrize("name", sorted({*CREATORS} - {"keys.create"}))  # a key takes no owner
-def test_a_record_cannot_be_given_to_the_other(both, name, whose, other):
-    foreign, body = (
-        {"company_id": CREDENTIALS[other + "company_id"]},
-        marked(name, "mark-of-nobody"),
-    )
-    body = {"leads": [body["leads"][0] | foreign]} if "leads" in body else body | foreign
-    assert both.operate(name, {}, body, whose + "api_key").error[:2] == (400, "IMMUTABLE_FIELD")
