@@ -42,7 +42,7 @@ class Sandbox:
     the main company when the database is made. Raises OSError and sqlite3.Error when it cannot be.
 
     It is a WSGI application that reads `RAW_URI`, the undecoded request target: PATH_INFO cannot
-    tell `/leads/a%2Fb` from `/leads/a/b`. A fault that needs a socket is the `drop` of what
+    separate `/leads/a%2Fb` from `/leads/a/b`. A fault that needs a socket is the `drop` of what
     `answer` returns; through WSGI it is a 503.
     """
 

@@ -187,7 +187,7 @@ def shared(make):
 
 
 @pytest.fixture
-def listen():
+def open_port():
     """Puts a service on a loopback port and returns it."""
     running = []
 

@@ -101,7 +101,7 @@ VALUES = [
     "\x00", "😀",
 ]  # fmt: skip
 MISSING = object()
-# What no schema can say: dates the wrong way round, and records that are not the company's.
+# What no schema can exchange: dates the wrong way round, and records that are not the company's.
 BEYOND = (b"is before startDate", b"names no campaign of this company")
 
 

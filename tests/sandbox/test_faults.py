@@ -102,9 +102,9 @@ def test_through_wsgi_a_break_is_a_503(make):
         ("truncate", http.client.IncompleteRead, 1),
     ],
 )
-def test_connections_break(make, listen, word, error, done):
+def test_connections_break(make, open_port, word, error, done):
     service = make(faults=[f"POST /maintenance/bugs={word}*1"])
-    connection = http.client.HTTPConnection("127.0.0.1", listen(service), timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", open_port(service), timeout=10)
     headers = {"X-API-Key": CREDENTIALS["api_key"]}
     with pytest.raises(error) as caught:
         connection.request("POST", f"/api/agent{BUGS}", json.dumps(BUG), headers)
@@ -114,8 +114,8 @@ def test_connections_break(make, listen, word, error, done):
     assert service.total(BUGS) == 2 + done
 
 
-def test_a_stall_lasts_until_the_client_leaves(make, listen):
-    port = listen(make(faults=["ANY /campaigns=stall"]))
+def test_a_stall_lasts_until_the_client_leaves(make, open_port):
+    port = open_port(make(faults=["ANY /campaigns=stall"]))
     with socket.create_connection(("127.0.0.1", port), timeout=0.2) as connection:
         connection.sendall(b"GET /api/agent/campaigns HTTP/1.1\r\nHost: localhost\r\n\r\n")
         with pytest.raises(TimeoutError):

@@ -18,17 +18,17 @@ CLOSE = "Connection: close"
 
 
 @pytest.fixture
-def say(shared, listen):
+def exchange(shared, open_port):
     """All that the server answers to these bytes, after which nothing more is sent."""
-    port = listen(shared)
+    port = open_port(shared)
 
-    def exchange(content):
+    def run(content):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(content)
             connection.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
-    return exchange
+    return run
 
 
 def head(method, path, *headers, host="Host: 127.0.0.1:8787"):
@@ -58,12 +58,12 @@ def body_of(received):
         ("Host: 127.0.0.1.evil.example", 403), ("Host: localhost\r\nHost: evil.example", 403),
     ],
 )  # fmt: skip
-def test_only_a_loopback_host_is_answered(say, host, status):
-    assert statuses(say(head("GET", CAMPAIGNS, CLOSE, host=host))) == [status]
+def test_only_a_loopback_host_is_answered(exchange, host, status):
+    assert statuses(exchange(head("GET", CAMPAIGNS, CLOSE, host=host))) == [status]
 
 
-def test_a_head_is_refused_without_a_body(say):
-    received = say(head("HEAD", CAMPAIGNS, CLOSE))
+def test_a_head_is_refused_without_a_body(exchange):
+    received = exchange(head("HEAD", CAMPAIGNS, CLOSE))
     assert (statuses(received), received.endswith(b"\r\n\r\n")) == ([405], True)
     assert b"\r\nAllow: GET, POST\r\n" in received
 
@@ -78,21 +78,21 @@ def test_a_head_is_refused_without_a_body(say):
         (["Content-Length: 9", "Host: evil"], 403),
     ],
 )
-def test_what_follows_an_unread_body_is_not_a_request(say, headers, status):
-    received = say(head("POST", CAMPAIGNS, *headers) + head("GET", CAMPAIGNS))
+def test_what_follows_an_unread_body_is_not_a_request(exchange, headers, status):
+    received = exchange(head("POST", CAMPAIGNS, *headers) + head("GET", CAMPAIGNS))
     assert statuses(received) == [status]
     assert b"\r\nConnection: close\r\n" in received
 
 
-def test_doubled_keys_and_types_make_no_valid_one(say):
+def test_doubled_keys_and_types_make_no_valid_one(exchange):
     for header, status in ((f"X-API-Key: {KEY}", 401), ("Content-Type: application/json", 415)):
         headers = ["Content-Type: application/json", header, "Content-Length: 2", CLOSE]
-        assert statuses(say(head("POST", CAMPAIGNS, *headers) + b"{}")) == [status]
+        assert statuses(exchange(head("POST", CAMPAIGNS, *headers) + b"{}")) == [status]
 
 
-def test_a_body_over_the_limit_is_read_off_so_that_its_sender_sees_the_answer(say):
+def test_a_body_over_the_limit_is_read_off_so_that_its_sender_sees_the_answer(exchange):
     size = LARGEST_BODY + 1
-    received = say(head("POST", CAMPAIGNS, f"Content-Length: {size}") + b" " * size)
+    received = exchange(head("POST", CAMPAIGNS, f"Content-Length: {size}") + b" " * size)
     assert body_of(received)["code"] == "PAYLOAD_TOO_LARGE"
 
 
@@ -106,20 +106,20 @@ def test_a_body_over_the_limit_is_read_off_so_that_its_sender_sees_the_answer(sa
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
     ],
 )
-def test_what_is_not_http_is_answered_in_json(say, content, status):
-    received = say(content)
+def test_what_is_not_http_is_answered_in_json(exchange, content, status):
+    received = exchange(content)
     assert (statuses(received), body_of(received)["success"]) == ([status], False)
     assert b"\r\nX-LeadGenius-Sandbox: 1\r\n" in received
 
 
-def test_a_connection_serves_request_after_request(say):
+def test_a_connection_serves_request_after_request(exchange):
     many = (
         head("GET", f"http://any.example{CAMPAIGNS}#x")
         + head("POST", CAMPAIGNS, "Content-Length: 2")
         + b"{}"
         + head("GET", "/no")
     )
-    assert statuses(say(many)) == [200, 400, 404]
+    assert statuses(exchange(many)) == [200, 400, 404]
 
 
 def test_a_defect_is_a_bare_500(shared, monkeypatch, capsys):
@@ -133,7 +133,7 @@ def test_a_defect_is_a_bare_500(shared, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\n"])
-def test_a_client_that_is_slow_is_cut_off(shared, listen, monkeypatch, start):
+def test_a_client_that_is_slow_is_cut_off(shared, open_port, monkeypatch, start):
     assert server_module.REQUEST_SECONDS == 30
     monkeypatch.setattr(server_module, "REQUEST_SECONDS", 0.15)
     stop = threading.Event()
@@ -143,7 +143,7 @@ def test_a_client_that_is_slow_is_cut_off(shared, listen, monkeypatch, start):
             while start and not stop.wait(0.02):
                 connection.sendall(b"A: b\r\n")
 
-    with socket.create_connection(("127.0.0.1", listen(shared)), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", open_port(shared)), timeout=5) as connection:
         connection.sendall(start)
         thread = threading.Thread(target=drip)
         thread.start()
