@@ -226,9 +226,9 @@ def _position(listing: Listing, body: Any, count: int, following: int) -> str:
         return f"{known} found by search ({depth}" + (f"; {onward}." if following else ".")
     if not following:
         return f"{plural(count, 'row')}."
-    of = "" if total is None else f" of {total:,}"
+    rows = plural(count, "row") if total is None else f"{count:,} of {plural(total, 'row')}"
     onward = "" if answers.cursor(body) else f", {onward}"
-    return f"{plural(count, 'row')}{of}: --all for every row{onward}."
+    return f"{rows}: --all for every row{onward}."
 
 
 def _print_all(walk: Walk) -> int:
