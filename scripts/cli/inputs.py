@@ -13,16 +13,15 @@ from typing import Any
 
 from cli.context import Context
 from cli.parser import flags_of
-from cli.rows import row_id
+from cli.rows import inside, row_id
 from cli.text import plain, plural
 from contract import validate
-from contract.operations import Operation, near, operations, resolve
+from contract.operations import near, operations, resolve
 from contract.validate import Problem
 from leadgenius.errors import LocalError, UsageError
 from leadgenius.scopes import check_id
 
 LARGEST_INPUT = 50 * 1024 * 1024  # bytes of --data or --ids-from
-_ID_COLUMNS = ("id", "leadId", "lead_id")
 
 
 def invalid(message: str, hint: str = "", **facts: Any) -> UsageError:
@@ -33,15 +32,14 @@ def invalid(message: str, hint: str = "", **facts: Any) -> UsageError:
 def body(context: Context) -> dict[str, Any]:
     """The body: --data with the flags laid over it, or flags over the command's defaults.
     Checked."""
-    given = data(context)
+    command, given = context.command, data(context)
     if given is not None and not isinstance(given, dict):
-        raise invalid("--data must be a JSON object here.", context.command.example)
-    made = {**(context.command.defaults if given is None else given), **flags(context)}
+        raise invalid("--data must be a JSON object here.", command.example)
+    made = {**(command.defaults if given is None else given), **flags(context)}
     if not made and context.operation.method == "PUT":
-        fields = ", ".join(
-            flags_of(context.command, name)[0] for name in context.operation.body_fields()
-        )
-        raise invalid(f"Nothing to change was given; there are {fields}.", context.command.example)
+        names = [flags_of(command, name)[0] for name in context.operation.body_fields()]
+        words = f"Nothing to change was given; there are {', '.join(names)}."
+        raise invalid(words, command.example)
     check_body(context, made)
     return made
 
@@ -60,98 +58,76 @@ def data(context: Context) -> Any:
 def parse_json(text: str, name: str, hint: str) -> Any:
     """JSON of a user's text. UsageError with line and column for broken JSON."""
     try:
-        return valid_text(json.loads(text, parse_constant=_refuse_constant), name)
+        made = json.loads(text)
+        json.dumps(made, allow_nan=False)
     except json.JSONDecodeError as error:
-        raise invalid(
-            f"{name} is not valid JSON: line {error.lineno}, column {error.colno}.", hint
-        ) from error
+        words = f"{name} is not valid JSON: line {error.lineno}, column {error.colno}."
+        raise invalid(words, hint) from error
     except (RecursionError, ValueError) as error:
-        raise invalid(
-            f"{name} is not JSON that can be sent: nested too deeply, or a number out of range."
-        ) from error
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(name)
+        words = f"{name} cannot be sent: nested too deeply, or a number out of range."
+        raise invalid(words) from error
+    return valid_text(made, name)
 
 
 def valid_text(value: Any, name: str) -> Any:
-    """`value`; UsageError when a text in it is no text (bytes of the command line that are not
-    UTF-8)."""
+    """`value`; UsageError when a text in it is none (bytes that are not UTF-8)."""
     try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (UnicodeEncodeError, ValueError) as error:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
         raise invalid(f"{name} is not valid text.") from error
     return value
 
 
 def read_text(context: Context, name: str, option: str) -> str:
     """The UTF-8 text of a file, or of standard input for `-`; at most 50 MB."""
-    shown = "standard input" if name == "-" else name
+    try:
+        return read_bytes(context, name, option).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        hint = "For a spreadsheet: {lgp} leads import FILE"
+        raise invalid(f"{option}: {name} is not UTF-8 text.", hint) from error
+
+
+def read_bytes(context: Context, name: str, option: str) -> bytes:
+    """The content of a file, or of standard input for `-`; at most 50 MB."""
     try:
         if name == "-":
             if context.stdin.isatty():
                 context.notes("note", f"Reading {option} from the keyboard; end with Ctrl-D.")
-            stream = getattr(context.stdin, "buffer", None)
-            raw = (
-                stream.read(LARGEST_INPUT + 1)
-                if stream
-                else context.stdin.read(LARGEST_INPUT + 1).encode()
-            )
+            raw: bytes = context.stdin.buffer.read(LARGEST_INPUT + 1)  # type: ignore[attr-defined]
         else:
             with Path(name).open("rb") as file:
                 raw = file.read(LARGEST_INPUT + 1)
     except (FileNotFoundError, IsADirectoryError, ValueError) as error:
-        raise invalid(f"{option}: there is no file {shown}.", "Check its path.") from error
+        raise invalid(f"{option}: there is no file {name}.", "Check its path.") from error
     except OSError as error:
-        raise LocalError(
-            f"{option}: {shown} cannot be read: {error.strerror}.", code="permission"
-        ) from error
+        words = f"{option}: {name} cannot be read: {error.strerror}."
+        raise LocalError(words, code="permission") from error
     if len(raw) > LARGEST_INPUT:
-        raise invalid(f"{option}: {shown} is longer than 50 MB.", "Send it in parts.")
-    try:
-        return str(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise invalid(
-            f"{option}: {shown} is not UTF-8 text.", "For a spreadsheet: {lgp} leads import FILE"
-        ) from error
+        raise invalid(f"{option}: {name} is longer than 50 MB.", "Send it in parts.")
+    return raw
 
 
-def flags(context: Context, operation: Operation | None = None) -> dict[str, Any]:
-    """The body fields given as flags, each as its schema's type. UsageError names every wrong flag
-    at once."""
+def flags(context: Context) -> dict[str, Any]:
+    """The body fields given as flags, each as its schema's type; what is none stays a text, which
+    the check then refuses."""
     made: dict[str, Any] = {}
-    wrong: list[Problem] = []
-    for name, schema in (operation or context.operation).body_fields().items():
+    for name, schema in context.operation.body_fields().items():
         typed = context.typed(f"body_{name}")
-        if typed is not None:
-            try:
-                made[name] = _value(typed, schema)
-            except ValueError as error:
-                wrong.append(Problem(flags_of(context.command, name)[0], f"must be {error}"))
-    refuse(context, wrong)
+        if isinstance(typed, list):
+            made[name] = [part for word in typed for part in word.split(",") if part]
+        elif typed is not None:
+            kinds = schema.get("type", "string")
+            text = "string" in kinds
+            made[name] = _as_listed(typed, schema) if text else _as_json(typed)
     valid_text(made, "A flag")
     return made
 
 
-def _value(typed: Any, schema: dict[str, Any]) -> Any:
-    kinds = schema.get("type")
-    kind = kinds[0] if isinstance(kinds, list) else kinds
-    if isinstance(typed, list):
-        return [part for word in typed for part in word.split(",") if part]
-    if kind in ("integer", "number"):
-        if not re.fullmatch(
-            r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?" if kind == "number" else r"[+-]?[0-9]{1,15}", typed
-        ):
-            raise ValueError("a whole number" if kind == "integer" else "a number")
-        return int(typed) if kind == "integer" or "." not in typed else float(typed)
-    if kind == "boolean":
-        if typed.lower() not in ("true", "false"):
-            raise ValueError("true or false")
-        return typed.lower() == "true"
-    if kind in ("object", "array"):
-        return parse_json(typed, "A flag that takes JSON", "")
-    return _as_listed(typed, schema)
+def _as_json(typed: str) -> Any:
+    try:
+        return json.loads(typed)
+    except ValueError:
+        return typed
 
 
 def _as_listed(typed: str, schema: dict[str, Any]) -> str:
@@ -159,45 +135,35 @@ def _as_listed(typed: str, schema: dict[str, Any]) -> str:
     return typed.lower() if typed.lower() in schema.get("enum", ()) else typed
 
 
-def check_body(context: Context, made: Any, operation: Operation | None = None) -> None:
+def check_body(context: Context, made: Any) -> None:
     """UsageError listing every problem of a body, unless --no-check; a breach of an assumed rule is
     a note."""
-    operation = operation or context.known_operation
+    operation = context.known_operation
     if context.options.no_check or operation is None or operation.body is None:
         return
-    found = [
-        *validate.problems(made, operation.body),
-        *validate.unknown_fields(made, operation.body),
-    ]
-    if not context.typed("data") and context.command.operation == operation.id:
-        fields = operation.body_fields()
-        found = [
-            one._replace(path=f"{one.path} ({flags_of(context.command, one.path)[0]})")
-            if one.path in fields
-            else one
-            for one in found
-        ]
+    found = validate.problems(made, operation.body)
+    found += validate.unknown_fields(made, operation.body)
+    fields = {} if context.typed("data") else operation.body_fields()
+    for at, one in enumerate(found):
+        if one.path in fields:
+            flag = flags_of(context.command, one.path)[0]
+            found[at] = one._replace(path=f"{one.path} ({flag})")
     refuse(context, found)
 
 
 def refuse(context: Context, found: list[Problem]) -> None:
     """UsageError with all stated breaches; assumed ones are noted and let pass."""
     stated = [problem for problem in found if not problem.assumed]
-    for problem in [] if stated else found:
-        context.notes(
-            "note",
-            f"{problem.path} {problem.problem} (undocumented rule; the request is sent anyway).",
-        )
+    for path, problem, _ in [] if stated else found:
+        words = f"{path} {problem} (undocumented rule; the request is sent anyway)."
+        context.notes("note", words)
     if stated:
-        changing = context.known_operation is not None and context.known_operation.changing
-        raise invalid(
-            f"The input cannot be sent: {stated[0].path or 'the body'} {stated[0].problem}.",
-            context.command.example,
-            details=[{"field": one.path, "problem": one.problem} for one in stated[:50]]
-            if len(stated) > 1
-            else None,
-            outcome="not_sent" if changing else None,
-        )
+        operation, details = context.known_operation, None
+        if len(stated) > 1:
+            details = [{"field": one.path, "problem": one.problem} for one in stated[:50]]
+        words = f"The input cannot be sent: {stated[0].path or 'the body'} {stated[0].problem}."
+        outcome = "not_sent" if operation and operation.changing else None
+        raise invalid(words, context.command.example, details=details, outcome=outcome)
 
 
 def filters(context: Context) -> dict[str, Any]:
@@ -206,15 +172,13 @@ def filters(context: Context) -> dict[str, Any]:
     found: list[Problem] = []
     for name, parameter in context.operation.filters().items():
         typed = context.typed(f"query_{name}")
-        if typed is None:
-            continue
-        schema = {"x-assumed": parameter.get("x-assumed", False), **resolve(parameter["schema"])}
-        made[name] = _as_listed(typed, schema)
-        if not context.options.no_check:
-            problems = validate.problems(made[name], schema)
-            found += [one._replace(path=flags_of(context.command, name)[0]) for one in problems]
-    refuse(context, found)
-    valid_text(made, "A flag")
+        if typed is not None:
+            schema = resolve(parameter["schema"])
+            made[name] = valid_text(_as_listed(typed, schema), "A flag")
+            flag = flags_of(context.command, name)[0]
+            found += [one._replace(path=flag) for one in validate.problems(made[name], schema)]
+    if not context.options.no_check:
+        refuse(context, found)
     return made
 
 
@@ -232,10 +196,8 @@ def check_fields(
         if name.split(".")[0] not in known:
             like = near(name.split(".")[0], known, least=0.6)
             words = f"did you mean {like}?" if like else "there are: " + ", ".join(known)
-            hint = "--no-check lets a field pass that our schema does not know."
-            raise invalid(
-                f"{option}: there is no field {plain(name, 'of that name')}; {words}", hint
-            )
+            words = f"{option}: there is no field {plain(name, 'of that name')}; {words}"
+            raise invalid(words, "--no-check lets a field pass that our schema does not know.")
 
 
 def ids(context: Context) -> list[str]:
@@ -251,9 +213,8 @@ def ids(context: Context) -> list[str]:
     if not found:
         raise invalid("No ids were given.", context.command.example)
     if len(found) < len(given):
-        context.notes(
-            "note", f"{plural(len(given) - len(found), 'repeated id')} left out: each is sent once."
-        )
+        doubles = plural(len(given) - len(found), "repeated id")
+        context.notes("note", f"{doubles} left out: each is sent once.")
     return [check_id(one, "id") for one in found]
 
 
@@ -263,64 +224,49 @@ def record_id(context: Context, word: str) -> str:
     field, equals, value = word.partition("=")
     if not equals or field not in ("name", "accountName"):
         return word
-    group = context.command.words.split()[0]
-    listing = operations()[f"{group}.list"]
-    found = [
-        row
-        for page in context.client.pages(listing.path, collection=listing.collection)
-        for row in page.items
-        if isinstance(row, dict) and str(row.get(field, "")).casefold() == value.strip().casefold()
-    ]
-    if len(found) != 1:
-        matches = " ".join(plain(row_id(row)) for row in found[:10])
-        message = (
-            f"{len(found)} records have this {field}: {matches}."
-            if found
-            else f"No record has this {field}."
-        )
-        raise invalid(
-            message, f"{{lgp}} {group} list --all" if not found else "Give one of these ids."
-        )
-    return row_id(found[0]) or word
+    group, wanted = context.command.words.split()[0], value.strip().casefold()
+    rows = context.client.rows(operations()[f"{group}.list"].path)
+    found = [row_id(row) for row in rows if str(inside(row, field)).casefold() == wanted]
+    if not found:
+        raise invalid(f"No record has this {field}.", f"{{lgp}} {group} list --all")
+    if len(found) > 1:
+        matches = " ".join(map(plain, found[:10]))
+        words = f"{len(found)} records have this {field}: {matches}."
+        raise invalid(words, "Give one of these ids.")
+    return found[0] or word
 
 
 def ids_from(text: str) -> list[str]:
     """The ids of a file: lines, a JSON array, JSON or jsonl of records, csv with a column id,
     leadId or lead_id."""
-    stripped = text.strip()
-    if stripped.startswith(("[", "{")):
-        return _ids_of_json(stripped)
-    lines = [line.strip() for line in stripped.splitlines() if line.strip()]
+    rows: list[Any] = []
+    text = text.strip()
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     header = re.split(r"[,;\t]", lines[0].replace('"', "")) if lines else []
-    if len(header) > 1 or header[:1] and header[0] in _ID_COLUMNS:
+    if text.startswith(("[", "{")):
+        rows = _json_rows(text, lines)
+    elif len(header) > 1 or (header and header[0] in ("id", "leadId", "lead_id")):
         delimiter = max(",;\t", key=lines[0].count)
-        rows = list(csv.DictReader(io.StringIO(stripped), delimiter=delimiter))
-        column = next((name for name in _ID_COLUMNS if name in header), None)
-        if column is None:
-            raise invalid(
-                "--ids-from: the csv file has no column id, leadId or lead_id.",
-                "One id a line works too.",
-            )
-        return [row[column] for row in rows if row.get(column)]
-    odd = next(
-        (number for number, line in enumerate(lines, 1) if re.search(r"[\s@,;]", line)), None
-    )
-    if odd:
-        hint = "One id a line. The id of an address: {lgp} leads list --email ADDRESS --format ids"
-        raise invalid(f"--ids-from: line {odd} is no id.", hint)
-    return lines
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+    else:
+        for number, line in enumerate(lines, 1):
+            if re.search(r"[\s@,;]", line):
+                hint = "One id a line. For addresses: {lgp} leads list --email ADDRESS --format ids"
+                raise invalid(f"--ids-from: line {number} is no id.", hint)
+        rows = list(lines)
+    found = [row_id(row) for row in rows]
+    if not all(found):
+        words = "--ids-from: a row has no id; there is no column id, leadId or lead_id."
+        raise invalid(words, "One id a line works too.")
+    return [one for one in found if one]
 
 
-def _ids_of_json(text: str) -> list[str]:
+def _json_rows(text: str, lines: list[str]) -> list[Any]:
     try:
         whole = json.loads(text)
     except ValueError:
-        whole = [parse_json(line, "--ids-from", "") for line in text.splitlines() if line.strip()]
-    if isinstance(whole, dict):
-        whole = next(
-            (whole[name] for name in ("data", "ids") if isinstance(whole.get(name), list)), [whole]
-        )
-    found = [row_id(row) for row in whole]
-    if not all(found):
-        raise invalid("--ids-from: a row has no id, leadId or lead_id.", "One id a line works too.")
-    return [one for one in found if one]
+        return [parse_json(line, "--ids-from", "") for line in lines]
+    if isinstance(whole, list):
+        return whole
+    lists = (whole.get(name) for name in ("data", "ids"))
+    return next((one for one in lists if isinstance(one, list)), [whole])

@@ -6,15 +6,15 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from typing import Any
+from itertools import takewhile
 
 from cli import options
 from cli.commands import COMMANDS, EXTRA, EXTRA_FLAGS, MISSING, Command
 from cli.options import Parser
-from contract.operations import Operation, near, operations, resolve
+from contract.operations import Operation, Schema, near, operations, resolve
 from leadgenius.errors import UsageError
 
-_HELP = ("-h", "--help")
+_KINDS = {"integer": "N", "number": "N", "boolean": "true|false", "object": "JSON", "array": "JSON"}
 
 
 def operation_of(command: Command) -> Operation | None:
@@ -25,20 +25,18 @@ def operation_of(command: Command) -> Operation | None:
 def find(words: Sequence[str]) -> tuple[Command, list[str]]:
     """The command that the first words name, and the words after it. UsageError says what is near
     or not there."""
-    leading = []
-    for word in words:
-        if word.startswith("-"):
-            break
-        leading.append(word)
+    leading = list(takewhile(lambda word: not word.startswith("-"), words))
     if not leading:
         _refuse_elsewhere(words[0].split("=")[0] if words else "")
         raise UsageError("A command's words come before its own options.", hint="{lgp} --help")
     for length in range(min(len(leading), 3), 0, -1):
-        text = " ".join(leading[:length])
-        found = next((one for one in COMMANDS if one.words == text), None)
-        longer = any(one.words.startswith(text + " ") for one in COMMANDS)
-        if found and not (longer and len(leading) > length):
-            return found, list(words[length:])
+        rows = in_group(" ".join(leading[:length]))
+        if (
+            rows
+            and rows[0].words.count(" ") < length
+            and (len(rows) == 1 or len(leading) == length)
+        ):
+            return rows[0], list(words[length:])
     raise _unknown(leading)
 
 
@@ -48,28 +46,21 @@ def in_group(words: str) -> list[Command]:
 
 
 def _unknown(words: list[str]) -> UsageError:
-    for length in (2, 1):
-        missing = MISSING.get(" ".join(words[:length]))
-        if missing:
-            message = f"There is no command {' '.join(words[:length])}: this API has no such call."
-            return UsageError(message, code="not_in_api", hint=missing)
+    for text in (" ".join(words[:2]), words[0]):
+        if text in MISSING:
+            message = f"There is no command {text}: this API has no such call."
+            return UsageError(message, code="not_in_api", hint=MISSING[text])
     depth = 0
-    while depth < len(words) and in_group(" ".join(words[: depth + 1])):
+    while in_group(" ".join(words[: depth + 1])):
         depth += 1
-    before = " ".join(words[:depth])
-    rows = in_group(before) if depth else list(COMMANDS)
-    known = [row.words.split()[depth] for row in rows if len(row.words.split()) > depth]
-    known = list(dict.fromkeys(known))
+    rows = [row.words.split() for row in (in_group(" ".join(words[:depth])) if depth else COMMANDS)]
+    known = list(dict.fromkeys(row[depth] for row in rows if len(row) > depth))
     word = words[depth] if re.fullmatch(r"[\w.-]{1,40}", words[depth]) else "of that name"
     like = near(words[depth], known, least=0.6)
-    start = f"{before} " if before else ""
-    if like:
-        message = f"There is no command {start}{word}. Did you mean {like}?"
-        return UsageError(message, hint=f"{{lgp}} {start}{like.split(', ')[0]} --help")
-    return UsageError(
-        f"There is no command {start}{word}. There are: {', '.join(known)}.",
-        hint=f"{{lgp}} {start}--help",
-    )
+    start = "".join(f"{one} " for one in words[:depth])
+    there = f"Did you mean {like}?" if like else f"There are: {', '.join(known)}."
+    hint = f"{{lgp}} {start}{like.split(', ')[0]}".rstrip() + " --help"
+    return UsageError(f"There is no command {start}{word}. {there}", hint=hint)
 
 
 def parse(command: Command, words: Sequence[str]) -> argparse.Namespace:
@@ -86,13 +77,9 @@ def parser(command: Command) -> Parser:
     """The parser of one command."""
     made = Parser(prog=command.words, add_help=False, allow_abbrev=False)
     operation = operation_of(command)
-    if command.words in ("schema", "completion"):
-        made.add_argument(
-            "name",
-            metavar="NAME",
-            nargs="*",
-            help="campaigns.create, leads, Lead" if command.words == "schema" else "bash or zsh",
-        )
+    names = {"schema": "campaigns.create, leads, Lead", "completion": "bash or zsh"}
+    if command.words in names:
+        made.add_argument("name", metavar="NAME", nargs="*", help=names[command.words])
     if command.run == "imports.run":
         made.add_argument("file", metavar="FILE", help="csv, jsonl or json")
     elif operation:
@@ -101,9 +88,8 @@ def parser(command: Command) -> Parser:
         _add_body(made, command, operation)
     if "dates" in command.groups:
         for name in ("start", "end"):
-            made.add_argument(
-                f"--{name}", dest=f"query_{name}Date", metavar="DATE", help=f"{name} of the period"
-            )
+            words, dest = f"{name} of the period", f"query_{name}Date"
+            made.add_argument(f"--{name}", dest=dest, metavar="DATE", help=words)
     for name in command.extra.split():
         flag = EXTRA_FLAGS.get(name, f"--{name}")
         made.add_argument(flag, dest=name.replace("-", "_"), **EXTRA[name])
@@ -111,51 +97,50 @@ def parser(command: Command) -> Parser:
 
 
 def _add_ids(made: Parser, command: Command, operation: Operation) -> None:
-    if operation.parameters("path") and command.ids in ("one", "many"):
-        noun = (
-            "JOB"
-            if "jobId" in operation.parameters("path")
-            else command.words.split()[0].rstrip("s").split("-")[-1].upper()
-        )
-        many = {"nargs": "+"} if command.ids == "many" else {}
-        words = "its id, or name=NAME to look it up" if noun != "JOB" else "the job's id"
-        made.add_argument("path_id", metavar=noun, help=words, **many)  # type: ignore[arg-type]
+    for name in operation.parameters("path") if command.ids in ("one", "many") else ():
+        group = command.words.split()[0]
+        noun = "JOB" if name == "jobId" else group.split("-")[-1].rstrip("s").upper()
+        words = "the job's id" if noun == "JOB" else "its id, or name=NAME to look it up"
+        many = "+" if command.ids == "many" else None
+        made.add_argument("path_id", metavar=noun, help=words, nargs=many)
     if command.ids == "flag" or operation.id_field():
-        made.add_argument(
-            "--ids", nargs="+", action="extend", metavar="LEAD", help="ids, apart or with commas"
-        )
+        words = "ids, apart or with commas"
+        made.add_argument("--ids", nargs="+", action="extend", metavar="LEAD", help=words)
         words = "ids from a file or - (lines, json, jsonl, or csv with a column id)"
         made.add_argument("--ids-from", metavar="FILE", help=words)
 
 
 def _add_filters(made: Parser, command: Command, operation: Operation) -> None:
     for name, parameter in operation.filters().items():
-        if name == "companyId":  # an EXTRA option: it is found by itself
-            continue
-        schema = resolve(parameter["schema"])
-        flags = flags_of(command, name)
-        words = _described({**schema, "description": parameter.get("description", "")})
-        made.add_argument(
-            *flags, dest=f"query_{name}", metavar=_metavar(schema, flags[0]), help=words
-        )
+        if name != "companyId":  # an EXTRA option: it is found by itself
+            schema = resolve(parameter["schema"])
+            described = {**schema, "description": parameter.get("description", "")}
+            _add_field(made, command, f"query_{name}", described)
 
 
 def _add_body(made: Parser, command: Command, operation: Operation) -> None:
     fields = operation.body_fields()
     if command.data and fields:
-        made.add_argument(
-            "--data", metavar="JSON|@FILE|-", help="the whole body; flags win over it"
-        )
+        words = "the whole body; flags win over it"
+        made.add_argument("--data", metavar="JSON|@FILE|-", help=words)
     for name, schema in fields.items():
-        if name in (operation.id_field(), "leads") or command.run in ("login.login",):
-            continue
-        flags = flags_of(command, name)
-        required = name in operation.required and name not in command.defaults
-        many = {"nargs": "+"} if _takes_words(schema) else {}
-        words = _described(schema) + (" (required)" if required else "")
-        made.add_argument(
-            *flags, dest=f"body_{name}", metavar=_metavar(schema, flags[0]), help=words, **many
-        )  # type: ignore[arg-type]
+        if name not in (operation.id_field(), "leads") and command.run != "login.login":
+            required = name in operation.required and name not in command.defaults
+            _add_field(made, command, f"body_{name}", schema, " (required)" if required else "")
+
+
+def _add_field(made: Parser, command: Command, dest: str, schema: Schema, after: str = "") -> None:
+    """The flags of one API field, with what its schema says: description, values, kind."""
+    flags = flags_of(command, dest.partition("_")[2])
+    text = str(schema.get("description", "")).split(". ")[0].rstrip(".")
+    words = ": ".join(one for one in (text, ", ".join(values_of(schema))) if one)
+    kind, many = schema.get("type"), None
+    metavar = _KINDS.get(str(kind), flags[0].rsplit("-", 1)[-1].upper())
+    if schema.get("format") == "date":
+        metavar = "DATE"
+    if kind == "array" and resolve(schema.get("items", {})).get("type") == "string":
+        metavar, many = flags[0].rsplit("-", 1)[-1].upper(), "+"
+    made.add_argument(*flags, dest=dest, metavar=metavar, help=words + after, nargs=many)
 
 
 def flags_of(command: Command, field: str) -> list[str]:
@@ -168,34 +153,10 @@ def kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"-\1", name).replace("_", "-").lower()
 
 
-def _takes_words(schema: dict[str, Any]) -> bool:
-    return (
-        schema.get("type") == "array" and resolve(schema.get("items", {})).get("type") == "string"
-    )
-
-
-def _metavar(schema: dict[str, Any], flag: str) -> str:
-    kinds = {"integer": "N", "number": "N", "boolean": "true|false", "object": "JSON"}
-    if schema.get("format") == "date":
-        return "DATE"
-    if schema.get("type") == "array" and not _takes_words(schema):
-        return "JSON"
-    kind = schema.get("type")
-    return kinds.get(
-        kind if isinstance(kind, str) else "", flag.lstrip("-").rsplit("-", 1)[-1].upper()
-    )
-
-
-def values_of(schema: dict[str, Any]) -> list[str]:
+def values_of(schema: Schema) -> list[str]:
     """The values that a schema lists, for its field or its items."""
     values = schema.get("enum") or resolve(schema.get("items", {})).get("enum") or ()
     return [str(value) for value in values if value is not None]
-
-
-def _described(schema: dict[str, Any]) -> str:
-    text = str(schema.get("description", "")).split(". ")[0].rstrip(".")
-    values = ", ".join(values_of(schema))
-    return f"{text}: {values}" if text and values else text or values
 
 
 def _refuse_elsewhere(flag: str) -> None:
@@ -214,10 +175,8 @@ def _unknown_word(made: Parser, command: Command, word: str) -> UsageError:
     like = _near_flag(name, [*flags(made), *(f"--{one.name}" for one in options.OPTIONS)])
     shown = name if re.fullmatch(r"[\w-]{1,40}", name) else "like that"
     guess = f" Did you mean {like}?" if like else ""
-    return UsageError(
-        f"There is no option {shown} of {command.words}.{guess}",
-        hint=f"{{lgp}} {command.words} --help",
-    )
+    words = f"There is no option {shown} of {command.words}.{guess}"
+    return UsageError(words, hint=f"{{lgp}} {command.words} --help")
 
 
 def flags(made: Parser) -> list[str]:
@@ -234,19 +193,16 @@ def _near_flag(word: str, known: list[str]) -> str:
     return around[0] if len(around) == 1 else near(word, known, least=0.7).split(", ")[0]
 
 
-def option_groups(command: Command) -> frozenset[str]:
+def option_groups(command: Command) -> set[str]:
     """Which global options do something for this command."""
-    found = {"always", *command.groups.split()}
-    operation = operation_of(command)
+    operation, found = operation_of(command), {"always", *command.groups.split()}
     if operation:
-        found |= options.SENDING
-        if operation.paging:
-            found |= {"list"} | ({"page"} if operation.paging == "page" else set())
-    return frozenset(found)
+        found |= options.SENDING | ({"list", operation.paging} if operation.paging else set())
+    return found
 
 
 def wants_help(words: Sequence[str]) -> bool:
-    return any(word in _HELP for word in words)
+    return bool({"-h", "--help"} & set(words))
 
 
 def is_group(words: Sequence[str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from operator import ge, gt, le, lt
 from typing import Any, NamedTuple
 
 from cli.text import cell, compact
@@ -12,6 +13,7 @@ from leadgenius.errors import UsageError
 
 LARGEST_GROUPS = 100_000  # different values of --count-by
 TOP = 100  # values printed
+_ORDER = {">": gt, "<": lt, ">=": ge, "<=": le}
 # Columns that repeat another one: left out of csv and tables unless asked for.
 TWINS = {"lead_id": "id", "contactName": "fullName"}
 
@@ -65,14 +67,7 @@ class Condition(NamedTuple):
         if self.operator == "~":
             return self.value.casefold() in cell(found).casefold()
         pair = _comparable(found, self.value)
-        if pair is None:
-            return None
-        return {
-            ">": pair[0] > pair[1],
-            "<": pair[0] < pair[1],
-            ">=": pair[0] >= pair[1],
-            "<=": pair[0] <= pair[1],
-        }[self.operator]
+        return None if pair is None else bool(_ORDER[self.operator](*pair))
 
     def _equals(self, found: Any) -> bool:
         if self.value == "":
