@@ -237,9 +237,8 @@ def _shown(origin: str) -> str:
 def _parsed(raw: bytes) -> tuple[dict[str, Any], str]:
     """(document, ""), or ({}, the problem). base_url is an origin, whatever path it had."""
     try:
-        document = (
-            json.loads(raw.decode("utf-8-sig")) if raw.strip() else {}
-        )  # LGP_AUTH_FILE=$(mktemp)
+        # LGP_AUTH_FILE=$(mktemp) names an empty file
+        document = json.loads(raw.decode("utf-8-sig")) if raw.strip() else {}
     except json.JSONDecodeError as error:
         return {}, f"is not valid JSON: line {error.lineno}, column {error.colno}"
     except (ValueError, RecursionError):

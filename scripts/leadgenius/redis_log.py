@@ -17,9 +17,7 @@ from leadgenius.ratelimit import SHARE, Look, RateLimiter, eighth, guarded, usag
 from leadgenius.settings import Window
 
 SECONDS = 2.0  # that a server may take to answer
-REMEMBERED = (
-    30.0  # seconds for which one that did not is not asked again, by any process of this machine
-)
+REMEMBERED = 30.0  # seconds for which no process of this machine asks one again that did not
 _PREFIX = "leadgenius:"
 T = TypeVar("T")
 

@@ -14,9 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 from leadgenius.errors import UsageError
 
 PRODUCTION = "https://last.leadgenius.app"
-EMBEDDED = (
-    "https://sandbox.invalid"  # .invalid never resolves: without its adapter nothing can leave
-)
+EMBEDDED = "https://sandbox.invalid"  # never resolves: without its adapter nothing can leave
 _PLAIN = ":@!$&'()*+,;=~"  # may stand in a path as they are
 
 

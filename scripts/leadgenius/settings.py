@@ -16,9 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
-DEFAULT_WINDOWS = (
-    "60/60,1000/3600,10000/86400"  # requests/seconds for each key, as the vendor states them
-)
+DEFAULT_WINDOWS = "60/60,1000/3600,10000/86400"  # for each key, as the vendor states them
 _SWITCHES = ("1", "true", "yes", "on", "", "0", "false", "no", "off")
 _LIMIT = 64 * 1024  # bytes read of a file that holds one secret
 

@@ -134,9 +134,8 @@ class Transport:
         )  # how the latest attempt ended, interrupted or not
         self._embedded = adapter is not None
         self._session = _Session()
-        self._session.trust_env = (
-            False  # .netrc would replace our header; the variables are read here
-        )
+        # .netrc would replace our header; the variables are read here.
+        self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.mount("https://", adapter or _Adapter())
         self._session.mount("http://", adapter or _Adapter())

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,16 +11,14 @@ from leadgenius.scopes import PRODUCTION
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from helper_bench import Bench, Planned, Raw, Step
+from helper_bench import Bench, Planned, Raw
 
 
 @pytest.fixture
-def bench() -> Callable[..., Bench]:
+def bench():
     """`bench(plan)`: a client over planned answers, or over a transport."""
 
-    def make(
-        plan: Any, environ: dict[str, str] | None = None, origin: str = PRODUCTION, **options: Any
-    ) -> Bench:
+    def make(plan, environ=None, origin=PRODUCTION, **options):
         return Bench(
             Planned(plan) if isinstance(plan, list) else plan, environ or {}, origin, **options
         )
@@ -31,11 +27,11 @@ def bench() -> Callable[..., Bench]:
 
 
 @pytest.fixture
-def raw() -> Iterator[Callable[..., Raw]]:
+def raw():
     """`raw(step, …)` serves on a loopback port."""
-    started: list[Raw] = []
+    started = []
 
-    def start(*steps: Step, tls: bool = False) -> Raw:
+    def start(*steps, tls=False):
         started.append(Raw(steps, tls))
         return started[-1]
 

@@ -11,7 +11,6 @@ import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from requests.structures import CaseInsensitiveDict
@@ -32,17 +31,17 @@ Step = Callable[[socket.socket, threading.Event], None]
 class Time:
     """What the module `time` offers; `slept` holds every sleep."""
 
-    def __init__(self) -> None:
-        self.slept: list[float] = []
+    def __init__(self):
+        self.slept = []
         self.now = NOW
 
-    def time(self) -> float:
+    def time(self):
         return self.now
 
-    def monotonic(self) -> float:
+    def monotonic(self):
         return self.now - NOW + 1000
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds):
         self.slept.append(seconds)
         self.now += seconds
 
@@ -52,24 +51,24 @@ class Limiter:
     number.
     """
 
-    def __init__(self) -> None:
-        self.acts: dict[int, Callable[[], None]] = {}
-        self.acquired: list[tuple[str, float]] = []
-        self.settled: list[int] = []
-        self.pauses: list[tuple[float, bool]] = []
+    def __init__(self):
+        self.acts = {}
+        self.acquired = []
+        self.settled = []
+        self.pauses = []
 
-    def acquire(self, credential: str, *, max_wait: float, hold: float) -> int:
+    def acquire(self, credential, *, max_wait, hold):
         self.acquired.append((credential, max_wait))
         self.acts.get(len(self.acquired), lambda: None)()
         return len(self.acquired)
 
-    def settle(self, credential: str, slot: int, headers: Any) -> None:
+    def settle(self, credential, slot, headers):
         self.settled.append(slot)
 
-    def penalize(self, credential: str, seconds: float, proxy: bool = False) -> None:
+    def penalize(self, credential, seconds, proxy=False):
         self.pauses.append((seconds, proxy))
 
-    def close(self) -> None:
+    def close(self):
         pass
 
 
@@ -78,30 +77,28 @@ class Planned:
     raised.
     """
 
-    def __init__(self, plan: list[Any]) -> None:
+    def __init__(self, plan):
         self.plan, self.sent, self.last = plan, [], Failure("connect")
-        self.during: Callable[[], None] = lambda: None
 
-    def send(self, method: str, url: str, headers: Any, body: Any, *, timeout: float) -> Any:
+    def send(self, method, url, headers, body, *, timeout):
         self.sent.append(
             {"method": method, "url": url, "headers": headers, "body": body, "timeout": timeout}
         )
-        self.during()
         found = self.plan[min(len(self.sent), len(self.plan)) - 1]
         if isinstance(found, BaseException):
             raise found
         self.last = found
         return found
 
-    def close(self) -> None:
+    def close(self):
         pass
 
 
-def ok(body: Any = None, status: int = 200, **headers: str) -> Answer:
+def ok(body=None, status=200, **headers):
     return Answer(status, CaseInsensitiveDict(headers), body)
 
 
-def failed(kind: str, status: int | None = None, body: Any = None, **headers: str) -> Failure:
+def failed(kind, status=None, body=None, **headers):
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Failure(kind, status, CaseInsensitiveDict(named), body)
 
@@ -109,9 +106,7 @@ def failed(kind: str, status: int | None = None, body: Any = None, **headers: st
 class Bench:
     """A client and all that it touches."""
 
-    def __init__(
-        self, transport: Any, environ: dict[str, str], origin: str, **options: Any
-    ) -> None:
+    def __init__(self, transport, environ, origin, **options):
         self.time, self.limiter, self.notes, self.transport = Time(), Limiter(), [], transport
         settings = Settings(windows=(Window(60, 60.0),), timeout=5.0, **options.pop("settings", {}))
         path = options.pop("path", None)
@@ -130,9 +125,7 @@ class Bench:
             **options,
         )
 
-    def error(
-        self, method: str = "GET", endpoint: str = "/campaigns/c1", **more: Any
-    ) -> LeadGeniusError:
+    def error(self, method="GET", endpoint="/campaigns/c1", **more):
         body = None if method == "GET" else {"name": "n"}
         with pytest.raises(LeadGeniusError) as caught:
             self.client.call(method, endpoint, **{"body": body, **more})
@@ -144,7 +137,7 @@ class Raw:
     are the requests.
     """
 
-    def __init__(self, steps: tuple[Step, ...], tls: bool = False) -> None:
+    def __init__(self, steps, tls=False):
         self.steps, self.seen, self.stopping = steps, [], threading.Event()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if tls else None
         if self.context:
@@ -154,7 +147,7 @@ class Raw:
         self.threads = [threading.Thread(target=self.accept, daemon=True)]
         self.threads[0].start()
 
-    def accept(self) -> None:
+    def accept(self):
         while True:
             try:
                 sock, _ = self.listener.accept()
@@ -164,7 +157,7 @@ class Raw:
             self.threads.append(thread)
             thread.start()
 
-    def serve(self, sock: socket.socket) -> None:
+    def serve(self, sock):
         with contextlib.suppress(OSError), sock:
             sock = self.context.wrap_socket(sock, server_side=True) if self.context else sock
             with sock:
@@ -183,7 +176,7 @@ class Raw:
                 self.seen.append(head + b"\r\n\r\n" + body)
                 self.steps[min(len(self.seen), len(self.steps)) - 1](sock, self.stopping)
 
-    def stop(self) -> None:
+    def stop(self):
         self.stopping.set()
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
@@ -191,10 +184,10 @@ class Raw:
             thread.join(2)
 
 
-def send(data: bytes, then: str = "close") -> Step:
+def send(data, then="close"):
     """A step: send bytes, then close, reset, stall, or drip the last byte without end."""
 
-    def step(sock: socket.socket, stopping: threading.Event) -> None:
+    def step(sock, stopping):
         sock.sendall(data)
         if then == "reset":
             stopping.wait(0.02)  # what was not read yet may be dropped with the reset
@@ -207,9 +200,7 @@ def send(data: bytes, then: str = "close") -> Step:
     return step
 
 
-def page(
-    body: bytes = b'{"data": []}', *headers: str, status: str = "200 OK", length: int | None = None
-) -> bytes:
+def page(body=b'{"data": []}', *headers, status="200 OK", length=None):
     """A whole answer, or one whose stated length is another."""
     size = len(body) if length is None else length
     lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", "Connection: close", *headers]

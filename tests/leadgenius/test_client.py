@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import requests
 import responses
-from helper_bench import KEY, NOW, failed, ok
+from helper_bench import KEY, failed, ok
 
 from leadgenius import connect
 from leadgenius.errors import LeadGeniusError, RateError, ServerError, UsageError
@@ -33,11 +31,8 @@ HTTP = {
     "html": ({"body": "<html>", "content_type": "text/html"}, NONE, 1, EIGHT),
     "broken json": ({"body": '{"data": [', "content_type": "application/json"}, SAFE, 2, EIGHT),
     "a number out of range": ({"body": "[1e999]"}, NONE, 1, EIGHT),
-    "401": ({"status": 401, "json": ERROR}, NONE, 1, same(3)),
     "403": ({"status": 403, "json": ERROR}, NONE, 1, same(3)),
     "400": ({"status": 400, "json": ERROR}, NONE, 1, same(4)),
-    "404 in html": ({"status": 404, "body": "<html>"}, NONE, 1, same(4)),
-    "409": ({"status": 409, "json": ERROR}, NONE, 1, same(4)),
     "success false": ({"json": ERROR}, NONE, 1, same(4)),
     "302": ({"status": 302, "headers": {"Location": "/elsewhere"}}, NONE, 1, same(4)),
     "303": (
@@ -60,7 +55,6 @@ HTTP = {
         3,
         EIGHT,
     ),
-    "503": ({"status": 503, "json": ERROR}, SAFE, 3, EIGHT),
     "500": ({"status": 500, "json": ERROR}, SAFE, 3, EIGHT),
 }
 OUTCOMES = {3: "rejected", 4: "rejected", 5: "rejected", 6: "not_sent", 8: "unknown", 9: "not_sent"}
@@ -142,8 +136,8 @@ def test_a_wait_past_the_bound_is_not_begun(bench):
     made = bench([failed("status", 429, ERROR, Retry_After="40")])
     assert made.error().exit_code == 5
     assert len(made.time.slept) == 1, "two waits of 40 s pass 75 s together"
-    made = bench([failed("status", 500)], settings={"max_wait": 0.0})
-    assert made.error().facts["attempts"] == 1 or sum(made.time.slept) == 0
+    made = bench([failed("connect")], settings={"max_wait": 0.0})
+    assert made.error().facts["attempts"] == 1
 
 
 def test_waiting_for_a_slot_counts_towards_the_bound(bench):
@@ -376,14 +370,11 @@ def test_rows_follow_any_list_and_fill_in_the_company(bench):
     assert urls[0] == "/agent/leads?pageSize=1"
     assert urls[1] == "/enrich-leads/list?clientId=x&companyId=company-1&limit=5000"
     assert list(bench([ok({"campaigns": [1, 2]})]).client.rows("campaigns?status=x")) == [1, 2]
+    with pytest.raises(UsageError, match="company id"):
+        bench([ok({"data": []})]).client.company_id()
     made = bench([ok({"data": []})], settings={"company_id": "mine"})
     assert list(made.client.rows("/source-leads/list")) == []
     assert "companyId=mine" in made.transport.sent[0]["url"]
-
-
-def test_without_a_lead_the_company_id_is_asked_for(bench):
-    with pytest.raises(UsageError, match="company id"):
-        bench([ok({"data": []})]).client.company_id()
 
 
 def test_a_sandbox_makes_itself_known_once(bench):
@@ -392,14 +383,6 @@ def test_a_sandbox_makes_itself_known_once(bench):
     made.client.get("/leads")
     assert made.client.sandbox
     assert [level for level, message in made.notes if "not real" in message] == ["warning"]
-
-
-def test_the_wait_before_another_attempt_is_a_note(bench):
-    made = bench([failed("status", 500), ok()])
-    made.client.get("/leads")
-    assert [message for level, message in made.notes if level == "note"] == [
-        f"HTTP 500; trying again in {made.time.slept[0]:.1f} s"
-    ]
 
 
 # ---- the library over a real server, in its own time
@@ -417,5 +400,3 @@ def test_connect_reads_lists_changes_and_fails_as_documented(serve):
             lg.post("/campaigns", {"name": ""})
     assert caught.value.outcome == "rejected"
     assert "campaignType" in str(caught.value)
-    assert json.dumps(caught.value.as_dict())
-    assert NOW

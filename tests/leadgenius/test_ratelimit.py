@@ -9,6 +9,8 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -178,6 +180,39 @@ def test_the_report_counts_what_is_used_and_when_the_next_is_free(make):
     }
     limiter.clock.now += 11
     assert limiter.report()[0]["used"] == 0
+
+
+def test_those_behind_do_not_hold_back_the_first_even_when_they_die(make, path):
+    first, children = make((Window(1, 10.0),)), []
+    request(first)
+    clock = first.clock
+
+    def sleep(seconds):
+        if not children:
+            children.append(os.fork())
+            if not children[0]:
+                clock.sleep = lambda _: os._exit(0)  # it has its place by now
+                second = RateLimiter(path, first.windows, lambda *_: None, clock)
+                second.acquire("a", max_wait=30, hold=1)
+            os.waitpid(children[0], 0)
+        clock.now += seconds
+
+    clock.sleep = sleep
+    request(first, max_wait=11)
+    assert clock.now == pytest.approx(NOW + 10.2)
+
+
+def test_the_time_is_read_under_the_lock(path):
+    limiter = RateLimiter(path, WINDOWS, lambda *_: None)
+    limiter.report()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    released = []
+    threading.Timer(0.1, lambda: (released.append(time.time()), other.execute("COMMIT"))).start()
+    limiter._run(lambda db, now: released.append(now))
+    assert released[1] >= released[0]
+    limiter.close()
+    other.close()
 
 
 def race(path, gate, won):

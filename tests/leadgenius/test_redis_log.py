@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import time
 
 import pytest
+import redis
 from helper_bench import Time
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from leadgenius.errors import LocalError, RateError, UsageError
 from leadgenius.redis_log import RedisLog
@@ -42,10 +46,10 @@ def server(tmp_path):
             str(tmp_path),
         ]
         running.append(subprocess.Popen([program, *options], stdout=subprocess.DEVNULL))
-        end = time.monotonic() + 10
-        while not path.exists() and time.monotonic() < end:
-            time.sleep(0.01)
-        return f"unix://:{PASSWORD}@{path}"
+        url = f"unix://:{PASSWORD}@{path}"
+        with redis.Redis.from_url(url, retry=Retry(ConstantBackoff(0.02), 500)) as client:
+            client.ping()
+        return url
 
     def stop():
         one = running.pop()
@@ -126,6 +130,21 @@ def test_a_finished_request_leaves_the_window_and_the_wait_is_slept(server, make
     began = time.monotonic()
     log.settle("a", log.acquire("a", max_wait=5, hold=60), {})
     assert time.monotonic() - began >= 0.2
+
+
+def test_one_queue_of_all_hosts(server, make, tmp_path):
+    url, windows = server(), (Window(1, 2.0),)
+    log = aged(make(url, windows=windows))
+    log.settle("a", log.acquire("a", max_wait=0, hold=60), {})
+    child = os.fork()
+    if not child:
+        clock = Time()
+        clock.sleep = lambda _: os._exit(0)  # it has its place by now
+        RedisLog(url, None, windows, print, clock).acquire("a", max_wait=9, hold=60)
+    os.waitpid(child, 0)
+    with pytest.raises(RateError) as caught:
+        log.acquire("a", max_wait=0, hold=1)
+    assert caught.value.facts["retry_after_seconds"] >= 4, "behind the one that waits"
 
 
 def test_a_pause_stops_every_host_and_can_be_lifted(server, make):
