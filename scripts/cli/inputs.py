@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,12 +183,12 @@ def filters(context: Context) -> dict[str, Any]:
 
 
 def check_fields(
-    context: Context, names: Iterable[str], option: str, known: Sequence[str] = ()
+    context: Context, names: Sequence[str], option: str, known: Sequence[str] = ()
 ) -> None:
     """UsageError for a field name that neither the record nor the answer has, or that is not in
     `known`, unless --no-check."""
     operation = context.known_operation
-    if context.options.no_check or operation is None or not operation.columns():
+    if not names or context.options.no_check or operation is None or not operation.columns():
         return
     fields = [*operation.columns(), *operation.answer.get("properties", {})]
     known = list(known or dict.fromkeys(fields))

@@ -218,16 +218,14 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
     found, rest = global_parser().parse_known_args(before)
     found.typed = set()
     for option in OPTIONS:
-        text = getattr(found, option.dest)
+        dest = option.name.replace("-", "_")
+        text, name = getattr(found, dest), f"--{option.name}"
         if text is not None:
             found.typed.add(option.name)
         elif option.variable:
-            text = environ.get("LGP_" + option.dest.upper(), "").strip() or None
-        setattr(
-            found,
-            option.dest,
-            None if text is None else _value(option, text, option.name in found.typed),
-        )
+            name = f"LGP_{dest.upper()}"
+            text = environ.get(name, "").strip() or None
+        setattr(found, dest, None if text is None else _value(option, text, name))
     _resolve(found)
     return found, [*rest, *separator, *after]
 
@@ -237,11 +235,10 @@ def _at_separator(argv: Sequence[str]) -> tuple[list[str], list[str], list[str]]
     return list(argv[:at]), list(argv[at : at + 1]), list(argv[at + 1 :])
 
 
-def _value(option: Option, text: Any, typed: bool) -> Any:
-    name = f"--{option.name}" if typed else "LGP_" + option.dest.upper()
+def _value(option: Option, text: Any, name: str) -> Any:
     try:
         if option.read is None:
-            return text if typed else settings.switch(text, name)
+            return text is True or settings.switch(text, name)
         return [option.read(one) for one in text] if option.repeat else option.read(text)
     except (ValueError, OverflowError) as error:
         words = str(error) if name in str(error) else f"{name} takes {error}."

@@ -37,8 +37,8 @@ class JsonRows:
         self._write, self._output, self._started = write, output, started
 
     def rows(self, rows: Sequence[Any]) -> None:
-        fields, indent = self._output.fields, self._output.indent
-        texts = [compact(pick(row, fields), indent) for row in rows]
+        indent = self._output.indent
+        texts = [compact(row, indent) for row in self._output.picked(rows)]
         if indent:
             texts = ["\n  " + text.replace("\n", "\n  ") for text in texts]
         if texts:
@@ -62,7 +62,7 @@ class Lines:
         if self._output.format == "ids":
             lines = [inert(one) for one in map(row_id, rows) if one]
         else:
-            lines = [compact(pick(row, self._output.fields)) for row in rows]
+            lines = list(map(compact, self._output.picked(rows)))
         self._write("".join(line + "\n" for line in lines))
 
     def end(self, summary: Row) -> None:
@@ -154,6 +154,10 @@ class Output:
             raise UsageError("--format and the name of the --out file contradict each other.")
         return str(by_name or typed or usual)
 
+    def picked(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """The rows with the fields of --fields alone."""
+        return rows if self.fields is None else [pick(row, self.fields) for row in rows]
+
     def check(self) -> None:
         """LocalError when --out cannot be written: asked before anything is sent."""
         if self.options.out:
@@ -220,7 +224,7 @@ class Output:
             return terminal.print_record(self.write, self, record)
         with self._target() as write:
             if self.format == "json":
-                shown = pick(record, self.fields) if self.fields else value
+                (shown,) = self.picked([record]) if self.fields else [value]
                 write(compact(shown, self.indent) + "\n")
             else:
                 writer = self.writer(write)

@@ -5,26 +5,20 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 Schema = dict[str, Any]
 FILE = Path(__file__).resolve().parents[2] / "references" / "openapi.json"
 _PAGING = {"page", "pageSize", "limit", "nextToken", "fields"}  # set by the options every list has
 
 
-class Operation:
-    """One operation. `body`, `answer` and fields are resolved one level deep; see `expand`."""
+class Operation(NamedTuple):
+    """One operation. `body`, `answer` and fields are resolved one level; see `expand`."""
 
-    __slots__ = ("id", "method", "path", "spec")
-
-    def __init__(self, name: str, method: str, path: str, spec: Schema) -> None:
-        self.id = name  # leads.create
-        self.method = method  # POST
-        self.path = path  # as on the wire: /api/agent/leads
-        self.spec = spec
-
-    def __repr__(self) -> str:
-        return f"<Operation {self.id}: {self.method} {self.path}>"
+    id: str  # leads.create
+    method: str  # POST
+    path: str  # as on the wire: /api/agent/leads
+    spec: Schema
 
     @property
     def summary(self) -> str:
