@@ -32,7 +32,11 @@ DONE = {  # operation → what was done to the records
     "campaigns.archive": "archived",
 }
 # Where the answer of a batch counts what was done.
-COUNTED = {name: DONE[name].split()[0] for name in list(DONE) if name.endswith(("batch", "enroll"))}
+COUNTED = {
+    "leads.create-batch": "created",
+    "leads.delete-batch": "deleted",
+    "sequences.enroll": "enrolled",
+}
 VERBS = {"deletes": "delete", "spends": "enrich (which spends)", "contacts-people": "enrol"}
 Key = int | str  # the number of a row to create, from 1, or an id
 

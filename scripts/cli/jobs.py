@@ -5,6 +5,7 @@ Starting a job may cost money, so whatever goes wrong afterwards, the hint is th
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -229,7 +230,9 @@ def write_report(context: Context, job: Any) -> int:
             writer.end({})
         count = len(rows)
     else:
-        made = json.loads(content) if isinstance(content, str) else content
+        made = content
+        with contextlib.suppress(ValueError, RecursionError):  # a text that is no JSON stays one
+            made = json.loads(content) if isinstance(content, str) else content
         count = len(made) if isinstance(made, list) else 1
         with replace_whole(context.options.out) as file:
             file.write(output.masked(compact(made) + "\n"))

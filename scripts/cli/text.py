@@ -20,7 +20,7 @@ MASK = "***"
 _SHORTEST_SECRET = 6  # a shorter one would turn ordinary words into stars
 _RUN = 12  # so many characters of a secret in a row are masked wherever they stand
 _UNSEEN = "\u034f\u115f\u1160\u3164\uffa0"  # of _active, those that count as printable
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: faster
+_ENCODE = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 _LONG = 4096  # characters; a longer text is looked through in another way
 _SHOWN = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 

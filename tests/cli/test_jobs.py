@@ -67,9 +67,7 @@ def test_a_job_is_printed_and_kept_before_anything_can_go_wrong(real: Any, state
     assert stat.S_IMODE((state / "jobs.jsonl").stat().st_mode) == 0o600
 
 
-def test_a_job_that_runs_on_is_asked_for_less_and_less_often(
-    real: Any, waits: list[float]
-) -> None:
+def test_a_job_that_runs_on_is_asked_for_less_and_less_often(real: Any, waits: list[float]) -> None:
     started(real, "running")
     reply = enrich(real, "--wait")
     assert waits == [2, 4, 8, 15, 30, 30, 11]  # 100 s off a terminal
@@ -166,7 +164,7 @@ def test_a_report_is_written_with_guarded_cells_and_never_printed(real: Any, hom
     assert "1+1" not in real("jobs", "status", "r1", "--format", "csv").out
     reply = real("jobs", "status", "r1", "--out", "report.csv")
     assert (reply.code, reply.json["rows"], reply.json["complete"]) == (0, 1, True)
-    assert (home / "report.csv").read_text() == '''name,note,id\n"'=1+1","a;b\nc","x"\n'''
+    assert (home / "report.csv").read_text() == """name,note,id\n"'=1+1","a;b\nc","x"\n"""
     wrong = real("jobs", "status", "r1", "--out", "report.json")
     assert (wrong.code, "csv" in wrong.error["message"]) == (2, True)
     assert not (home / "report.json").exists()
