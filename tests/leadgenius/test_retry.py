@@ -100,17 +100,6 @@ def test_a_wait_that_is_asked_for_gets_a_little_more_and_never_less(status):
     assert waits == [20, 21]
 
 
-def test_a_login_is_not_sent_again_after_a_429():
-    login = Request("POST", "/api/epsimo-auth", is_login=True)
-    assert (
-        wait_before(login, failed("status", 429, Retry_After="1"), 1, now=NOW, uniform=max) is None
-    )
-    assert (
-        error_of(login, failed("status", 401), 1, False).message
-        == "The e-mail and password do not match an account."
-    )
-
-
 DATE = "Thu, 01 Jan 2026 00:10:00 GMT"  # the server's clock, ten minutes ahead of NOW
 HOUR = {"error": "Rate limit exceeded (hour window)"}
 DAY = {"error": "Rate limit exceeded (day window)"}
