@@ -1,4 +1,4 @@
-"""Reading a spreadsheet: dialects, headings, mapping, what cannot be read, and our own csv back again."""
+"""Reading a spreadsheet: dialects, headings, mapping, what cannot be read, our own csv again."""
 
 from __future__ import annotations
 
@@ -17,8 +17,16 @@ from cli import spreadsheet
 from cli.output import Csv
 from contract.operations import operations
 
-ROWS = [["First Name", "last_name", "E-MAIL", "Company"], ["Jürgen", "Groß", "j@x.example", "Öl; AG, | x"]]
-LEAD = {"firstName": "Jürgen", "lastName": "Groß", "email": "j@x.example", "companyName": "Öl; AG, | x"}
+ROWS = [
+    ["First Name", "last_name", "E-MAIL", "Company"],
+    ["Jürgen", "Groß", "j@x.example", "Öl; AG, | x"],
+]
+LEAD = {
+    "firstName": "Jürgen",
+    "lastName": "Groß",
+    "email": "j@x.example",
+    "companyName": "Öl; AG, | x",
+}
 
 
 def made(name: str, content: str | bytes) -> str:
@@ -36,7 +44,9 @@ def plan(lgp: Any, name: str, *words: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("delimiter", ",;\t|")
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-def test_every_dialect_and_encoding_gives_the_same_leads(lgp: Any, delimiter: str, encoding: str) -> None:
+def test_every_dialect_and_encoding_gives_the_same_leads(
+    lgp: Any, delimiter: str, encoding: str
+) -> None:
     with Path("c.csv").open("w", encoding=encoding, newline="") as file:
         csv.writer(file, delimiter=delimiter).writerows(ROWS)
     words = ["--encoding", "cp1252"] if encoding == "cp1252" else []
@@ -48,7 +58,10 @@ def test_every_dialect_and_encoding_gives_the_same_leads(lgp: Any, delimiter: st
     [
         ("c.jsonl", json.dumps(LEAD) + "\n\n"),
         ("c.json", json.dumps([LEAD], indent=2)),
-        ("c.json", json.dumps({"data": [{**LEAD, "id": "x", "technologies": []}], "complete": True})),
+        (
+            "c.json",
+            json.dumps({"data": [{**LEAD, "id": "x", "technologies": []}], "complete": True}),
+        ),
         ("c.json", json.dumps({"data": [LEAD]}, indent=1)),
     ],
 )
@@ -58,21 +71,31 @@ def test_json_and_jsonl_are_read_too(lgp: Any, name: str, text: str) -> None:
 
 def test_headings_of_the_table_and_german_ones(lgp: Any) -> None:
     head = "Vorname;Nachname;E-Mail;Firma;Telefon;Job Title;Website;LinkedIn\n"
-    found = plan(lgp, made("c.csv", head + "Ada;Kurz;ada@x.example;Kurz AG;+49 30 12345;CTO;x.example;in/ada\n"))
+    found = plan(
+        lgp,
+        made("c.csv", head + "Ada;Kurz;ada@x.example;Kurz AG;+49 30 12345;CTO;x.example;in/ada\n"),
+    )
     assert found == [
         {
-            "firstName": "Ada", "lastName": "Kurz", "email": "ada@x.example", "companyName": "Kurz AG",
-            "phoneNumber": "+49 30 12345", "title": "CTO", "companyDomain": "x.example", "linkedinUrl": "in/ada",
+            "firstName": "Ada", "lastName": "Kurz", "email": "ada@x.example",
+            "companyName": "Kurz AG", "phoneNumber": "+49 30 12345", "title": "CTO",
+            "companyDomain": "x.example", "linkedinUrl": "in/ada",
         }
     ]  # fmt: skip
 
 
 def test_a_name_is_split_at_its_last_space_and_mapped_columns_come_first(lgp: Any) -> None:
-    text = "Name,Work Email,Email,Phone,Mobile,id,Fax\nAnna Maria Schmidt,w@x.example,p@x.example,,+1 555 0100,9,1\n"
+    text = "Name,Work Email,Email,Phone,Mobile,id,Fax\n"
+    text += "Anna Maria Schmidt,w@x.example,p@x.example,,+1 555 0100,9,1\n"
     words = ["--map", "Name=firstName+lastName", "--map", "work email=email"]
     reply = lgp("leads", "import", made("c.csv", text), "--dry-run", *words)
     assert reply.json["body"]["leads"] == [
-        {"firstName": "Anna Maria", "lastName": "Schmidt", "email": "w@x.example", "phoneNumber": "+1 555 0100"}
+        {
+            "firstName": "Anna Maria",
+            "lastName": "Schmidt",
+            "email": "w@x.example",
+            "phoneNumber": "+1 555 0100",
+        }
     ]
     assert reply.json["columns"]["phoneNumber"] == ["Phone", "Mobile"]
     assert reply.notes == [
@@ -83,29 +106,41 @@ def test_a_name_is_split_at_its_last_space_and_mapped_columns_come_first(lgp: An
 
 
 def test_gaps_are_filled_empty_cells_left_out_and_the_status_lowered(lgp: Any) -> None:
-    text = "firstName,lastName,email,client_id,status,notes\nA,B, a@x.example ,,Qualified, \nC,D,c@x.example,own,,'=1+1\n"
+    text = "firstName,lastName,email,client_id,status,notes\n"
+    text += "A,B, a@x.example ,,Qualified, \nC,D,c@x.example,own,,'=1+1\n"
     found = plan(lgp, made("c.csv", text), "--client-id", "client_a", "--campaign-id", "k")
     assert found == [
-        {"firstName": "A", "lastName": "B", "email": "a@x.example", "client_id": "client_a", "campaignId": "k",
+        {"firstName": "A", "lastName": "B", "email": "a@x.example",
+         "client_id": "client_a", "campaignId": "k",
          "status": "qualified"},
-        {"firstName": "C", "lastName": "D", "email": "c@x.example", "client_id": "own", "campaignId": "k",
+        {"firstName": "C", "lastName": "D", "email": "c@x.example",
+         "client_id": "own", "campaignId": "k",
          "notes": "=1+1"},
     ]  # fmt: skip
 
 
 HEAD = "firstName,lastName,email\n"
 UNREADABLE = {
-    "not there": (None, "There is no file"),
-    "empty": ("", "is empty"),
-    "blank": ("\n\n", "is empty"),
+    "not there": (None, "there is no file c.csv"),
+    "empty": ("", "has no content"),
+    "blank": ("\n\n", "has no content"),
     "header alone": (HEAD, "a header and no rows"),
-    "no e-mail": ("firstName,lastName\nA,B\n", "No column gives email; the columns are firstName, lastName."),
+    "no e-mail": (
+        "firstName,lastName\nA,B\n",
+        "No column gives email; the columns are firstName, lastName.",
+    ),
     "one name": ("Name,email\nA,a@x.example\n", "No column gives firstName, lastName"),
-    "latin-1": (HEAD.encode() + b"A,B,a@x.example\nJ\xfcrgen,B,b@x.example\n", "line 3: not UTF-8 text"),
+    "latin-1": (
+        HEAD.encode() + b"A,B,a@x.example\nJ\xfcrgen,B,b@x.example\n",
+        "line 3: not UTF-8 text",
+    ),
     "binary": (HEAD + "A,\0B,a@x.example\n", "line 2: binary data"),
-    "zip": (b"PK\x03\x04rest", "workbook"),
-    "old xls": (b"\xd0\xcf\x11\xe0rest", "workbook"),
-    "open quote": (HEAD + 'A,B,a@x.example\nA,"B,c@x.example\n', "The row that starts in line 3"),
+    "zip": (b"PK\x03\x04rest", "is a workbook"),
+    "old xls": (b"\xd0\xcf\x11\xe0rest", "is a workbook"),
+    "open quote": (
+        HEAD + 'A,B,a@x.example\nA,"B,c@x.example\n',
+        "line 3: the row that starts there is no csv",
+    ),
     "broken json": ('[{"firstName": "A",]', "not valid JSON"),
     "broken line": ('{"firstName": "A"}\n{"firstName"\n', "line 2, is not valid JSON"),
     "no object": ("[1]", "record 1 is not a JSON object"),
@@ -113,7 +148,9 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)
-def test_what_cannot_be_read_is_exit_2_with_the_line_and_nothing_is_sent(lgp: Any, kind: str) -> None:
+def test_what_cannot_be_read_is_exit_2_with_the_line_and_nothing_is_sent(
+    lgp: Any, kind: str
+) -> None:
     content, words = UNREADABLE[kind]
     if content is not None:
         made("c.csv", content)
@@ -127,9 +164,12 @@ def test_what_cannot_be_read_is_exit_2_with_the_line_and_nothing_is_sent(lgp: An
     ("words", "message"),
     [
         (["-"], "standard input"),
-        (["."], "a pipe or a folder"),
+        (["."], "pipe or folder"),
         (["c.csv", "--encoding", "nosuch"], "no encoding of that name"),
-        (["c.csv", "--map", "Nix=email"], "--map takes COLUMN=FIELD; the columns are firstName, lastName, email."),
+        (
+            ["c.csv", "--map", "Nix=email"],
+            "--map takes COLUMN=FIELD; the columns are firstName, lastName, email.",
+        ),
         (["c.csv", "--map", "email=e-post"], "no field of that name"),
         (["c.csv", "--map", "email=firstName+lastName+notes"], "--map takes COLUMN=FIELD"),
     ],
@@ -154,7 +194,11 @@ def test_bad_rows_are_listed_by_line_and_can_be_fixed_in_the_rejects_file(lgp: A
     reply = lgp("leads", "import", made("c.csv", text))
     assert reply.code == 2
     assert reply.error["details"] == [
-        {"line": 4, "problem": "firstName is required; lastName is required; email must be an e-mail address"},
+        {
+            "line": 4,
+            "problem": "firstName is required; lastName is required; "
+            "email must be an e-mail address",
+        },
         {"line": 6, "problem": r"lastName must match [^.\s]"},
         {"line": 7, "problem": "is larger than 40,000 bytes"},
         {"line": 8, "problem": "has 6 cells under 4 headings"},
@@ -163,7 +207,11 @@ def test_bad_rows_are_listed_by_line_and_can_be_fixed_in_the_rejects_file(lgp: A
     assert rejects.stat().st_mode & 0o777 == 0o600
     lines = rejects.read_text("utf-8-sig").splitlines()
     assert lines[0] == "Vorname;Nachname;email;Notes;problem"
-    fixed = [lines[0], lines[1].replace(";;nothing", "N;O;n@x.example"), lines[2].replace(";.;", ";Dot;")]
+    fixed = [
+        lines[0],
+        lines[1].replace(";;nothing", "N;O;n@x.example"),
+        lines[2].replace(";.;", ";Dot;"),
+    ]
     rejects.write_text("\n".join(fixed))
     assert plan(lgp, str(rejects)) == [
         {"firstName": "N", "lastName": "O", "email": "n@x.example"},
@@ -172,15 +220,27 @@ def test_bad_rows_are_listed_by_line_and_can_be_fixed_in_the_rejects_file(lgp: A
 
 
 def test_a_double_is_left_out_and_one_with_other_values_is_a_problem(lgp: Any) -> None:
-    text = "firstName,lastName,email,client_id\nA,B,a@x.example,k\nA,B,a@x.example,k\nA,B,A@X.example,other\n"
+    text = "firstName,lastName,email,client_id\n"
+    text += "A,B,a@x.example,k\nA,B,a@x.example,k\nA,B,A@X.example,other\n"
     assert len(plan(lgp, made("c.csv", text))) == 2
     reply = lgp("leads", "import", made("c.csv", text + "A,Bee,A@x.example,k\n"))
-    assert reply.error["details"] == [{"line": 5, "problem": "email is that of line 2, with other values"}]
+    assert reply.error["details"] == [
+        {"line": 5, "problem": "email is that of line 2, with other values"}
+    ]
 
 
-FIELDS = [name for name in operations()["leads.create"].body_fields() if name not in ("email", "status", "contactName")]
-PRINTABLE = st.text(st.characters(blacklist_categories=["C", "Zl", "Zp"]), min_size=1).filter(str.isprintable)
-VALUES = st.dictionaries(st.sampled_from(FIELDS), PRINTABLE | st.sampled_from(["=1+1", "'=1", "-", "+49 30 123456", "@a", "''"]))
+FIELDS = [
+    name
+    for name in operations()["leads.create"].body_fields()
+    if name not in ("email", "status", "contactName")
+]
+PRINTABLE = st.text(st.characters(blacklist_categories=["C", "Zl", "Zp"]), min_size=1).filter(
+    str.isprintable
+)
+VALUES = st.dictionaries(
+    st.sampled_from(FIELDS),
+    PRINTABLE | st.sampled_from(["=1+1", "'=1", "-", "+49 30 123456", "@a", "''"]),
+)
 
 
 @given(st.lists(VALUES, min_size=1, max_size=4))
@@ -189,12 +249,17 @@ def test_our_own_csv_comes_back_with_equal_values(rows: list[dict[str, str]]) ->
         {**{k: v for k, v in row.items() if v.strip()}, "email": f"{n}@x.example", "status": "new"}
         for n, row in enumerate(rows)
     ]
-    stored = [{"id": "1", "technologies": ["a"], "createdAt": "2026-01-01T00:00:00.000Z", **lead} for lead in leads]
+    stored = [
+        {"id": "1", "technologies": ["a"], "createdAt": "2026-01-01T00:00:00.000Z", **lead}
+        for lead in leads
+    ]
     notes = lambda level, message: None  # noqa: E731
     options = SimpleNamespace(excel=False, csv_raw=False, no_check=True)
     columns = operations()["enrich-leads.list"].columns()
     text: list[str] = []
-    writer = Csv(text.append, SimpleNamespace(columns=columns, fields=None, options=options, notes=notes))  # type: ignore[arg-type]
+    writer = Csv(
+        text.append, SimpleNamespace(columns=columns, fields=None, options=options, notes=notes)
+    )  # type: ignore[arg-type]
     writer.rows(stored)
     context: Any = SimpleNamespace(options=options, notes=notes, typed=lambda name: None)
     with tempfile.TemporaryDirectory() as folder:
