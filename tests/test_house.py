@@ -15,7 +15,7 @@ from cli.commands import COMMANDS
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 MAY_IMPORT = {
-    "cli": {"cli", "contract", "leadgenius", "sandbox"},  # sandbox: the demo accounts
+    "cli": {"cli", "contract", "leadgenius"},
     "contract": {"contract"},
     "leadgenius": {"leadgenius", "sandbox"},
     "sandbox": {"sandbox", "contract", "leadgenius"},

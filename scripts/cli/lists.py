@@ -267,14 +267,14 @@ def _count(walk: Walk) -> int:
     if options.count and not walk.kept and walk.listing.paging == "page":
         total = answers.total(walk.body())
         if total is not None:
-            result = {"count": total, "complete": walk.listing.is_whole()}
+            result: dict[str, Any] = {"count": total, "complete": walk.listing.is_whole()}
             return _print_count(walk.context, {**result, "method": "server_total"})
     tally = Tally(options.count_by or ())
     for rows in walk.pages():
         for row in rows:
             tally.add(row)
-    result = {**tally.result(), **walk.summary(), "method": "all_pages"}
-    return _print_count(walk.context, result)
+    counted = {**tally.result(), **walk.summary(), "method": "all_pages"}
+    return _print_count(walk.context, counted)
 
 
 def _print_count(context: Context, result: dict[str, Any]) -> int:

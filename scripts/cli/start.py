@@ -6,7 +6,7 @@ import sys
 OLDEST = (3, 10)
 
 
-def fail(message, hint):
+def fail(message: str, hint: str) -> None:
     """Print the error, as JSON off a terminal, and leave with exit code 9."""
     if sys.stderr.isatty():
         sys.stderr.write("Error: " + message + "\nNext: " + hint + "\n")
@@ -18,7 +18,7 @@ def fail(message, hint):
     sys.exit(9)
 
 
-def check_python():
+def check_python() -> None:
     """Exit 9 on a Python that is too old to read the rest."""
     if sys.version_info < OLDEST:
         fail(
@@ -27,10 +27,10 @@ def check_python():
         )
 
 
-def run(main):
+def run(main: object) -> int:
     """The exit code of `main()`; exit 9 with the line to type when requests is not installed."""
     try:
-        return main()
+        return main()  # type: ignore[operator, no-any-return]
     except ImportError as error:
         if (error.name or "").split(".")[0] not in ("requests", "urllib3"):
             raise
@@ -39,3 +39,4 @@ def run(main):
             "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt, then"
             " .venv/bin/python scripts/lgp.py …   (or: uv run scripts/lgp.py …)",
         )
+        return 9
