@@ -3,7 +3,7 @@
 # requires-python = ">=3.10"
 # dependencies = ["requests>=2.32", "urllib3>=2.6", "rich"]
 # ///
-"""LeadGenius from the command line: leads, campaigns, accounts, outreach, analytics, administration."""
+"""LeadGenius from the command line: leads, campaigns, accounts, outreach, analytics."""
 
 import gc
 

@@ -92,8 +92,8 @@ def _create_many(context: Context, rows: list[Any]) -> int:
     rows = [{**row, **flags} if isinstance(row, dict) else row for row in rows]
     if not context.options.no_check:
         schema = context.operation.body or {}
-        found = [row_problems(row, schema, f"row {at}: ") for at, row in enumerate(rows, 1)]
-        inputs.refuse(context, sum(found, []))
+        found = (row_problems(row, schema, f"row {at}: ") for at, row in enumerate(rows, 1))
+        inputs.refuse(context, [one for problems in found for one in problems])
     note_without_client(context, rows)
     return batches.create_leads(context, rows, operations()["leads.create-batch"])
 

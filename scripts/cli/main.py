@@ -118,9 +118,9 @@ def _command(argv: Sequence[str], environ: Mapping[str, str], notes: Notes) -> i
     from cli import options, parser
 
     if list(argv[:2]) == ["completion", "candidates"]:  # what a shell asks; argv[2] is --
-        from cli import completion
+        from cli import offline
 
-        return completion.print_candidates(argv[3:])
+        return offline.print_candidates(argv[3:])
     words = [word for word in argv if word not in ("-h", "--help", "help")]
     if len(words) < len(argv) or not [word for word in argv if not word.startswith("-")]:
         from cli import offline
@@ -213,7 +213,7 @@ def _stopped(notes: Notes, code: str, exit_code: int) -> int:
     outcomes = {
         "applied": " The change in flight was applied.",
         "rejected": " The change in flight was refused.",
-        "unknown": " The change in flight may or may not have been applied: check before sending it again.",
+        "unknown": " The change in flight may have been applied: check before sending it again.",
     }
     outcome = notes.last_outcome
     message = f"Stopped ({code}).{outcomes.get(outcome or '', '')}"

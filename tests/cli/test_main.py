@@ -140,7 +140,7 @@ def test_a_closed_stdout_is_quiet(process: Any, serve: Any) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_exit_9(process: Any, serve: Any) -> None:
     served = serve()
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         run = process("lgp.py", "leads", "list", environ=served.environ, stdout=full)
         _, err = run.communicate(timeout=10)
     assert run.returncode == 9

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ def test_a_file_is_replaced_whole_and_private(lgp: Any, home: Path) -> None:
     assert lgp("campaigns", "list", "--out", "c.json").code == 0
     assert json.loads(target.read_text())["data"]
     assert target.stat().st_mode & 0o777 == 0o600
-    assert not [one for one in os.listdir(home) if one.endswith((".part", ".tmp"))]
+    assert not [one for one in home.iterdir() if one.name.endswith((".part", ".tmp"))]
 
 
 def test_a_pipe_or_device_at_out_is_written_to_as_it_is(lgp: Any) -> None:
