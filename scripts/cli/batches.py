@@ -313,9 +313,7 @@ def _report(context: Context, operation: Operation, path: str, result: Result) -
                     out.write(text)
         output.columns = list(document)
         if output.format == "ids":
-            with output.open() as writer:
-                writer.rows(result.ids("applied"))
-            output.receipt(document["ids_total"], client.requests, True)
+            output.listing(result.ids("applied"), client.requests, **context.mark())
         elif counts["not_sent"] < document["requested"]:
             request.show(context, document, _sentence(context, operation, result))
     except LocalError as error:

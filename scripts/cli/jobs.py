@@ -71,10 +71,7 @@ def started_here(context: Context) -> int:
         if isinstance(row, dict) and row.get("origin") == client.origin:
             rows.append(row)
     output.columns = output.preferred = ["jobId", "operation", "time", "origin"]
-    with output.open() as writer:
-        writer.rows(rows)
-        writer.end({})
-    output.receipt(len(rows), client.requests, True)
+    output.listing(rows)
     return 0
 
 
@@ -225,16 +222,13 @@ def write_report(context: Context, job: Any) -> int:
     if form == "csv":
         reader = csv.DictReader(io.StringIO(str(content), newline=""), restkey="")
         rows, output.columns = list(reader), list(reader.fieldnames or ())
-        with output.open() as writer:
-            writer.rows(rows)
-            writer.end({})
-        count = len(rows)
-    else:
-        made = content
-        with contextlib.suppress(ValueError, RecursionError):  # a text that is no JSON stays one
-            made = json.loads(content) if isinstance(content, str) else content
-        count = len(made) if isinstance(made, list) else 1
-        with replace_whole(context.options.out) as file:
-            file.write(output.masked(compact(made) + "\n"))
+        output.listing(rows, context.client.requests, **context.mark())
+        return 0
+    made = content
+    with contextlib.suppress(ValueError, RecursionError):  # a text that is no JSON stays one
+        made = json.loads(content) if isinstance(content, str) else content
+    with replace_whole(context.options.out) as file:
+        file.write(output.masked(compact(made) + "\n"))
+    count = len(made) if isinstance(made, list) else 1
     output.receipt(count, context.client.requests, True, **context.mark())
     return 0

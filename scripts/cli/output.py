@@ -195,6 +195,13 @@ class Output:
         with replace_whole(self.options.out) as file:
             yield lambda text: file.write(self.masked(text))
 
+    def listing(self, rows: Sequence[Any], requests: int = 0, **more: Any) -> None:
+        """A whole list that is at hand, and its receipt."""
+        with self.open() as writer:
+            writer.rows(rows)
+            writer.end({})
+        self.receipt(len(rows), requests, True, **more)
+
     def below(self, text: str) -> None:
         """Say something of a list: in the line below a table, else as a note."""
         if self.format == "table":
@@ -230,7 +237,7 @@ class Output:
                 writer = self.writer(write)
                 writer.rows(record if isinstance(record, list) else [record])
                 writer.end({})
-        self.receipt(1, requests, True)
+        self.receipt(len(record) if isinstance(record, list) else 1, requests, True)
         return None
 
     def receipt(self, rows: int, requests: int, complete: bool, **more: Any) -> None:

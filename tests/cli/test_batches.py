@@ -356,3 +356,13 @@ def test_the_numbers_add_up_whatever_a_server_counts(
     if type(done) is int and 0 <= done <= 3 and len(named) == len(set(named)):
         assert found["applied"] == done
     assert not {*found["ids"]} & {*named} and len(found["ids"]) <= found["applied"]
+
+
+def test_a_record_that_is_not_named_is_another_one_than_those_that_are() -> None:
+    result, part = batches.Result("abc"), batches.Part(["a", "b", "c"], "", None)
+    body = {"enrolled": 1, "skipped": [{"leadId": "c", "reason": "already enrolled"}]}
+    answer = Answer(200, {}, body)
+    result.accept(part, batches.left_undone(operations()[ENROLL], part.keys, answer))
+    found = result.as_dict(True)
+    assert [found[name] for name in NUMBERS] == [3, 1, 1, 1, 0, 0]
+    assert found["ids"] == []  # either a or b
