@@ -11,7 +11,6 @@ from cli import inputs, request
 from cli.context import Context
 from cli.text import rows_in, shown
 from contract import validate
-from contract.operations import resolve
 from leadgenius import answers
 
 PERIOD_DAYS = 30
@@ -88,12 +87,8 @@ def _run(context: Context, series: str, draw: Callable[[Context, Any], None]) ->
     elif output.format == "table" and output.terminal:
         draw(context, {"period": period, **record})
     else:
-        item = resolve(resolve(context.operation.record()["properties"][series])["items"])
-        output.columns = output.preferred = list(item["properties"])
-        with output.open() as writer:
-            writer.rows(rows)
-            writer.end({})
-        output.receipt(len(rows), context.client.requests, True)
+        output.columns = output.preferred = list(rows[0])
+        output.document(rows, context.client.requests)
     return 0
 
 
@@ -128,10 +123,10 @@ def _draw_funnel(context: Context, record: dict[str, Any]) -> None:
 
     most = max(figure(row, "count") for row in record["stages"]) or 1
     bars = [
-        (shown("", row.get("stage")), figure(row, "count") / most, _cells(row, _FUNNEL))
+        (shown("", row.get("stage")), figure(row, "count") / most, *_cells(row, _FUNNEL))
         for row in record["stages"]
     ]
-    heads = ["leads", "of the stage before"]
+    heads = ["stage", "leads", "of the stage before"]
     print_bars(context.output, f"Pipeline {days(record)}", heads, bars, funnel_words(record))
 
 
@@ -142,12 +137,12 @@ def _draw_trend(context: Context, record: dict[str, Any]) -> None:
     most = max(figure(row, "new") for row in rows) or 1
     bars = [
         (shown("", row.get("periodStart")) + " *" * is_running(row, granularity),
-         figure(row, "new") / most, _cells(row, _TREND))
+         figure(row, "new") / most, *_cells(row, _TREND))
         for row in rows
     ]  # fmt: skip
-    bars.append(("total", 0, _cells(total(rows), _TREND)))
+    bars.append(("total", 0, *_cells(total(rows), _TREND)))
     words = "A lead counts in the period in which it was created; * is not over yet."
-    heads = [*_TREND[:-1], "conversion"]
+    heads = ["from", *_TREND[:-1], "conversion"]
     print_bars(context.output, f"Trend by {granularity}, {days(record)}", heads, bars, words)
 
 

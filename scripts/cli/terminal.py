@@ -13,7 +13,7 @@ import select
 import time
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -32,6 +32,7 @@ _HIDDEN = {*TWINS, "firstName", "lastName", "company_id", "owner"}
 _IDS = ("id", "leadId", "jobId", "lead_id")
 _WIDEST, _LEAST, _OTHER = 60, 8, 30  # columns of a cell: at most, when cut, at most of an unwanted
 _LONGEST = 1000  # characters of one value of a record: a report is never printed whole
+_BAR = " "  # the column of bars has no name to read
 _FIRST_ROWS = 20  # of a list that comes row by row
 _LINES = 16  # of ids, problems or details
 _COLOURS = {
@@ -85,8 +86,9 @@ class Columns:
             if _total(self.widths) + 2 + width > room:
                 break
             self.widths[name] = width
-        for name in self.widths.keys() & {*others[:1]} & {*_IDS}:
-            self.widths[name] = self.widths.pop(name)  # last
+        self.id = others[0] if others and others[0] in _IDS else ""
+        if self.id in self.widths:
+            self.widths[self.id] = self.widths.pop(self.id)  # last
 
     def _sizes(self, name: str, most: int) -> tuple[int, int]:
         """The natural and the least width of a column."""
@@ -144,7 +146,7 @@ class TableWriter:
         self._sheet, self._output = Sheet(write, output), output
         self._columns: Columns | None = None
         self._waiting: list[dict[str, Any]] = []  # not printed yet
-        self._count, self._id = 0, ""
+        self._count = 0
 
     @property
     def _started(self) -> bool:
@@ -168,7 +170,7 @@ class TableWriter:
         words = self._output.footnotes or [f"{plural(self._count, 'row')}."]
         if self._columns and self._columns.left_out:
             words = [*words, f"{plural(self._columns.left_out, 'column')} left out: --format json."]
-        if self._columns and self._id not in ("", *self._columns.widths):
+        if self._columns and self._columns.id not in ("", *self._columns.widths):
             words = [*words, "Ids: --format ids."]
         self._output.notes("note", " ".join(words))
 
@@ -179,11 +181,11 @@ class TableWriter:
             return list(output.fields), []
         known = dict.fromkeys([*output.preferred, *output.columns, *chain.from_iterable(rows)])
         filled = [name for name in known if any(shown(name, inside(row, name)) for row in rows)]
+        others = [name for name in filled if name not in (*output.preferred, *_HIDDEN)]
+        others.sort(key=lambda name: name not in _IDS)
         wanted = [name for name in filled if name in output.preferred]
-        others = [name for name in filled if name not in (*wanted, *_HIDDEN, *_IDS)]
-        self._id = next((name for name in _IDS if name in filled and name not in wanted), "")
-        first = [self._id] if self._id else []
-        return (wanted, first + others) if wanted else (others or filled, first)
+        wanted = wanted or [name for name in others if name not in _IDS] or others
+        return wanted, [name for name in others if name not in wanted]
 
 
 def table_writer(write: Write, output: Output) -> TableWriter:
@@ -250,33 +252,28 @@ def _some(lines: Sequence[Any], total: int) -> list[str]:
 def _problem(one: Any) -> str:
     if not isinstance(one, dict):
         return str(one)
-    row = f"row {one['row']}" if "row" in one else None
-    what = [one.get("id"), row, one.get("email"), one.get("field") or one.get("path")]
-    words = [one.get(name) for name in ("message", "problem", "reason", "code") if one.get(name)]
-    name = " ".join(str(word) for word in what if word)
+    what = [str(one[name]) for name in ("id", "email", "field", "path") if one.get(name)]
+    words = [one[name] for name in ("message", "problem", "reason", "code") if one.get(name)]
+    name = " ".join([f"row {one['row']}", *what] if "row" in one else what)
     return f"{name}: {words[0]}" if words else shown("", one)
 
 
-Bar = tuple[str, float, Sequence[str]]
-
-
 def print_bars(
-    output: Output, title: str, heads: Sequence[str], rows: Sequence[Bar], below: str
+    output: Output, title: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], below: str
 ) -> None:
-    """A bar a row: its name, its share of the longest (0 to 1), and the cells beside the bar."""
+    """A bar a row: its name, its share of the longest (0 to 1), and the cells before the bar."""
     sheet = Sheet(output.write, output)
-    cells = zip(["", *heads], *([name, *texts] for name, _, texts in rows), strict=True)
-    taken = sum(max(map(cell_len, column)) + 2 for column in cells)
-    room = max(3, min(40, sheet.width - taken))
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(width=room)
-    for head in heads:
-        grid.add_column(Text(head, "bold"), no_wrap=True, justify="right", overflow="ellipsis")
-    for name, share, texts in rows:
-        bar = Text("█" * round(room * share) or "▏" * (share > 0), "cyan")
-        grid.add_row(Text(name), bar, *map(Text, texts))
-    sheet.print(Text(title, "bold"), "", grid, "", Text(below))
+    cells = [dict(zip(heads, (name, *texts), strict=True)) for name, _, *texts in rows]
+    columns = Columns(cells, heads, [], sheet.width)
+    room = min(40, sheet.width - _total(columns.widths) - 2)
+    if room >= _LEAST:
+        columns.widths[_BAR] = room
+        for cell, (_, share, *_) in zip(cells, rows, strict=True):
+            cell[_BAR] = "█" * round(room * share) or "▏" * (share > 0)
+    elif columns.left_out:
+        below += f" {plural(columns.left_out, 'column')} left out: --format json."
+    table = columns.table(cells, output)
+    sheet.print(Text(title, "bold"), "", table, "", Text(below))
 
 
 class Screen:

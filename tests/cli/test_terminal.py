@@ -1,4 +1,4 @@
-"""A person at a terminal: tables and records that fit, sentences, errors, one live line, questions."""
+"""A person at a terminal: tables and records that fit, sentences, errors, one live line."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from cli.stderr import Notes
 from cli.text import Masker
 
 LISTS = [
-    "leads list", "enrich-leads list", "source-leads list", "campaigns list", "target-accounts list",
-    "sequences list", "workflows list", "integrations list", "webhooks list", "keys list",
+    "leads list", "enrich-leads list", "source-leads list", "campaigns list",
+    "target-accounts list", "sequences list", "workflows list", "integrations list", "webhooks list", "keys list",
     "enrichment services", "maintenance bugs list", "maintenance enhancements list",
     "admin companies", "admin users",
 ]  # fmt: skip
@@ -301,7 +301,7 @@ def test_without_rich_a_terminal_gets_json_and_one_note(
 
     for name in [one for one in sys.modules if one.split(".")[0] == "rich"] + ["cli.terminal"]:
         monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setitem(sys.modules, "rich", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "rich", None)
     monkeypatch.setattr(builtins, "__import__", without)
     reply = lgp("campaigns", "list", terminal=True)
     assert reply.code == 0
@@ -330,7 +330,7 @@ class Clock:
 
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Notes on a terminal of 80 columns: `.at(seconds, …)` reports progress, `.line` is what is seen."""
+    """Notes on a terminal of 80 columns: `.at(seconds, …)` reports progress and gives the line."""
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("NO_COLOR", "1")
     stream, clock = Tty(), Clock()
