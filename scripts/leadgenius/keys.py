@@ -112,7 +112,7 @@ class Keys:
         saved_only: bool = False,
     ) -> None:
         self.origin, self.file = origin, file
-        self._environ, self._key, self._saved_only = environ, key, saved_only
+        self.environ, self._key, self._saved_only = environ, key, saved_only
 
     def find(self, kind: str) -> Credential:
         """The credential of `kind`; the file is read only when nothing before it supplies one.
@@ -122,7 +122,7 @@ class Keys:
         """
         if self._key is not None and kind != "jwt":
             return Credential(kind, clean(self._key, "--key"), "--key")
-        supplied = None if self._saved_only else variable(self._environ, *VARIABLES[kind])
+        supplied = None if self._saved_only else variable(self.environ, *VARIABLES[kind])
         if supplied and self._may_take():
             return Credential(kind, clean(*supplied), supplied[1])
         account = self._account()
@@ -140,7 +140,7 @@ class Keys:
 
     def saved(self, name: str) -> str:
         """A field of the file's account, "" when the credentials in use come from elsewhere."""
-        supplied = not self._saved_only and variable(self._environ, *KEY_VARIABLES)
+        supplied = not self._saved_only and variable(self.environ, *KEY_VARIABLES)
         if self._key is not None or (supplied and self._may_take()):
             return ""
         return str(getattr(self._account(), name, ""))
@@ -157,10 +157,10 @@ class Keys:
         found = [self._key]
         for name in (*KEY_VARIABLES, "LGP_PASSWORD"):
             try:
-                found.append((variable(self._environ, name) or ("",))[0])
+                found.append((variable(self.environ, name) or ("",))[0])
             except LocalError:
                 continue
-        for name, url in self._environ.items():
+        for name, url in self.environ.items():
             if name.lower().endswith("_proxy") or name == "LGP_LIMITER":
                 with contextlib.suppress(ValueError):
                     password = urlsplit(url).password or ""
@@ -185,7 +185,7 @@ class Keys:
             "LGP_COMPANY_ID",
             "LGP_USER_ID",
         )
-        ignored = [name for name in names if self._environ.get(name)]
+        ignored = [name for name in names if self.environ.get(name)]
         if ignored:
             self.file.note(
                 "note",
@@ -197,7 +197,7 @@ class Keys:
         if self.origin == PRODUCTION or is_loopback(urlsplit(self.origin).hostname or ""):
             return True
         try:
-            return clean_origin(self._environ.get("LGP_BASE_URL", "")) == self.origin
+            return clean_origin(self.environ.get("LGP_BASE_URL", "")) == self.origin
         except UsageError:
             return False
 
