@@ -215,7 +215,8 @@ COMMANDS = (
             help="The same as generate-key", extra="show no-store prove"),
     Command("keys list", "keys.list", "apikeys.list_keys", "{lgp} keys list",
             columns="name keyPrefix createdAt", extra="show"),
-    Command("keys rotate", "keys.create", "apikeys.rotate", "{lgp} keys rotate", flags=_KEY,
+    Command("keys rotate", "keys.create", "apikeys.create", "{lgp} keys rotate", flags=_KEY,
+            defaults={"name": "rotated"},
             help="Make a new key, prove it, store it in place of the old one",
             extra="show no-store"),
     Command("schema", "", "offline.schema", "{lgp} schema campaigns.create", groups="output",
@@ -224,7 +225,7 @@ COMMANDS = (
             help="Used, left, and when the next request is free"),
     Command("limits clear", "", "offline.clear", "{lgp} limits clear", groups="origin",
             help="Lift the pause after a 429"),
-    Command("completion", "", "completion.script", "{lgp} completion bash",
+    Command("completion", "", "offline.completion", "{lgp} completion bash",
             help="Completion for bash or zsh"),
 )  # fmt: skip
 

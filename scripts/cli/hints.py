@@ -18,6 +18,9 @@ HINTS = {
     "check_credentials": "{lgp} auth status --check",
     "check_change": "{lgp} jobs list   (and changes.jsonl in the state directory)",
 }
+# The options that say which service is meant: a hint without them would go elsewhere. A value with
+# other characters, such as a password in a URL, is not repeated.
+_WHERE = r"(?<![^\0])(--sandbox|--(?:profile|base-url)[\0=][\w./:-]+)(?![^\0])"
 
 
 def for_error(code: str, path: str, hint: str) -> str:
@@ -33,42 +36,28 @@ def for_error(code: str, path: str, hint: str) -> str:
     from cli.commands import COMMANDS
     from contract.operations import operations
 
-    lists = [one for one in COMMANDS if one.operation and operations()[one.operation].paging]
-    found = [one.words for one in lists if path.startswith(operations()[one.operation].path)]
-    email = " --email ADDRESS" if found[:1] == ["leads list"] else ""
-    return f"{{lgp}} {found[0]}{email}" if found else hint
+    for command in COMMANDS:
+        operation = operations().get(command.operation)
+        if operation and operation.paging and path.startswith(operation.path):
+            email = " --email ADDRESS" if command.words == "leads list" else ""
+            return f"{{lgp}} {command.words}{email}"
+    return hint
 
 
 def spelled(text: str) -> str:
     """`text`, or the hint of that key, with `{lgp}` and `{api_call}` replaced by how one types them
-    here.
-
-    What is filled in is not looked at again: no text of a server can become a command.
-    """
+    here. What is filled in is not looked at again: no text of a server can become a command."""
     text = HINTS.get(text, text)
-    where = _where(text)
-    return re.sub(r"\{(lgp|api_call)\}", lambda found: _typed(found[1]) + where, text)
+    typed = re.findall(_WHERE, "\0".join(sys.argv[1:]))
+    where = [word for word in typed if re.split("[\0=]", word)[0] not in text]
+    options = "".join(f" {word}" for word in where).replace("\0", " ")
+    return re.sub(r"\{(lgp|api_call)\}", lambda found: _program(found[1]) + options, text)
 
 
-def _typed(name: str) -> str:
-    called = Path(sys.argv[0] or "lgp.py")
+def _program(name: str) -> str:
+    called = Path(sys.argv[0])
     if called.name == name:  # a link of that name on the path
         return name
     if called.name not in ("lgp.py", "api_call.py", "auth.py"):
         called = Path("scripts/lgp.py")
     return "python3 " + shlex.quote(str(called.with_name(f"{name}.py")))
-
-
-def _where(text: str) -> str:
-    """The options of this run that say which service is meant: a hint without them would go
-    elsewhere."""
-    words = sys.argv[1:]
-    if "--sandbox" in words:
-        return " --sandbox"
-    for flag in ("--profile", "--base-url"):
-        for position, word in enumerate(words):
-            name, equals, value = word.partition("=")
-            value = value if equals else "".join(words[position + 1 : position + 2])
-            if name == flag and value and flag not in text and "@" not in value:
-                return f" {flag} {shlex.quote(value)}"
-    return ""

@@ -80,13 +80,13 @@ class Option(NamedTuple):
 OPTIONS = (
     Option(
         "sandbox",
-        "origin",
+        "always",  # people have them in aliases
         "use the local sandbox: no account, no network, invented data",
         variable=True,
     ),
     Option(
         "profile",
-        "origin",
+        "always",
         "another account, with a credential file of its own",
         _text,
         "NAME",

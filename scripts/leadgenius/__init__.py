@@ -4,11 +4,14 @@
     with connect() as lg:
         campaigns = lg.get("/campaigns")["data"]
 
-Nothing heavy is imported before `connect` is called, and requests only when something is sent.
+`ApiError` is the base of everything it raises. Nothing heavy is imported before `connect` is
+called, and requests only when something is sent.
 """
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +22,11 @@ if TYPE_CHECKING:
 
     from leadgenius.client import Client
     from leadgenius.keyfile import KeyFile
-    from leadgenius.ratelimit import RateLimiter
     from leadgenius.settings import Settings
-    from leadgenius.transport import Transport
 
-__all__ = ["Client", "LeadGeniusError", "connect"]
+__all__ = ["ApiError", "Client", "LeadGeniusError", "connect"]
 __version__ = "2.0.0"
+ApiError = LeadGeniusError
 
 
 def __getattr__(name: str) -> Any:
@@ -59,9 +61,6 @@ def connect(
     waits and retries: attempt, note, progress or warning. Raises the errors of leadgenius.errors.
     The others are the command line's own.
     """
-    import os
-    import time
-
     from leadgenius import settings
     from leadgenius.client import Client
     from leadgenius.keys import Keys
@@ -69,64 +68,40 @@ def connect(
     environ = os.environ if environ is None else environ
     note = on_note or (lambda level, message: None)
     try:
-        found = settings.read(environ)
-        state = settings.state_dir(environ)
+        found, state = settings.read(environ), settings.state_dir(environ)
     except settings.UnsafeError as error:
         raise LocalError(str(error), code="permission") from None
     except ValueError as error:
         raise UsageError(str(error), code="invalid_input") from None
-    if timeout is not None and timeout <= 0:
+    typed = {"max_wait": max_wait, "timeout": timeout, "max_time": max_time}
+    found = found._replace(
+        read_only=found.read_only or bool(read_only),
+        **{name: value for name, value in typed.items() if value is not None},
+    )
+    if found.timeout <= 0:
         raise UsageError("The timeout must be longer than 0 s.", code="invalid_input")
-    adapter = None
-    variables = environ
+    adapter, variables = None, environ
     if sandbox or found.sandbox:
         if base_url:
             raise UsageError("--sandbox and --base-url contradict each other.")
         origin, state, file, adapter = _sandbox(environ, state, profile or "", note, dry_run)
-        variables = {}
-        found = found._replace(company_id="", user_id="", limiter="")
+        variables, found = {}, found._replace(limiter="")
     else:
         origin, file = _account(environ, found, profile, base_url, note)
-    keys = Keys(variables, file, origin, key, saved_only=bool(profile))
-    if profile:
-        keys.note_ignored()
+    if profile or variables is not environ:
         found = found._replace(company_id="", user_id="")
-    found = found._replace(
-        read_only=found.read_only or bool(read_only),
-        max_wait=found.max_wait if max_wait is None else max_wait,
-        timeout=found.timeout if timeout is None else timeout,
-        max_time=found.max_time if max_time is None else max_time,
-    )
-
-    def make_transport() -> Transport:
-        from leadgenius.transport import (
-            Transport,  # requests takes longer to import than everything else
-        )
-
-        return Transport(origin, adapter, environ=environ)
-
-    def make_limiter() -> RateLimiter:
-        from leadgenius.ratelimit import RateLimiter
-
-        path = state / "requests-2.sqlite3" if state else None
-        if not found.limiter:
-            return RateLimiter(path, found.windows, note)
-        from leadgenius.redis_log import RedisLog
-
-        return RedisLog(found.limiter, path, found.windows, note)
-
+    keys = Keys(variables, file, origin, key, saved_only=bool(profile))
     name = "".join(char for char in found.agent_name if "!" <= char <= "~")[:64]
     return Client(
-        origin,
         keys,
         found,
+        note,
         state,
+        environ,
         agent=f"leadgenius-skill/{__version__}" + (f" ({name})" if name else ""),
         dry_run=dry_run,
         end=None if found.max_time is None else (started or time.monotonic()) + found.max_time,
-        on_note=note,
-        make_transport=make_transport,
-        make_limiter=make_limiter,
+        adapter=adapter,
     )
 
 
@@ -144,24 +119,22 @@ def _account(
 
     supplied = None if profile else variable(environ, *KEY_VARIABLES)
     if found.profile and supplied:
+        message = f"LGP_PROFILE and {supplied[1]} both say which account is meant."
         hint = f"Unset one of them, or choose with --profile {found.profile}."
-        raise UsageError(
-            f"LGP_PROFILE and {supplied[1]} both say which account is meant.", hint=hint
-        )
-    file = KeyFile(auth_path(environ, profile or found.profile), note)
-    given = base_url or found.base_url
+        raise UsageError(message, hint=hint)
+    name, given, saved = profile or found.profile, base_url or found.base_url, ""
+    file = KeyFile(auth_path(environ, name), note)
     try:
         account = file.account()
+        saved = account.origin if account.has_secret else ""
     except LocalError as error:
         if not supplied and not given:
             raise
         note("warning", error.message)
-        return clean_origin(given) if given else PRODUCTION, file
-    saved = account.origin if account.has_secret else ""
     origin = clean_origin(given) if given else saved or PRODUCTION
-    if (profile or found.profile) and not base_url and saved and saved != origin:
+    if name and not base_url and saved not in ("", origin):
         raise UsageError(
-            f"Profile {profile or found.profile} belongs to {saved}, and LGP_BASE_URL is {origin}.",
+            f"Profile {name} belongs to {saved}, and LGP_BASE_URL is {origin}.",
             hint="Unset LGP_BASE_URL, or leave out the profile.",
         )
     return origin, file

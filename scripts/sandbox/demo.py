@@ -65,7 +65,7 @@ CREDENTIALS = {
     "other_amplify_api_key": "da2-" + _letters("other amplify key", 26, ALPHANUMERIC),
 }
 for whose in ("", "user_", "other_"):
-    CREDENTIALS[whose + "password"] = "sandbox-" + _letters(whose + "password", 12)
+    CREDENTIALS[whose + "password"] = "sandbox-" + _letters("password", 12)
     CREDENTIALS[whose + "api_key"] = "lgp_" + _letters(whose + "api key", 64)
 
 

@@ -36,6 +36,11 @@ class Embedded:
         self._app = app
 
     @property
+    def variables(self) -> dict[str, str]:
+        """What takes the place of the user's variables: nobody types a demo password."""
+        return {"LGP_EMAIL": CREDENTIALS["email"], "LGP_PASSWORD": CREDENTIALS["password"]}
+
+    @property
     def account(self) -> dict[str, str]:
         """The demo account as a credential file holds it, with a new login each time it is read."""
         now = self._app.clock()
