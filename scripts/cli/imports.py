@@ -347,18 +347,12 @@ class Import:
         if output.format == "ids":
             with output.open() as writer:
                 return writer.rows(ids)
-        problems = [
-            {
-                "line": row.line,
-                "email": row.lead.get("email"),
-                "outcome": state,
-                "message": row.problem,
-            }
-            for state in STATES[2:5]
-            for row in of[state]
-        ]
+        rows = [(row, state) for state in STATES[2:5] for row in of[state]]
+        rows.sort(key=lambda one: one[0].line)
+        names = ("line", "email", "outcome", "message")
+        found = ((row.line, row.lead.get("email"), state, row.problem) for row, state in rows)
+        problems = [dict(zip(names, one, strict=True)) for one in found]
         result = {**counts, "ids": ids[: many.FIRST], "ids_total": len(ids)}
-        problems.sort(key=lambda one: int(one["line"]))
         result |= {"problems": problems[: many.FIRST], "problems_total": len(problems)}
         result |= {"files": files, **self.context.mark()}
         words = "" if self.sent else "Nothing was left to send. "
