@@ -71,8 +71,6 @@ color:var(--soft);font-size:.8rem}}
 """
 
 
-
-
 def run(context: Context) -> int:
     """Ask for the figures of a period and write the page to --out."""
     out, client = context.options.out, context.client
