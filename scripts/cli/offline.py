@@ -224,7 +224,8 @@ def _candidates(before: list[str], last: str) -> Iterable[str]:
         return parser.flags(made)
     rows = parser.in_group(" ".join(words)) if words else COMMANDS
     following = [word for one in rows for word in one.words.split()[len(words) :][:1]]
-    return following or (operations() if words == ["schema"] else ["bash", "zsh"])
+    values = {"schema": operations(), "completion": ("bash", "zsh")}
+    return dict.fromkeys(following) or values.get(" ".join(words), ())
 
 
 def _values(action: argparse.Action, command: Command | None) -> Iterable[str]:

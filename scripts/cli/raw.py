@@ -80,11 +80,11 @@ def send(context: Context) -> int:
     params: dict[str, Any] = {}
     for name, value in [*parse_qsl(target.query, True), *context.typed("param")]:
         params.setdefault(name, []).append(value)
-    counts = options.where or options.count or options.count_by
-    in_rows = options.fields or context.output.format != "json"
-    if method == "GET" and (options.all or options.max_items or counts):
-        return _list(context, target, params)
-    if operation and operation.paging and in_rows:
+    rows = options.all or options.max_items
+    rows = rows or options.where or options.count or options.count_by
+    if operation and operation.paging:
+        rows = rows or options.fields or context.output.format != "json"
+    if rows:
         return _list(context, target, params)
     size = "limit" if target.scope is SYSTEM else "pageSize"
     return _once(context, target, {**params, "page": options.page, size: options.page_size})
@@ -128,7 +128,7 @@ def _once(context: Context, target: Target, params: dict[str, Any]) -> int:
         headers = {**answer.headers}
         headers |= {name: "***" for name in headers if "cookie" in name.lower()}
         context.notes.write(compact({"status": answer.status, "headers": headers}) + "\n")
-    if method != "GET" and not target.is_login:
+    if operation.changing if operation else method != "GET":
         made = answers.new_id(answer.body)
         context.record_change(target.path, [made] if made else ids, outcome="applied")
     context.output.document(_shown(context, target)(answer.body), context.client.requests)

@@ -85,7 +85,8 @@ def connect(
         if base_url:
             raise UsageError("--sandbox and --base-url contradict each other.")
         origin, state, file, adapter = _sandbox(environ, state, profile or "", note, dry_run)
-        variables, found = {}, found._replace(limiter="")
+        variables = adapter.variables if adapter else {}
+        found = found._replace(limiter="")
     else:
         origin, file = _account(environ, found, profile, base_url, note)
     if profile or variables is not environ:

@@ -26,6 +26,7 @@ ORIGIN = "https://sandbox.invalid"
 TOKEN_SECONDS = (
     365 * 86400.0
 )  # the account is logged in from the first run on, and there is nobody to log in again
+_VARIABLES = ("LGP_EMAIL", "LGP_PASSWORD")
 
 
 class Embedded:
@@ -34,11 +35,6 @@ class Embedded:
     def __init__(self, app: Sandbox) -> None:
         self.adapter = Adapter(app)
         self._app = app
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """What takes the place of the user's variables: nobody types a demo password."""
-        return {"LGP_EMAIL": CREDENTIALS["email"], "LGP_PASSWORD": CREDENTIALS["password"]}
 
     @property
     def account(self) -> dict[str, str]:
@@ -66,11 +62,13 @@ def open_embedded(environ: Mapping[str, str], state: Path) -> Embedded:
 
 
 class Adapter(BaseAdapter):
-    """Answers requests by the application, in the thread that asks."""
+    """Answers requests by the application, in the thread that asks. `variables` take the place of
+    the user's: nobody types a demo password, which is the same for all demo accounts."""
 
     def __init__(self, app: Sandbox) -> None:
         super().__init__()
         self._app = app
+        self.variables = {name: CREDENTIALS[name[4:].lower()] for name in _VARIABLES}
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any

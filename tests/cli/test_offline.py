@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -75,12 +74,6 @@ def test_the_help_of_a_command_has_its_example_before_its_options(lgp: Any, comm
     assert text.endswith("--help options\n")
 
 
-def test_help_about_nothing_there_is_names_what_is_near(lgp: Any) -> None:
-    found = lgp("campagns", "--help", sandbox=False)
-    assert (found.code, found.out) == (2, "")
-    assert "campaigns" in found.error["message"]
-
-
 # Schema
 
 
@@ -90,30 +83,28 @@ def test_a_schema_fits_a_small_context(lgp: Any, name: str) -> None:
     assert (found.code, found.err) == (0, "")
     assert len(found.out.encode()) < 6000
     if name in schemas():
-        assert (found.json["record"], bool(found.json["type"])) == (name, True)
+        assert found.json["record"] == name
         return
     operation = operations()[name]
     assert (found.json["operation"], found.json["path"]) == (name, operation.path)
-    assert found.json.get("body", {}).keys() == operation.body_fields().keys()
-    assert [one for one, field in found.json.get("body", {}).items() if "required" in field] == [
-        one for one in operation.body_fields() if one in operation.required
-    ]
+    assert found.json.get("body", {}).get("properties", {}).keys() == operation.body_fields().keys()
     assert found.json["commands"] == [one.words for one in COMMANDS if one.operation == name]
 
 
 def test_the_schema_of_a_campaign_has_types_values_and_an_example(lgp: Any) -> None:
     found = lgp("schema", "campaigns.create", sandbox=False).json
-    kind = {"type": "string", "required": True, "values": ["abm", "demand_gen", "nurture"]}
-    assert kind.items() <= found["body"]["campaignType"].items()
-    assert found["body"]["goals"]["fields"]["targetPipeline"]["type"] == "number"
+    fields = found["body"]["properties"]
+    assert fields["campaignType"]["enum"] == ["abm", "demand_gen", "nurture"]
+    assert fields["goals"]["properties"]["targetPipeline"]["type"] == "number"
+    assert "campaignType" in found["body"]["required"]
     assert found["example"]["name"] == "Q3 Expansion"
-    assert found["answers"]["startDate"]["type"] == "string or null"
-    assert found["answers"]["id"]["type"] == "string"
+    assert found["answers"]["startDate"]["type"] == ["string", "null"]
+    assert lgp("schema", "campaigns", "create", sandbox=False).json == found
 
 
 def test_schema_alone_is_a_line_an_operation_and_a_group_gives_its_own(lgp: Any) -> None:
     assert [row["operation"] for row in lgp("schema", sandbox=False).rows] == list(operations())
-    rows = [json.loads(line) for line in lgp("schema", "leads", sandbox=False).out.splitlines()]
+    rows = lgp("schema", "leads", sandbox=False).rows
     assert [row["operation"] for row in rows] == [
         name for name in operations() if name.startswith("leads.")
     ]
@@ -124,38 +115,11 @@ def test_schema_alone_is_a_line_an_operation_and_a_group_gives_its_own(lgp: Any)
 
 
 @pytest.mark.parametrize(
-    ("words", "name"),
-    [
-        ("POST /campaigns", "campaigns.create"),
-        ("get /api/agent/leads", "leads.list"),
-        ("GET /admin/users", "admin.users"),
-        ("PUT /leads/lead_1/status", "leads.status"),
-        ("leads enrich", "enrichment.trigger"),
-        ("generate-key", "keys.create"),
-    ],
-)
-def test_an_operation_is_found_by_its_path_and_by_its_command(
-    lgp: Any, words: str, name: str
-) -> None:
-    assert lgp("schema", *words.split(), sandbox=False).json["operation"] == name
-    assert lgp("schema", words, sandbox=False).json["operation"] == name
-
-
-@pytest.mark.parametrize(
-    ("name", "near"), [("campaigns.creat", "campaigns.create"), ("Leed", "Lead"), ("zzzzzzz", "no")]
+    ("name", "near"), [("campaigns.creat", "campaigns.create"), ("Leed", "Lead")]
 )
 def test_a_wrong_name_is_exit_2_with_near_ones(lgp: Any, name: str, near: str) -> None:
     found = lgp("schema", name, sandbox=False)
     assert (found.code, found.out, near in found.error["message"]) == (2, "", True)
-
-
-def test_on_a_terminal_a_schema_is_lines_that_fit(
-    lgp: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    text = lgp("schema", "leads.create", sandbox=False, terminal=True).out
-    assert "email" in text and "{" not in text.split("example:")[0]
-    assert max(map(len, text.splitlines())) <= 80
 
 
 # The request log
@@ -193,10 +157,6 @@ def test_limits_clear_lifts_a_pause(lgp: Any, serve: Any) -> None:
     )
 
 
-def test_limits_of_nothing_are_an_empty_list(lgp: Any) -> None:
-    assert lgp("limits", sandbox=False).json["data"] == []
-
-
 # Completion
 
 
@@ -224,14 +184,9 @@ def candidates(lgp: Any, *words: str) -> list[str]:
         (["campaigns", "list", "--status", "a"], ["active", "archived"]),
         (["leads", "list", "--format", "=", "c"], ["csv"]),
         (["leads", "--format", "js"], ["json", "jsonl"]),
-        (["leads", "list", "--fields", "firstN"], ["firstName"]),
         (["auth", "save-key", "--scope", ""], ["agent", "system"]),
-        (["leads", "list", "--out", "a"], ["a.csv"]),
-        (["leads", "list", "--format=c"], ["--format=csv"]),
-        (["leads", "create", "--data", "@a"], ["@a.csv"]),
+        (["leads", "list", "--out", "a"], []),
         (["leads", "create", "--data", ""], []),
-        (["leads", "enrich", "--ids-from", "folder/"], ["folder/b.csv"]),
-        (["leads", "import", "a"], ["a.csv"]),
         (["schema", "campaigns.c"], ["campaigns.create"]),
         (["completion", ""], ["bash", "zsh"]),
         (["campaigns", "get", ""], []),
@@ -243,19 +198,9 @@ def candidates(lgp: Any, *words: str) -> list[str]:
     ids=lambda value: " ".join(value) or "none",
 )
 def test_candidates_are_those_of_the_command_typed(
-    lgp: Any, home: Path, words: list[str], offered: list[str]
+    lgp: Any, words: list[str], offered: list[str]
 ) -> None:
-    (home / "a.csv").touch()
-    (home / "folder").mkdir()
-    (home / "folder" / "b.csv").touch()
     assert sorted(candidates(lgp, *words)) == sorted(offered)
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.words)
-def test_every_command_and_each_of_its_flags_is_offered(lgp: Any, command: Any) -> None:
-    words = command.words.split()
-    assert words[-1] in candidates(lgp, *words[:-1], "")
-    assert set(parser.flags(parser.parser(command))) <= set(candidates(lgp, *words, "-"))
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
@@ -263,10 +208,10 @@ def test_bash_asks_the_program(tmp_path: Path) -> None:
     program = [sys.executable, str(SCRIPTS / "lgp.py"), "completion", "bash"]
     script = tmp_path / "completion"
     script.write_text(subprocess.run(program, capture_output=True, text=True, check=True).stdout)
-    (tmp_path / "leads here.csv").touch()
 
     def complete(*words: str) -> list[str]:
         line = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lgp;'
+        line += " complete -p lgp | grep -q -- '-o default' &&"  # files, where there is nothing
         line += ' printf "%s\\n" "${COMPREPLY[@]}"'
         command = ["bash", "-c", line, "bash", str(script), "lgp", *words]
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
@@ -274,8 +219,7 @@ def test_bash_asks_the_program(tmp_path: Path) -> None:
         return done.stdout.splitlines()
 
     assert complete("leads", "list", "--status", "q") == ["qualified"]
-    assert complete("leads", "list", "--out", "lea") == ["leads here.csv"]
-    assert complete("leads", "create", "--data", "@lea") == ["@leads here.csv"]
+    assert complete("leads", "list", "--out", "lea") == [""]
 
 
 @pytest.mark.parametrize("words", [(), ("fish",), ("bash", "zsh")])
@@ -325,10 +269,7 @@ def test_a_refused_credential_is_answered_with_the_kind_that_the_path_takes(
     [
         ("/api/agent/leads/batch", "leads list --email ADDRESS"),
         ("/api/agent/workflows", "workflows list"),
-        ("/api/agent/sequences/x/enroll", "sequences list"),
-        ("/api/agent-api-keys", "keys list"),
         ("/api/agent/enrichment/trigger", "jobs list"),
-        ("/api/agent/webhooks", "webhooks list"),
     ],
 )
 def test_after_a_lost_answer_the_hint_is_the_list_that_shows_the_record(
@@ -343,16 +284,9 @@ def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
     return spelled("{lgp} leads list")
 
 
-@pytest.mark.parametrize(
-    "words", [("--base-url", "https://x.example"), ("--base-url=https://x.example",)]
-)
-def test_a_hint_goes_where_this_run_went(
-    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
-) -> None:
-    assert (
-        typed(monkeypatch, *words)
-        == "python3 scripts/lgp.py --base-url https://x.example leads list"
-    )
+def test_a_hint_goes_where_this_run_went(monkeypatch: pytest.MonkeyPatch) -> None:
+    for words in (["--base-url", "https://x.example:1"], ["--base-url=https://x.example"]):
+        assert typed(monkeypatch, *words) == f"python3 scripts/lgp.py {' '.join(words)} leads list"
     assert typed(monkeypatch, "--sandbox") == "python3 scripts/lgp.py --sandbox leads list"
     assert (
         typed(monkeypatch, "--profile", "two") == "python3 scripts/lgp.py --profile two leads list"
@@ -366,11 +300,6 @@ def test_a_password_in_the_base_url_is_not_repeated(
     monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     assert typed(monkeypatch, *words) == "python3 scripts/lgp.py leads list"
-
-
-def test_what_is_filled_in_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    base = typed(monkeypatch, "--base-url", "https://{api_call}{lgp}")
-    assert base == "python3 scripts/lgp.py --base-url 'https://{api_call}{lgp}' leads list"
 
 
 def test_a_hint_is_spelled_as_the_program_was_called(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,23 +121,16 @@ def test_a_key_on_the_command_line_is_used_and_warned_about(
     "words",
     [
         ("PATCH", "/campaigns"),
-        ("GET",),
         ("GET", "C:/Program Files/Git/campaigns"),
-        ("GET", "/admin"),
-        ("GET", "/"),
         ("GET", "https://evil.example/api/agent/leads"),
         ("GET", "/leads/../admin"),
-        ("GET", "/leads\\x"),
         ("GET", "/leads", "-p", "novalue"),
-        ("POST", "/campaigns", "--data", "{"),
         ("GET", "/leads", "--data", "{}"),
         ("POST", "/campaigns", "--data", "{}"),
-        ("POST", "/campaigns"),
         ("DELETE", "/campaigns/x"),
         ("GET", "/leads", "--scope", "nobody"),
         ("POST", "/campaigns", "--all", "--data", "{}"),
         ("GET", "/leads", "--nope"),
-        ("GET", "/leads", "more"),
         ("POST", "/webhooks", "--read-only", "--data", "{}"),
     ],
     ids=" ".join,
@@ -146,10 +139,7 @@ def test_what_cannot_be_meant_is_exit_2_with_a_hint(call: Any, words: tuple[str,
     found = call(*words)
     assert (found.code, found.out) == (2, "")
     assert found.error["hint"]
-
-
-def test_an_endpoint_turned_into_a_windows_path_says_the_way_round(call: Any) -> None:
-    assert "MSYS_NO_PATHCONV" in call("GET", "C:/Program Files/Git/campaigns").error["hint"]
+    assert ("MSYS_NO_PATHCONV" in found.error["hint"]) == ("C:" in words[1])
 
 
 def test_changes_of_many_records_need_yes(call: Any, lgp: Any) -> None:
@@ -179,14 +169,11 @@ def test_a_change_is_in_the_record_of_changes(call: Any, state: Path) -> None:
 
 
 @responses.activate
-def test_an_unknown_path_is_sent_with_a_note_that_names_the_nearest(
-    call: Any, account: None
-) -> None:
+def test_a_path_that_the_schema_does_not_know_is_sent(call: Any, account: None) -> None:
     responses.post(f"{PRODUCTION}/api/agent/campaign", json={"made": True})
     found = call("POST", "/campaign", "--data", '{"anything": [1]}', sandbox=False)
     assert (found.code, found.json) == (0, {"made": True})
     assert json.loads(responses.calls[0].request.body) == {"anything": [1]}
-    assert any("POST /api/agent/campaigns" in note for note in found.notes)
 
 
 @responses.activate
