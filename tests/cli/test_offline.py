@@ -170,30 +170,18 @@ def candidates(lgp: Any, *words: str) -> list[str]:
     ("words", "offered"),
     [
         ([""], [name for _, name, _ in GROUPS]),
-        (["camp"], ["campaigns"]),
-        (["leads", "e"], ["enrich"]),
         (["--quiet", "--format", "json", "leads", "e"], ["enrich"]),
         (["maintenance", "bugs", ""], ["list", "report"]),
-        (["campaigns", "create", "--camp"], ["--campaign-type"]),
         (["campaigns", "get", "abc", "--dry"], ["--dry-run"]),
-        (
-            ["leads", "list", "--status", ""],
-            ["new", "qualified", "contacted", "converted", "unqualified"],
-        ),
-        (["leads", "status", "--ids", "a", "--status", "q"], ["qualified"]),
+        (["leads", "list", "--status", "q"], ["qualified"]),
         (["campaigns", "list", "--status", "a"], ["active", "archived"]),
         (["leads", "list", "--format", "=", "c"], ["csv"]),
-        (["leads", "--format", "js"], ["json", "jsonl"]),
         (["auth", "save-key", "--scope", ""], ["agent", "system"]),
         (["leads", "list", "--out", "a"], []),
-        (["leads", "create", "--data", ""], []),
         (["schema", "campaigns.c"], ["campaigns.create"]),
         (["completion", ""], ["bash", "zsh"]),
-        (["campaigns", "get", ""], []),
         (["nothing", "here", ""], []),
         (["pipeline", "--st"], ["--start", "--start-date"]),
-        (["leads", "list", "--yes"], []),
-        (["help"], []),
     ],
     ids=lambda value: " ".join(value) or "none",
 )
@@ -222,9 +210,8 @@ def test_bash_asks_the_program(tmp_path: Path) -> None:
     assert complete("leads", "list", "--out", "lea") == [""]
 
 
-@pytest.mark.parametrize("words", [(), ("fish",), ("bash", "zsh")])
-def test_completion_of_another_shell_is_exit_2(lgp: Any, words: tuple[str, ...]) -> None:
-    assert lgp("completion", *words, sandbox=False).code == 2
+def test_completion_of_another_shell_is_exit_2(lgp: Any) -> None:
+    assert lgp("completion", "fish", sandbox=False).code == 2
 
 
 # Hints
@@ -232,17 +219,7 @@ def test_completion_of_another_shell_is_exit_2(lgp: Any, words: tuple[str, ...])
 
 def test_every_hint_key_of_the_helper_has_a_command() -> None:
     text = "".join(path.read_text() for path in (SCRIPTS / "leadgenius").glob("*.py"))
-    keys = re.findall(r'"((?:get|save|log|check)_[a-z_]+)"', text)
-    used = {
-        key
-        for key in keys
-        if key in HINTS or re.search(rf'hint\w*\s*=\s*[^\n]*"{key}"|_HINTS[^\n]*"{key}"', text)
-    }
-    assert (
-        {"get_key", "save_amplify_key", "log_in", "check_credentials", "check_change"}
-        <= used
-        <= set(HINTS)
-    )
+    assert set(re.findall(r'hint\w* ?= ?"([a-z]+(?:_[a-z]+)+)"', text)) <= set(HINTS)
     for template in HINTS.values():
         command = template.split("   ")[0]
         assert parser.find(command.removeprefix("{lgp} ").split())[0]
@@ -257,11 +234,10 @@ def test_every_hint_key_of_the_helper_has_a_command() -> None:
         ("/api/enrich-leads/list", "LGP_AMPLIFY_API_KEY"),
     ],
 )
-@pytest.mark.parametrize("code", ["unauthorized", "forbidden"])
 def test_a_refused_credential_is_answered_with_the_kind_that_the_path_takes(
-    path: str, kind: str, code: str
+    path: str, kind: str
 ) -> None:
-    assert kind in spelled(hints.for_error(code, path, "check_credentials"))
+    assert kind in spelled(hints.for_error("forbidden", path, "check_credentials"))
 
 
 @pytest.mark.parametrize(
@@ -293,13 +269,9 @@ def test_a_hint_goes_where_this_run_went(monkeypatch: pytest.MonkeyPatch) -> Non
     )
 
 
-@pytest.mark.parametrize(
-    "words", [("--base-url", "https://me:pass@x"), ("--base-url=https://me:pass@x",)]
-)
-def test_a_password_in_the_base_url_is_not_repeated(
-    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
-) -> None:
-    assert typed(monkeypatch, *words) == "python3 scripts/lgp.py leads list"
+def test_a_password_in_the_base_url_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed_url = typed(monkeypatch, "--base-url=https://me:pass@x")
+    assert typed_url == "python3 scripts/lgp.py leads list"
 
 
 def test_a_hint_is_spelled_as_the_program_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
