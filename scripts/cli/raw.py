@@ -110,7 +110,7 @@ def _once(context: Context, target: Target, params: dict[str, Any]) -> int:
     method, operation, body = context.typed("method"), context.known_operation, inputs.data(context)
     if method == "GET" and body is not None:
         raise UsageError("A GET takes no --data.", hint=COMMAND.example)
-    inputs.check_body(context, {} if body is None else body)
+    inputs.check_body(context, body or {})
     inputs.check_fields(context, context.options.fields or (), "--fields")
     held = answers.dig(body, "ids", "leadIds")
     ids = list(map(str, held)) if isinstance(held, list) else []

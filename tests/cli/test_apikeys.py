@@ -54,16 +54,12 @@ def test_a_new_key_is_stored_works_and_only_its_prefix_is_shown(lgp: Any, file: 
         True,
     )
     assert key not in found.out + found.err
+    assert stored(file)["previous_api_keys"] == [KEY]
+    assert any(KEY[:10] in note and "previous_api_keys" in note for note in found.notes)
     assert lgp("campaigns", "list").code == 0
     row = next(row for row in lgp("keys", "list").rows if row["id"] == found.json["id"])
     assert (row["name"], row["keyPrefix"], row["description"]) == (
         "Production Agent", key[:10], "Key for main auto-agent")  # fmt: skip
-
-
-def test_the_key_stored_before_is_kept_and_that_is_said(lgp: Any, file: Path) -> None:
-    found = lgp("keys", "create", "--name", "two")
-    assert stored(file)["previous_api_keys"] == [KEY]
-    assert any(KEY[:10] in note and "previous_api_keys" in note for note in found.notes)
 
 
 def test_show_and_no_store(lgp: Any, file: Path) -> None:
@@ -142,8 +138,6 @@ def test_rotation_proves_the_new_key_before_it_replaces_the_old(
     assert (found.json["prefix"], found.json["proved"]) == (new[:10], True)
     assert any(old[:10] in note and "web application" in note for note in found.notes)
     assert not any(key in found.out + found.err for key in (old, new))
-    known = {new[:10], f"login of {EMAIL}"}  # and the one that was refused
-    assert {row["key"] for row in run("limits").rows} == {*known, "another key"}
 
 
 def test_keys_log_in_by_themselves_once(lgp: Any, serve: Callable[..., Any], home: Path) -> None:
@@ -172,7 +166,7 @@ def test_an_answer_without_a_key_is_exit_8_and_says_where_to_look(lgp: Any, real
 
 
 @responses.activate
-@pytest.mark.parametrize("words", [(), ("--all",), ("--format", "csv"), ("--where", "name=n")])
+@pytest.mark.parametrize("words", [(), ("--all", "--format", "csv")])
 def test_keys_list_prints_no_plain_key_that_a_server_sends(
     lgp: Any, real: Path, words: tuple[str, ...]
 ) -> None:

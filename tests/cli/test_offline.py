@@ -56,12 +56,6 @@ def test_a_group_alone_prints_its_commands(lgp: Any) -> None:
     assert found.code == 0
     for words in ("bugs list", "bugs report", "enhancements list", "enhancements request"):
         assert f"maintenance {words}" in found.out
-    assert (
-        lgp("--format", "json", "maintenance", "bugs", "--help", sandbox=False).out.count(
-            "maintenance"
-        )
-        == 3
-    )
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.words)
@@ -126,35 +120,23 @@ def test_a_wrong_name_is_exit_2_with_near_ones(lgp: Any, name: str, near: str) -
 
 
 def test_limits_name_known_keys_by_prefix_and_count_what_was_sent(lgp: Any) -> None:
-    for _ in range(3):
-        lgp("campaigns", "list")
+    lgp("campaigns", "list")
     row = lgp("limits").rows[0]
-    assert (row["key"], row["limit"], row["used"], row["left"]) == (
-        CREDENTIALS["api_key"][:10],
-        60,
-        3,
-        57,
-    )
+    key = CREDENTIALS["api_key"][:10]
+    assert (row["key"], row["limit"], row["used"], row["left"]) == (key, 60, 1, 59)
     lgp("generate-key", "--name", "x")
-    assert {row["key"] for row in lgp("limits").rows} == {
-        CREDENTIALS["api_key"][:10],
-        "login of your@email.com",
-    }
+    assert {row["key"] for row in lgp("limits").rows} == {key, "login of your@email.com"}
     lgp("auth", "logout", "--keys")
     assert {row["key"] for row in lgp("limits").rows} == {"another key"}
 
 
 def test_limits_clear_lifts_a_pause(lgp: Any, serve: Any) -> None:
     served = serve(faults=["GET /campaigns=429:30"])
-    assert (
-        lgp("campaigns", "list", "--max-wait", "0", sandbox=False, environ=served.environ).code == 5
-    )
-    limits = lgp("limits", sandbox=False, environ=served.environ).rows
-    assert all(row["blocked_until"] for row in limits)
-    assert lgp("limits", "clear", sandbox=False, environ=served.environ).json == {"cleared": 1}
-    assert not any(
-        row["blocked_until"] for row in lgp("limits", sandbox=False, environ=served.environ).rows
-    )
+    run = lambda *words: lgp(*words, sandbox=False, environ=served.environ)  # noqa: E731
+    assert run("campaigns", "list", "--max-wait", "0").code == 5
+    assert all(row["blocked_until"] for row in run("limits").rows)
+    assert run("limits", "clear").json == {"cleared": 1}
+    assert not any(row["blocked_until"] for row in run("limits").rows)
 
 
 # Completion
@@ -277,5 +259,3 @@ def test_a_password_in_the_base_url_is_not_repeated(monkeypatch: pytest.MonkeyPa
 def test_a_hint_is_spelled_as_the_program_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/local/bin/lgp"])
     assert spelled("{lgp} leads list") == "lgp leads list"
-    monkeypatch.setattr(sys, "argv", ["/opt/the skill/scripts/api_call.py"])
-    assert spelled("{lgp} leads list") == "python3 '/opt/the skill/scripts/lgp.py' leads list"

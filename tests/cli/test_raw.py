@@ -59,15 +59,9 @@ def test_a_path_gets_the_credential_of_its_scope(call: Any, name: str) -> None:
     path = operation.path.replace("{id}", "x").replace("{jobId}", "x")
     data = ["--data", "{}", "--no-check"] if operation.body else []
     headers = call(operation.method, path, *data, "--dry-run").json["headers"]
-    sent = {
-        name: value
-        for name, value in headers.items()
-        if name.lower() in ("x-api-key", "authorization")
-    }
     expected = {"root": {"Authorization": "Bearer ***"}, "system": {"x-api-key": "***"}}
-    assert sent == (
-        {} if name == "auth.login" else expected.get(operation.scope, {"X-API-Key": "***"})
-    )
+    sent = {} if name == "auth.login" else expected.get(operation.scope, {"X-API-Key": "***"})
+    assert {one: value for one, value in headers.items() if "***" in value} == sent
 
 
 def test_the_body_is_the_servers_own_even_on_a_terminal(call: Any) -> None:
@@ -156,9 +150,6 @@ def test_changes_of_many_records_need_yes(call: Any, lgp: Any) -> None:
     many = json.dumps({"leadIds": [f"lead_{number}" for number in range(26)]})
     assert (
         call("POST", f"/sequences/{sequence}/enroll", "--data", many).error["code"] == "needs_yes"
-    )
-    assert (
-        call("POST", f"/sequences/{sequence}/enroll", "--data", '{"leadIds": ["lead_2"]}').code == 0
     )
 
 
