@@ -73,7 +73,7 @@ def connect(
         raise LocalError(str(error), code="permission") from None
     except ValueError as error:
         raise UsageError(str(error), code="invalid_input") from None
-    typed = {"max_wait": max_wait, "timeout": timeout, "max_time": max_time}
+    typed: dict[str, Any] = {"max_wait": max_wait, "timeout": timeout, "max_time": max_time}
     found = found._replace(
         read_only=found.read_only or bool(read_only),
         **{name: value for name, value in typed.items() if value is not None},

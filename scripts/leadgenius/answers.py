@@ -26,49 +26,43 @@ def dig(body: Any, *paths: str) -> Any:
 
 
 def _text(body: Any, *paths: str) -> str | None:
-    found = (dig(body, path) for path in paths)
-    texts = (str(one) for one in found if isinstance(one, (str, int)) and not isinstance(one, bool))
-    return next((text for text in texts if text), None)
+    """A text or a number, as text; None for an empty one too."""
+    found = [dig(body, path) for path in paths]
+    return next((str(one) for one in found if one and type(one) in (str, int)), None)
 
 
-def _names(collection: str) -> list[str]:
-    """`target-accounts` may stand as itself, as `targetAccounts` or as `accounts`."""
-    words = collection.split("-")
-    return ["items", collection, words[0] + "".join(map(str.capitalize, words[1:])), words[-1]]
-
-
-def _rows(body: Any, collection: str) -> list[Any] | None:
-    if isinstance(body, list):
-        return body
-    names = _names(collection)
+def _place(body: Any, collection: str) -> str | None:
+    """The path of the rows. `target-accounts` may stand as itself, as `targetAccounts` or as
+    `accounts`.
+    """
+    first, *others = collection.split("-")
+    camel = first + "".join(map(str.capitalize, others))
+    names = ["items", collection, camel, collection.rpartition("-")[2]]
     places = ["data", *(f"data.{name}" for name in names), *names]
-    return next((found for place in places if isinstance(found := dig(body, place), list)), None)
+    return next((place for place in places if isinstance(dig(body, place), list)), None)
 
 
 def items(body: Any, collection: str = "") -> list[Any]:
     """The rows of a list: `data` as an array, `data.items`, the collection's own name, or the body
     itself.
     """
-    return _rows(body, collection) or []
+    place = _place(body, collection)
+    return body if isinstance(body, list) else dig(body, place) if place else []
 
 
 def has_rows(body: Any, collection: str = "") -> bool:
     """Whether there is an array of rows at all, be it empty."""
-    return _rows(body, collection) is not None
+    return isinstance(body, list) or _place(body, collection) is not None
 
 
 def rest(body: Any, collection: str = "") -> dict[str, Any]:
     """Everything of a list answer but its rows."""
-    if not isinstance(body, dict):
-        return {}
-    others = dict(body)
-    if isinstance(body.get("data"), dict):
-        others = {**body["data"], **{name: value for name, value in body.items() if name != "data"}}
-    held = next(
-        (name for name in ("data", *_names(collection)) if isinstance(others.get(name), list)), ""
-    )
-    others.pop(held, None)
-    return others
+    place = (_place(body, collection) or "").rpartition(".")[2]
+    inside = dig(body, "data")
+    others = inside if isinstance(inside, dict) else {}
+    if isinstance(body, dict):
+        others = others | {name: value for name, value in body.items() if value is not others}
+    return {name: value for name, value in others.items() if name != place}
 
 
 def cursor(body: Any) -> str | None:
@@ -76,26 +70,21 @@ def cursor(body: Any) -> str | None:
     return _text(body, "nextToken", "data.nextToken")
 
 
-def total(body: Any) -> int | None:
+def total(body: Any, name: str = "totalItems") -> int | None:
     """`pagination.totalItems`, None where the server does not say."""
-    return _count(body, "totalItems")
+    found = dig(body, f"pagination.{name}", f"data.pagination.{name}")
+    return found if type(found) is int and found >= 0 else None
 
 
 def total_pages(body: Any) -> int | None:
     """`pagination.totalPages`, None where the server does not say."""
-    return _count(body, "totalPages")
-
-
-def _count(body: Any, name: str) -> int | None:
-    found = (dig(body, f"{place}pagination.{name}") for place in ("", "data."))
-    return next((one for one in found if type(one) is int and one >= 0), None)
+    return total(body, "totalPages")
 
 
 def record(body: Any, resource: str = "") -> Any:
     """The one record of an answer: `data`, `<resource>`, or the body itself."""
-    return next(
-        (one for name in ("data", resource) if isinstance(one := dig(body, name), dict)), body
-    )
+    found = [dig(body, "data"), dig(body, resource)]
+    return next((one for one in found if isinstance(one, dict)), body)
 
 
 def new_id(body: Any, resource: str = "") -> str | None:

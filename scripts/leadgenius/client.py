@@ -1,36 +1,31 @@
-"""Client: route → credential → slot → send → answer or error; and lists, page by page.
-
-from leadgenius import connect with connect() as lg:                       # the credentials, limits
-and switches of the command line
-    for lead in lg.rows("/enrich-leads/list"):
-        ...
-"""
+"""Client: route → credential → slot → send → answer or error; and lists, page by page."""
 
 from __future__ import annotations
 
 import contextlib
-import random
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from leadgenius import answers, retry
 from leadgenius.answers import LARGEST_BULK_PAGE, LARGEST_PAGE
-from leadgenius.errors import LeadGeniusError, LocalError, RateError, ServerError, UsageError
+from leadgenius.errors import LocalError, RateError, ServerError, UsageError
 from leadgenius.keys import Credential, Keys, clean
-from leadgenius.retry import Answer, Failure, Request
-from leadgenius.scopes import SYSTEM, Target, check_id, route
+from leadgenius.retry import LONGEST_WAIT, Answer, Failure, Request, is_api_error
+from leadgenius.scopes import LOGIN, SYSTEM, check_id, route
 from leadgenius.settings import Settings
 
 if TYPE_CHECKING:
     from leadgenius.ratelimit import RateLimiter
     from leadgenius.transport import Transport
 
+PROXY_PAUSE = 900.0  # longest pause after a 429 that is not the API's own, but a proxy's
 LEAST_SECONDS = 0.5  # nothing is begun with less than this before --max-time
 LONGEST_CURSOR = 4096
-MASK = "***"
 Params = Mapping[str, Any] | None
 
 
@@ -56,30 +51,28 @@ class Client:
     `last_outcome` is what became of the latest change: not_sent, applied, rejected or unknown.
     """
 
+    requests = 0
+    sandbox = False
+    last_outcome: str | None = None
+    _changed = 0  # records
+
     def __init__(
         self,
-        origin: str,
         keys: Keys,
         settings: Settings,
+        on_note: Callable[[str, str], None],
         state: Path | None = None,
+        environ: Mapping[str, str] | None = None,
         *,
         agent: str = "leadgenius-skill",
         dry_run: bool = False,
         end: float | None = None,
-        on_note: Callable[[str, str], None],
-        make_transport: Callable[[], Transport],
-        make_limiter: Callable[[], RateLimiter],
-        time: Any = time,
+        adapter: Any = None,
     ) -> None:
-        self.origin, self.keys, self.file, self.secrets = origin, keys, keys.file, keys.secrets
+        self.origin, self.keys, self.file, self.secrets = keys.origin, keys, keys.file, keys.secrets
         self.settings, self.windows, self.state = settings, settings.windows, state
-        self.requests, self.sandbox = 0, False
-        self.last_outcome: str | None = None
-        self._agent, self._dry_run, self._end, self._on_note = agent, dry_run, end, on_note
-        self._make_transport, self._make_limiter, self._time = make_transport, make_limiter, time
-        self._transport: Transport | None = None
-        self._limiter: RateLimiter | None = None
-        self._changed = 0  # records
+        self._on_note, self._environ, self._adapter = on_note, environ or {}, adapter
+        self._agent, self._dry_run, self._end = agent, dry_run, end
 
     def __enter__(self) -> Client:
         return self
@@ -89,23 +82,36 @@ class Client:
 
     def close(self) -> None:
         """Close the connection and the request log, if they were opened."""
-        for opened in (self._transport, self._limiter):
-            if opened:
-                opened.close()
-        self._transport = self._limiter = None
+        for name in ("transport", "limiter"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
 
-    @property
+    @cached_property
+    def transport(self) -> Transport:
+        """What sends; requests takes longer to import than everything else."""
+        from leadgenius.transport import Transport
+
+        return Transport(self.origin, self._adapter, environ=self._environ)
+
+    @cached_property
     def limiter(self) -> RateLimiter:
         """The request log; its `report` and `clear` are what `limits` prints and does."""
-        self._limiter = self._limiter or self._make_limiter()
-        return self._limiter
+        from leadgenius.ratelimit import RateLimiter
+
+        path = self.state / "requests-2.sqlite3" if self.state else None
+        if not self.settings.limiter:
+            return RateLimiter(path, self.windows, self._on_note)
+        from leadgenius.redis_log import RedisLog
+
+        return RedisLog(self.settings.limiter, path, self.windows, self._on_note)
 
     def identity(self, credential: Credential) -> str:
-        """The name of a credential in the request log. Logins are counted by their e-mail."""
-        from leadgenius.ratelimit import identity
-
+        """The name of a credential in the request log, which does not lead back to it. Logins are
+        counted by their e-mail.
+        """
         owner = self.keys.owner() if credential.kind == "jwt" else ""
-        return identity(self.origin, owner or credential.value)
+        named = f"{self.origin}\0{owner or credential.value}".encode("utf-8", "surrogatepass")
+        return hashlib.sha256(named).hexdigest()[:32]
 
     # ---- one request
 
@@ -137,168 +143,135 @@ class Client:
         """The answer to one request, sent again where that is safe. `body` is JSON, None for
         none.
         """
-        target, request, count = self._prepare(method.upper(), endpoint, params, body, scope)
+        request = self._prepare(method, endpoint, params, body, scope)
         if self._dry_run:
-            raise UsageError(
-                "This is a dry run; nothing was sent.", code="dry_run", outcome="not_sent"
-            )
-        if target.scope.credential:
-            credential = self.keys.find(target.scope.credential)
-            headers = self._headers(target, credential.value)
+            message = "This is a dry run; nothing was sent."
+            raise UsageError(message, code="dry_run", outcome="not_sent")
+        rule = request.scope
+        if rule.credential:
+            found = self.keys.find(rule.credential)
+            headers = {**request.headers, rule.header: rule.prefix + found.value}
             user = self.settings.user_id or self.keys.saved("user_id")
-            if user and credential.kind != "jwt":
+            if user and found.kind != "jwt":
                 headers["X-User-Id"] = clean(user, "the user id")
-            counted = self.identity(credential)
-            request = request._replace(headers=headers, source=credential.source, counted=counted)
+            counted = self.identity(found)
+            request = request._replace(headers=headers, source=found.source, counted=counted)
         self.last_outcome = None if request.method == "GET" else "not_sent"
-        self._changed += count
+        self._changed += request.changes
         return self._send(request)
 
-    def plan(
-        self,
-        method: str,
-        endpoint: str,
-        *,
-        params: Params = None,
-        body: Any = None,
-        scope: str = "auto",
-    ) -> dict[str, Any]:
+    def plan(self, method: str, endpoint: str, **options: Any) -> dict[str, Any]:
         """What `call` would send: method, url, headers (masked), body. Needs neither key nor
         network.
         """
-        target, request, _ = self._prepare(method.upper(), endpoint, params, body, scope)
-        headers = self._headers(target, MASK)
-        return {"method": request.method, "url": request.url, "headers": headers, "body": body}
+        request = self._prepare(method, endpoint, **options)
+        return {name: getattr(request, name) for name in ("method", "url", "headers", "body")}
 
     def _prepare(
-        self, method: str, endpoint: str, params: Params, body: Any, scope: str
-    ) -> tuple[Target, Request, int]:
-        """Target, request without a credential, and the number of records it changes, once that is
-        allowed.
-        """
-        target, count = route(endpoint, self.origin, scope), 0
-        if method != "GET" and not target.is_login:
+        self,
+        method: str,
+        endpoint: str,
+        params: Params = None,
+        body: Any = None,
+        scope: str = "auto",
+    ) -> Request:
+        """The request with its one credential masked, once it is allowed."""
+        target, method, changes = route(endpoint, self.origin, scope), method.upper(), 0
+        rule = target.scope
+        if method != "GET" and rule != LOGIN:
             lists = [answers.dig(body, name) for name in ("ids", "leadIds", "leads")]
-            count = max((len(one) for one in lists if isinstance(one, list)), default=1)
-            self.check_changes(count)
-        url = self.origin + target.path + _query(target, params)
-        headers = self._headers(target, "")
-        return (
-            target,
-            Request(method, target.path, self.origin, url, headers, body, target.is_login),
-            count,
-        )
-
-    def _headers(self, target: Target, secret: str) -> dict[str, str]:
-        """Exactly one credential, the right one for its scope."""
+            changes = max((len(one) for one in lists if isinstance(one, list)), default=1)
+            self.check_changes(changes)
+        query = "&".join(filter(None, [target.query, _encoded(params or {})]))
+        url = self.origin + target.path + (f"?{query}" if query else "")
         headers = {"User-Agent": self._agent, "Accept": "application/json"}
-        if target.scope.credential and secret:
-            bearer = "Bearer " if target.scope.credential == "jwt" else ""
-            headers[target.scope.header] = bearer + secret
-        return headers
+        if rule.credential:
+            headers[rule.header] = f"{rule.prefix}***"
+        return Request(method, target.path, self.origin, url, headers, body, rule, changes)
 
     def check_changes(self, count: int) -> None:
         """UsageError when this client may change nothing (LGP_READ_ONLY), or not `count` records
         more (LGP_MAX_CHANGES).
         """
-        allowed = self.settings.max_changes
+        allowed, total = self.settings.max_changes, self._changed + count
         if self.settings.read_only:
-            raise UsageError(
-                "This is a change, and --read-only (or LGP_READ_ONLY) allows none.",
-                code="read_only",
-                hint="Run it without --read-only, and with LGP_READ_ONLY unset.",
-                outcome="not_sent",
-            )
-        if allowed is not None and self._changed + count > allowed:
-            before = f" after {self._changed} before" if self._changed else ""
-            raise UsageError(
-                f"This would change {count} records{before}, and LGP_MAX_CHANGES allows {allowed}.",
-                code="too_many_changes",
-                hint="Give fewer records, or raise LGP_MAX_CHANGES.",
-                outcome="not_sent",
-            )
+            message = "This is a change, and --read-only (or LGP_READ_ONLY) allows none."
+            hint = "Run it without --read-only, and with LGP_READ_ONLY unset."
+            raise UsageError(message, code="read_only", hint=hint, outcome="not_sent")
+        if allowed is not None and total > allowed:
+            message = f"This would make {total} changed records; LGP_MAX_CHANGES allows {allowed}."
+            hint = "Give fewer records, or raise LGP_MAX_CHANGES."
+            raise UsageError(message, code="too_many_changes", hint=hint, outcome="not_sent")
 
     # ---- attempts
 
     def _send(self, request: Request) -> Answer:
-        """Attempts until one is answered or none may follow."""
-        waited, attempt, maybe_applied = 0.0, 0, False
+        """Attempts until one is answered or none may follow within max_wait."""
+        attempt, maybe_applied = 0, False
+        give_up = time.monotonic() + self.settings.max_wait
+        if self._end is not None:
+            give_up = min(give_up, self._end - LEAST_SECONDS)
         while True:
-            began = self._time.monotonic()
             try:
-                slot = self._slot(request, waited)
+                slot = self._slot(request, give_up)
             except RateError as error:
-                raise _not_sent(request, error, attempt, maybe_applied) from error
-            waited += self._time.monotonic() - began
+                error.facts |= request.facts(attempt) | {"retryable": True}
+                if maybe_applied:
+                    raise retry.unknown(request, **error.facts) from error
+                error.facts["outcome"] = None if request.method == "GET" else "not_sent"
+                raise
             attempt += 1
             found = self._attempt(request, slot, attempt, maybe_applied)
             if isinstance(found, Answer):
                 return found._replace(maybe_applied=maybe_applied)
-            now = self._time.time()
-            wait = pause = retry.wait_before(
-                request, found, attempt, now=now, uniform=random.uniform
-            )
-            if found.status == 429:
-                wait = retry.asked_wait(found, attempt, now) if pause is None else pause
-                if request.counted:
-                    self.limiter.penalize(
-                        request.counted, wait, proxy=not retry.is_api_error(found.body)
-                    )
-            if pause is None or pause > self._allowed(waited):
-                raise retry.error_of(request, found, attempt, maybe_applied, wait, now)
+            now = time.time()
+            if found.status == 429 and request.counted:
+                longest = LONGEST_WAIT if is_api_error(found.body) else PROXY_PAUSE
+                wait = min(retry.asked_wait(found, attempt, now), longest)
+                self.limiter.penalize(request.counted, wait)
+            pause = retry.wait_before(request, found, attempt, now)
+            if pause is None or time.monotonic() + pause > give_up:
+                raise retry.error_of(request, found, attempt, maybe_applied, now)
             maybe_applied = self.last_outcome == "unknown"
             reason = f"HTTP {found.status}" if found.status else found.detail
             self._on_note("note", f"{reason}; trying again in {pause:.1f} s")
-            self._time.sleep(pause)
-            waited += pause
+            time.sleep(pause)
 
-    def _slot(self, request: Request, waited: float) -> int:
+    def _slot(self, request: Request, give_up: float) -> int:
         """A slot of the limiter, 0 for a request that has no key to count under."""
-        if self._end is not None and self._time.monotonic() + LEAST_SECONDS > self._end:
-            raise RateError(
-                "The time allowed by --max-time is over; this request was not sent.",
-                code="out_of_time",
-                hint="Run the same command again, or with a longer --max-time.",
-            )
-        if not request.counted:
-            return 0
-        allowed, hold = self._allowed(waited), self.settings.timeout
-        return self.limiter.acquire(request.counted, max_wait=allowed, hold=hold)
-
-    def _allowed(self, waited: float) -> float:
-        """Seconds that may still be slept for one request."""
-        left = self.settings.max_wait - waited
-        if self._end is not None:
-            left = min(left, self._end - self._time.monotonic() - LEAST_SECONDS)
-        return max(left, 0.0)
+        now, hold = time.monotonic(), self.settings.timeout
+        if self._end is not None and now + LEAST_SECONDS > self._end:
+            message = "The time allowed by --max-time is over; this request was not sent."
+            hint = "Run the same command again, or with a longer --max-time."
+            raise RateError(message, code="out_of_time", hint=hint)
+        allowed = max(0.0, give_up - now)
+        counted = request.counted
+        return self.limiter.acquire(counted, max_wait=allowed, hold=hold) if counted else 0
 
     def _attempt(
         self, request: Request, slot: int, attempt: int, maybe_applied: bool
     ) -> Answer | Failure:
         """One attempt: settled, noted and its outcome kept, also when it is interrupted."""
-        self._transport = sender = self._transport or self._make_transport()
-        began, timeout = self._time.monotonic(), self.settings.timeout
+        sender, began, timeout = self.transport, time.monotonic(), self.settings.timeout
         if self._end is not None:
             timeout = max(min(timeout, self._end - began), LEAST_SECONDS / 2)
         self.requests += 1
         sender.last = Failure("connect", detail="stopped before it began")
+        method, url, headers = request.method, request.url, request.headers
         try:
-            return sender.send(
-                request.method, request.url, request.headers, request.body, timeout=timeout
-            )
+            return sender.send(method, url, headers, request.body, timeout=timeout)
         finally:
             found = sender.last
             if isinstance(found, Failure):
-                error = retry.error_of(request, found, attempt, maybe_applied)
+                error = retry.error_of(request, found, attempt, maybe_applied, began)
                 self.last_outcome = error.outcome
-            elif request.method != "GET":
+            elif method != "GET":
                 self.last_outcome = "applied"
             if slot:
                 self.limiter.settle(request.counted, slot, found.headers)
-            where = f"attempt {attempt}: {request.method} {request.origin}{request.path}"
-            seconds = self._time.monotonic() - began
-            what = f"{found.status or 'no answer'} after {seconds:.2f} s"
-            self._on_note("attempt", f"{where}: {what}")
+            what = f"{found.status or 'no answer'} after {time.monotonic() - began:.2f} s"
+            where = f"{method} {request.origin}{request.path}"
+            self._on_note("attempt", f"attempt {attempt}: {where}: {what}")
             if found.headers.get("X-LeadGenius-Sandbox") and not self.sandbox:
                 self.sandbox = True
                 self._on_note("warning", "This answer comes from a sandbox: the data is not real.")
@@ -310,11 +283,10 @@ class Client:
         lists.
         """
         given = dict(params or {})
+        pages = self.pages(endpoint, given)
         if route(endpoint, self.origin).scope == SYSTEM:
             given["companyId"] = given.get("companyId") or self.company_id()
             pages = self.bulk(endpoint, given)
-        else:
-            pages = self.pages(endpoint, given)
         for page in pages:
             yield from page.items
 
@@ -339,11 +311,10 @@ class Client:
             asked = {**(params or {}), "page": number, "pageSize": size}
             body = self.call("GET", endpoint, params=asked, scope=scope).body
             found = _rows(body, endpoint, collection)
-            total, last = answers.total(body), answers.total_pages(body)
             fresh = [] if found == before else found
             seen += len(fresh)
-            end = not fresh or number == last
-            short = end and first == 1 and seen < (total or 0)
+            end = not fresh or number == answers.total_pages(body)
+            short = end and first == 1 and seen < (answers.total(body) or 0)
             if found != before or short:
                 yield Page(fresh, body, number, short=short)
             if end:
@@ -364,21 +335,17 @@ class Client:
         array in answer to a cursor, and for a cursor that cannot be used or came before: none of
         them says that the list is complete.
         """
-        number, seen = 1, {cursor}
-        while True:
+        number, seen = 0, {cursor}
+        while cursor or not number:
             asked = {**(params or {}), "limit": limit, "nextToken": cursor}
             body = self.call("GET", endpoint, params=asked, scope=scope).body
             found = _rows(None if cursor and isinstance(body, list) else body, endpoint, collection)
-            cursor = answers.cursor(body)
-            if cursor and (
-                cursor in seen or len(cursor) > LONGEST_CURSOR or not cursor.isprintable()
-            ):
+            cursor, number = answers.cursor(body), number + 1
+            usable = not cursor or (len(cursor) <= LONGEST_CURSOR and cursor.isprintable())
+            if not usable or (cursor and cursor in seen):
                 raise _broken_list("a cursor that cannot be used, or that it gave before", endpoint)
             yield Page(found, body, number, cursor)
-            if not cursor:
-                return
             seen.add(cursor)
-            number += 1
 
     def company_id(self) -> str:
         """LGP_COMPANY_ID, the one saved with the credential in use, else that of one lead, which is
@@ -389,9 +356,7 @@ class Client:
         found = self.settings.company_id or self.keys.saved("company_id")
         if not found:
             leads = answers.items(self.get("/leads", {"pageSize": 1}), "leads")
-            found = next(
-                (str(one["company_id"]) for one in leads if answers.dig(one, "company_id")), ""
-            )
+            found = str(answers.dig(leads[0], "company_id") or "") if leads else ""
             if not found:
                 hint = "Give --company-id or LGP_COMPANY_ID."
                 raise UsageError("The company id is needed, and no lead shows it.", hint=hint)
@@ -399,20 +364,6 @@ class Client:
                 with contextlib.suppress(LocalError):
                     self.file.update(company_id=check_id(found))
         return check_id(found, "company id")
-
-
-def _not_sent(
-    request: Request, error: RateError, attempts: int, maybe_applied: bool
-) -> LeadGeniusError:
-    """The limiter's error, or that of --max-time, about a request; `attempts` were made before
-    it.
-    """
-    error.facts |= request.facts(attempts) | {"retryable": True}
-    if maybe_applied:
-        return retry.unknown(request, **error.facts)
-    if request.method != "GET":
-        error.facts["outcome"] = "not_sent"
-    return error
 
 
 def _rows(body: Any, endpoint: str, collection: str) -> list[Any]:
@@ -426,13 +377,11 @@ def _broken_list(what: str, endpoint: str) -> ServerError:
     return ServerError(f"The server gave {what}.", hint=retry.LATER, path=endpoint, retryable=True)
 
 
-def _query(target: Target, params: Params) -> str:
-    """`?…` of the endpoint's own query and `params`; None is left out, a list repeats its name."""
-    given = {name: value for name, value in (params or {}).items() if value is not None}
-    for name in [name for name, value in given.items() if isinstance(value, bool)]:
-        given[name] = str(given[name]).lower()
+def _encoded(params: Mapping[str, Any]) -> str:
+    """A query; None is left out, a list repeats its name."""
+    given = {name: value for name, value in params.items() if value is not None}
+    given |= {name: str(value).lower() for name, value in given.items() if isinstance(value, bool)}
     try:
-        query = "&".join(part for part in (target.query, urlencode(given, doseq=True)) if part)
+        return urlencode(given, doseq=True)
     except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
         raise UsageError("A parameter is not valid text.", code="invalid_input") from error
-    return f"?{query}" if query else ""

@@ -32,10 +32,8 @@ class LeadGeniusError(Exception):
         self, message: str, *, code: str | None = None, hint: str = "", **facts: Any
     ) -> None:
         super().__init__(message)
-        self.code = code or self.default_code
-        self.message = message
-        self.hint = hint
-        self.facts: dict[str, Any] = facts
+        self.code, self.message = code or self.default_code, message
+        self.hint, self.facts = hint, facts
 
     def __getattr__(self, name: str) -> Any:
         """A fact, such as `error.outcome` or `error.details`; None when it is not known."""
@@ -45,21 +43,16 @@ class LeadGeniusError(Exception):
 
     def __str__(self) -> str:
         """The message, the server's reason and the fields it names."""
-        parts = [self.message, self.server_message]
-        if isinstance(self.details, list):
-            fields = [one for one in self.details if isinstance(one, dict) and "field" in one]
-            parts.append("; ".join(f"{one['field']}: {one.get('problem', '')}" for one in fields))
-        return " ".join(str(part) for part in parts if part)
+        details = self.details if isinstance(self.details, list) else []
+        fields = [one for one in details if isinstance(one, dict) and "field" in one]
+        words = "; ".join(f"{one['field']}: {one.get('problem', '')}" for one in fields)
+        return " ".join(filter(None, [self.message, self.server_message, words]))
 
     def as_dict(self) -> dict[str, Any]:
         """The error object of the output contract; facts that are null are left out."""
-        found = {
-            "code": self.code,
-            "message": self.message,
-            "hint": self.hint,
-            "exit_code": self.exit_code,
-        }
-        return found | {name: value for name, value in self.facts.items() if value is not None}
+        names = ("code", "message", "hint", "exit_code")
+        found = {name: getattr(self, name) for name in names} | self.facts
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class UsageError(LeadGeniusError):

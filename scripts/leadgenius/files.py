@@ -34,89 +34,66 @@ def local_error(path: Path, error: OSError, doing: str = "used") -> LocalError:
 
 
 def check_safe(path: Path, name: str = "The path") -> Path:
-    """The file to write for `path`, links followed. LocalError for a folder, or for a link, file,
-    pipe or device that does not belong to this user or root, or that others can write to. Nothing
-    there is fine.
+    """The file to write for `path`, links followed. LocalError for a folder, and for a link, pipe
+    or device of another user. A regular file is replaced by a new one, so its mode does not matter.
     """
-    try:
-        link = path.lstat()
-        found = path.stat()
-    except FileNotFoundError:
-        return Path(os.path.realpath(path))
-    except OSError as error:
-        raise local_error(path, error, "written") from error
-    if stat.S_ISDIR(found.st_mode):
-        raise LocalError(
-            f"{name} names a folder.", code="disk", hint="Give a file name, such as leads.jsonl."
-        )
-    problem = unsafe(link) or unsafe(found)
-    if problem:
-        raise LocalError(
-            f"{path} is not written to: {problem}.",
-            code="permission",
-            hint="Write to another file.",
-        )
+    for look in (path.lstat, path.stat):
+        try:
+            mode = look().st_mode
+            problem = "" if stat.S_ISREG(mode) else unsafe(look())
+        except FileNotFoundError:
+            break
+        except OSError as error:
+            raise local_error(path, error, "written") from error
+        if stat.S_ISDIR(mode):
+            hint = "Give a file name, such as leads.jsonl."
+            raise LocalError(f"{name} names a folder.", code="disk", hint=hint)
+        if problem:
+            raise LocalError(f"{path} is not written to: {problem}.", code="permission")
     return Path(os.path.realpath(path))
 
 
 def check_place(path: Path, name: str) -> None:
     """LocalError when a file at `path` could not be written: asked before anything is sent."""
     target = check_safe(path, name)
-    if target.exists() and not target.is_file():
-        return  # a device or a pipe
-    if not os.access(target.parent, os.W_OK | os.X_OK):
+    special = target.exists() and not target.is_file()  # a device or a pipe
+    if not special and not os.access(target.parent, os.W_OK | os.X_OK):
         message = f"The folder of {name} does not exist or may not be written: {target.parent}."
         raise LocalError(message, code="permission", hint=f"Make it, or give another {name}.")
 
 
-def open_private(path: Path, flags: int, mode: int = 0o600) -> int:
-    """A descriptor of a regular file that follows the rule and has no other name; never waits, as
-    for a pipe.
-
-    The opened file itself is checked, before anything of it changes: no O_TRUNC in `flags`.
-    LocalError.
+def open_private(path: Path, flags: int) -> int:
+    """A descriptor of a regular file that nobody else could have written, 0600 when made; no link
+    is followed, no pipe waited for. LocalError.
     """
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
         flags |= getattr(os, name, 0)
     try:
-        descriptor = os.open(path, flags, mode)
+        descriptor = os.open(path, flags, 0o600)
     except OSError as error:
         raise local_error(path, error) from error
     found = os.fstat(descriptor)
-    problem = unsafe(found)
-    if not problem and (not stat.S_ISREG(found.st_mode) or found.st_nlink != 1):
-        problem = "it is no regular file, or has another name too"
+    problem = unsafe(found) if stat.S_ISREG(found.st_mode) else "it is no regular file"
     if problem:
         os.close(descriptor)
-        raise LocalError(f"{path} cannot be used: {problem}.", code="permission")
+        hint = f"Look at what it holds, then: chmod 600 {path}"
+        raise LocalError(f"{path} cannot be used: {problem}.", code="permission", hint=hint)
     return descriptor
 
 
 def read_private(path: Path, limit: int) -> tuple[bytes, bool]:
     """(content, whether others can read it), through any links; empty when there is no such file.
 
-    LocalError (code credential_file) unless it is a regular file of at most `limit` bytes that
-    follows the rule.
+    LocalError unless it is a regular file of at most `limit` bytes that follows the rule.
     """
-    try:
-        file = open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")  # noqa: PTH123, SIM115
-    except (FileNotFoundError, NotADirectoryError):  # HOME=/dev/null is usual for services
+    if not os.access(path, os.F_OK):  # nothing there, or HOME is not this user's, as for services
         return b"", False
-    except OSError as error:
-        raise local_error(path, error, "read") from error
-    with file:
-        found = os.fstat(file.fileno())
-        regular = stat.S_ISREG(found.st_mode)
-        problem = unsafe(found) if regular else "it is no regular file"
-        content = b"" if problem else file.read(limit + 1)
-        if len(content) > limit:
-            problem = f"it is larger than {limit} bytes"
-        if problem:
-            hint = f"Look at what it holds, then: chmod 600 {path}" if found.st_mode & 0o022 else ""
-            raise LocalError(
-                f"{path} cannot be used: {problem}.", code="credential_file", hint=hint
-            )
-        return content, hasattr(os, "geteuid") and bool(found.st_mode & 0o077)
+    with open(open_private(Path(os.path.realpath(path)), os.O_RDONLY), "rb") as file:
+        content = file.read(limit + 1)
+        visible = hasattr(os, "geteuid") and bool(os.fstat(file.fileno()).st_mode & 0o077)
+    if len(content) > limit:
+        raise LocalError(f"{path} is larger than {limit} bytes.", code="credential_file")
+    return content, visible
 
 
 @contextlib.contextmanager
@@ -128,12 +105,9 @@ def replace_whole(path: Path, mode: int = 0o600) -> Iterator[TextIOWrapper]:
     target = check_safe(path)
     beside = target.with_name(f".{target.name}.{os.getpid()}.{time.time_ns():x}.tmp")
     direct = target.exists() and not target.is_file()
+    place, flags = (target, 0) if direct else (beside, os.O_CREAT | os.O_EXCL)
     try:
-        descriptor = (
-            os.open(target, os.O_WRONLY)
-            if direct
-            else os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        )
+        descriptor = os.open(place, os.O_WRONLY | flags, mode)
         with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
             yield file
             file.flush()
@@ -142,29 +116,25 @@ def replace_whole(path: Path, mode: int = 0o600) -> Iterator[TextIOWrapper]:
         if not direct:
             beside.replace(target)
             _sync(target.parent)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
         raise local_error(target, error, "written") from error
     finally:
         beside.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:
-    """Make the rename outlive a power cut. The file is in place already, so a refusal is no
-    failure.
-    """
-    with contextlib.suppress(OSError):
+    """Make a rename outlive a power cut, where the file system can."""
+    with contextlib.suppress(OSError), contextlib.ExitStack() as opened:
         descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        opened.callback(os.close, descriptor)
+        os.fsync(descriptor)
 
 
-def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
+def write_private(path: Path, data: bytes) -> None:
     """Replace the content of `path`; see replace_whole."""
-    with replace_whole(path, mode) as file:
+    with replace_whole(path) as file:
         file.buffer.write(data)
 
 
@@ -187,10 +157,8 @@ def locked(path: Path, wait: float = 5.0) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    message = f"Another process is working on {path}."
-                    raise LocalError(
-                        message, code="locked", hint="Run it again when that has ended."
-                    ) from None
+                    message, hint = f"Another process is working on {path}.", "Run it again later."
+                    raise LocalError(message, code="locked", hint=hint) from None
             except OSError as error:  # a file system without locks
                 raise local_error(path, error, "locked") from error
             time.sleep(0.01)

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from leadgenius import settings
 from leadgenius.errors import CredentialError, LocalError, UsageError
-from leadgenius.keyfile import Account, KeyFile
+from leadgenius.keyfile import KeyFile
 from leadgenius.scopes import PRODUCTION, clean_origin, is_loopback
 
 VARIABLES = {
@@ -28,11 +28,8 @@ VARIABLES = {
 KEY_VARIABLES = (*VARIABLES["agent"], *VARIABLES["amplify"])
 _FIELDS = {"agent": "api_key", "amplify": "amplify_api_key", "jwt": "token"}
 _NOUNS = {"agent": "API key", "amplify": "Amplify key", "jwt": "login"}
-_HINTS = {
-    "agent": "get_key",
-    "amplify": "save_amplify_key",
-    "jwt": "log_in",
-}  # keys of the command line's table
+# keys of the command line's table
+_HINTS = {"agent": "get_key", "amplify": "save_amplify_key", "jwt": "log_in"}
 
 
 class Credential(NamedTuple):
@@ -66,12 +63,10 @@ def variable(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
     try:
         return settings.value(environ, *names)
     except OSError as error:
-        message = (
-            f"{error.filename} ({' or '.join(names)}, …_FILE) cannot be read: {error.strerror}."
-        )
+        message = f"{error.filename} (of {', '.join(names)}) cannot be read: {error.strerror}."
         raise LocalError(message, code="permission") from None
     except ValueError as error:
-        raise LocalError(str(error), hint="One line of UTF-8 text is expected.") from None
+        raise LocalError(str(error)) from None
 
 
 def auth_path(environ: Mapping[str, str], profile: str = "") -> Path | None:
@@ -84,10 +79,8 @@ def auth_path(environ: Mapping[str, str], profile: str = "") -> Path | None:
     if profile and not re.fullmatch("[a-z0-9-]{1,32}", profile):
         raise UsageError("A profile is named with 1 to 32 of a-z, 0-9 and -.", code="invalid_input")
     if profile and given:
-        hint = "Leave out the profile, or unset LGP_AUTH_FILE."
-        raise UsageError(
-            "A profile (--profile or LGP_PROFILE) and LGP_AUTH_FILE both name a file.", hint=hint
-        )
+        message = "A profile (--profile or LGP_PROFILE) and LGP_AUTH_FILE both name a file."
+        raise UsageError(message, hint="Leave out the profile, or unset LGP_AUTH_FILE.")
     if given.startswith("~/") and home:
         given = home + given[1:]
     if given and not Path(given).is_absolute():
@@ -100,7 +93,7 @@ def auth_path(environ: Mapping[str, str], profile: str = "") -> Path | None:
 
 class Keys:
     """The credentials for `origin`. `key` is one typed on the command line, `saved_only` that a
-    profile was typed.
+    profile was typed: what the variables hold is not used then. Their files are read once.
     """
 
     def __init__(
@@ -111,8 +104,20 @@ class Keys:
         key: str | None = None,
         saved_only: bool = False,
     ) -> None:
-        self.origin, self.file = origin, file
-        self.environ, self._key, self._saved_only = environ, key, saved_only
+        self.origin, self.file, self.environ, self._key = origin, file, environ, key
+        used = {} if saved_only else environ
+        self._given = {kind: variable(used, *names) for kind, names in VARIABLES.items()}
+        names = (*KEY_VARIABLES, "LGP_COMPANY_ID", "LGP_USER_ID")
+        ignored = [name for name in names if environ.get(name) or environ.get(f"{name}_FILE")]
+        if saved_only and ignored:
+            words = f"--profile is given, so these variables are not used: {', '.join(ignored)}."
+            file.note("note", words)
+        try:
+            meant = clean_origin(environ.get("LGP_BASE_URL", "")) == origin
+        except UsageError:
+            meant = False
+        here = is_loopback(urlsplit(origin).hostname or "")
+        self._allowed = meant or here or origin == PRODUCTION  # for keys of variables
 
     def find(self, kind: str) -> Credential:
         """The credential of `kind`; the file is read only when nothing before it supplies one.
@@ -120,97 +125,57 @@ class Keys:
         CredentialError (exit 3) when there is none, or one that cannot be sent; LocalError when the
         file is needed and cannot be used.
         """
+        given = self._given[kind]
         if self._key is not None and kind != "jwt":
-            return Credential(kind, clean(self._key, "--key"), "--key")
-        supplied = None if self._saved_only else variable(self.environ, *VARIABLES[kind])
-        if supplied and self._may_take():
-            return Credential(kind, clean(*supplied), supplied[1])
-        account = self._account()
-        stored: str = getattr(account, _FIELDS[kind], "")
+            given = (self._key, "--key")
+        elif given and not self._allowed:
+            given = None
+        if given:
+            return Credential(kind, clean(*given), given[1])
+        ignored, field = self._given[kind], _FIELDS[kind]
+        stored = self.saved_value(field)
         if not stored:
-            raise self._missing(kind, account, supplied)
-        if supplied:
-            self.file.note(
-                "note",
-                f"{supplied[1]} is not used: {self.origin} has a saved credential of its own.",
-            )
-        return Credential(
-            kind, clean(stored, f"{_FIELDS[kind]} in {self.file.path}"), str(self.file.path)
-        )
+            raise self._missing(kind, ignored)
+        if ignored:
+            words = f"{ignored[1]} is not used: {self.origin} has a saved credential of its own."
+            self.file.note("note", words)
+        return Credential(kind, clean(stored, f"{field} in {self.file.path}"), str(self.file.path))
+
+    def saved_value(self, name: str) -> str:
+        """A field of the file's account, "" when that belongs to another origin."""
+        account = self.file.account()
+        return str(getattr(account, name)) if account.origin == self.origin else ""
 
     def saved(self, name: str) -> str:
         """A field of the file's account, "" when the credentials in use come from elsewhere."""
-        supplied = not self._saved_only and variable(self.environ, *KEY_VARIABLES)
-        if self._key is not None or (supplied and self._may_take()):
-            return ""
-        return str(getattr(self._account(), name, ""))
+        given = self._key is not None or (self._allowed and any(self._given.values()))
+        return "" if given else self.saved_value(name)
 
     def owner(self) -> str:
         """The e-mail that logged in, under which JWT calls are counted."""
-        account = self._account()
-        return account.email if account else ""
+        return self.saved_value("email")
 
     def secrets(self) -> set[str]:
         """Every secret at hand, whether used yet or not; those under 6 characters would mask
         ordinary words.
         """
-        found = [self._key]
-        for name in (*KEY_VARIABLES, "LGP_PASSWORD"):
-            try:
-                found.append((variable(self.environ, name) or ("",))[0])
-            except LocalError:
-                continue
+        found = [self._key, *(self.environ.get(name) for name in (*KEY_VARIABLES, "LGP_PASSWORD"))]
+        found += [given[0] for given in self._given.values() if given]
         for name, url in self.environ.items():
             if name.lower().endswith("_proxy") or name == "LGP_LIMITER":
                 with contextlib.suppress(ValueError):
                     password = urlsplit(url).password or ""
                     found += [password, unquote(password)]
-        try:
+        with contextlib.suppress(LocalError):
             account = self.file.account()
-            found += [
-                account.token,
-                account.api_key,
-                account.amplify_api_key,
-                *account.previous_api_keys,
-            ]
-        except LocalError:
-            pass
+            found += [account.token, account.api_key, account.amplify_api_key]
+            found += account.previous_api_keys
         return {one.strip() for one in found if one and len(one.strip()) >= 6}
 
-    def note_ignored(self) -> None:
-        """Name the variables that a typed profile leaves out."""
-        names = (
-            *KEY_VARIABLES,
-            *(f"{name}_FILE" for name in KEY_VARIABLES),
-            "LGP_COMPANY_ID",
-            "LGP_USER_ID",
-        )
-        ignored = [name for name in names if self.environ.get(name)]
-        if ignored:
-            self.file.note(
-                "note",
-                f"--profile is given, so these variables are not used: {', '.join(ignored)}.",
-            )
-
-    def _may_take(self) -> bool:
-        """Whether a key from the environment may go to this origin."""
-        if self.origin == PRODUCTION or is_loopback(urlsplit(self.origin).hostname or ""):
-            return True
-        try:
-            return clean_origin(self.environ.get("LGP_BASE_URL", "")) == self.origin
-        except UsageError:
-            return False
-
-    def _account(self) -> Account | None:
-        account = self.file.account()
-        return account if account.origin == self.origin else None
-
-    def _missing(
-        self, kind: str, account: Account | None, supplied: tuple[str, str] | None
-    ) -> CredentialError:
+    def _missing(self, kind: str, ignored: tuple[str, str] | None) -> CredentialError:
         message = f"There is no {_NOUNS[kind]} for {self.origin}"
-        if supplied:
-            message += f": {supplied[1]} goes only to {PRODUCTION}, this machine or LGP_BASE_URL"
-        elif kind == "agent" and account and account.token:
+        if ignored:
+            message += f": {ignored[1]} goes only to {PRODUCTION}, this machine or LGP_BASE_URL"
+        elif kind == "agent" and self.saved_value("token"):
             message += ": the login alone does not authenticate this call"
         return CredentialError(message + ".", hint=_HINTS[kind], origin=self.origin)

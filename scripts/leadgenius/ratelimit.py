@@ -8,22 +8,20 @@ last moment it could have ended. The log holds no credential, only `identity(ori
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from leadgenius import files
 from leadgenius.errors import LeadGeniusError, LocalError, RateError
-from leadgenius.retry import LONGEST_WAIT, reset_wait
+from leadgenius.retry import reset_wait
 from leadgenius.settings import Window, iso
 
 RECHECK = 5.0  # seconds; longest sleep before looking again, because a pause may have been lifted
-PROXY_PAUSE = 900.0  # longest pause accepted from a 429 that is not the API's own
 LOCK_SECONDS = 2.0
 SHARE = 8  # a process that cannot see the others keeps to this part of the limits
 _SCHEMA = """
@@ -33,21 +31,16 @@ CREATE INDEX IF NOT EXISTS by_time ON requests (credential, at, started);
 CREATE INDEX IF NOT EXISTS open ON requests (until) WHERE until IS NOT NULL;
 CREATE TABLE IF NOT EXISTS pauses (credential TEXT PRIMARY KEY, until REAL);
 """
+_FULL = """SELECT at FROM requests WHERE credential = ? AND at > ? AND (started OR id < ?)
+ORDER BY at DESC LIMIT 1 OFFSET ?"""
 T = TypeVar("T")
 
 
-def identity(origin: str, credential: str) -> str:
-    """The name of a credential in the log; it does not lead back to the credential."""
-    return hashlib.sha256(f"{origin}\0{credential}".encode("utf-8", "surrogatepass")).hexdigest()[
-        :32
-    ]
-
-
-def guarded(windows: Sequence[Window]) -> list[Window]:
-    """The windows kept to: longer than stated by the lesser of 1 s and 2 %, because clocks differ a
-    little.
+def kept(seconds: float) -> float:
+    """The length kept to of a window: longer than stated by the lesser of 1 s and 2 %, because
+    clocks differ a little.
     """
-    return [Window(limit, seconds + min(1.0, 0.02 * seconds)) for limit, seconds in windows]
+    return seconds + min(1.0, 0.02 * seconds)
 
 
 def eighth(windows: Sequence[Window]) -> list[Window]:
@@ -88,26 +81,29 @@ class RateLimiter:
     def acquire(self, credential: str, *, max_wait: float, hold: float) -> int:
         """Wait for a free slot and return it. RateError, before any waiting, when it would take
         more than `max_wait` seconds. `hold` is the longest the request may run: then a slot that
-        nobody settles counts as ended.
+        nobody settles counts as ended. One that is given up while waiting is such a slot.
         """
         give_up, slot = self._time.monotonic() + max_wait, 0
-        try:
-            while True:
-                left = max(0.0, give_up - self._time.monotonic())
-                look = self._look(credential, slot, left, hold)
-                slot, wait = look.slot, look.at - look.now
-                if wait <= 0:
-                    return slot
-                reason = self._reason(look.window)
-                if wait > left:
-                    raise _too_long(wait, look.at, reason)
-                if wait > 1:
-                    self._on_note("progress", f"Waiting {math.ceil(wait)} s: {reason}")
-                self._time.sleep(min(wait, RECHECK))
-        except BaseException:  # Ctrl-C too
-            with contextlib.suppress(LeadGeniusError):
-                self._withdraw(credential, slot)
-            raise
+        while True:
+            left = max(0.0, give_up - self._time.monotonic())
+            slot, now, at, window = self._look(credential, slot, left, hold)
+            if at <= now:
+                return slot
+            reason, seconds = "the server asked for a pause", math.ceil(at - now)
+            if window >= 0:
+                reason = "the rate limit ({} per {:g} s)".format(*self.windows[window])
+            if at - now > left:
+                raise RateError(
+                    f"The next request may start in {seconds} s, later than --max-wait allows:"
+                    f" {reason}.",
+                    hint=f"Come back at retry_at, or allow the wait with --max-wait {seconds}.",
+                    retryable=True,
+                    retry_after_seconds=seconds,
+                    retry_at=iso(at),
+                )
+            if seconds > 1:
+                self._on_note("progress", f"Waiting {seconds} s: {reason}")
+            self._time.sleep(min(at - now, RECHECK))
 
     def settle(self, credential: str, slot: int, headers: Mapping[str, str]) -> None:
         """The request of this slot has ended. `headers` are the answer's: when they say that
@@ -116,20 +112,9 @@ class RateLimiter:
         """
         with contextlib.suppress(LeadGeniusError):
             self._settle(credential, slot)
-        wait = reset_wait(headers, self._time.time())
-        if (
-            wait
-            and headers.get("X-RateLimit-Remaining") == "0"
-            and wait <= self.windows[-1].seconds
-        ):
+        wait = reset_wait(headers, self._time.time()) or math.inf
+        if headers.get("X-RateLimit-Remaining") == "0" and wait <= self.windows[-1].seconds:
             self.penalize(credential, wait)
-
-    def penalize(self, credential: str, seconds: float, proxy: bool = False) -> None:
-        """Stop every process for `seconds`; never shortens an earlier pause. `proxy`: the API
-        itself did not ask.
-        """
-        with contextlib.suppress(LeadGeniusError):
-            self._pause(credential, min(seconds, PROXY_PAUSE if proxy else LONGEST_WAIT))
 
     def report(self) -> list[dict[str, Any]]:
         """A row for each credential and window: credential (its digest), limit, window_seconds,
@@ -137,14 +122,13 @@ class RateLimiter:
         """
 
         def work(db: sqlite3.Connection, now: float) -> list[dict[str, Any]]:
-            known = db.execute(
-                "SELECT credential FROM requests UNION SELECT credential FROM pauses"
-            )
+            known = "SELECT credential FROM requests UNION SELECT credential FROM pauses"
             count = "SELECT count(*), min(at) FROM requests WHERE credential = ? AND at > ?"
             rows = []
-            for (name,) in known.fetchall():
-                for window, (_, length) in zip(self.windows, guarded(self.windows), strict=True):
-                    used, oldest = db.execute(count, (name, now - length)).fetchone()
+            for (name,) in db.execute(known).fetchall():
+                for window in self.windows:
+                    since = now - kept(window.seconds)
+                    used, oldest = db.execute(count, (name, since)).fetchone()
                     rows.append(usage(name, window, used, oldest, _paused(db, name), now))
             return rows
 
@@ -165,35 +149,23 @@ class RateLimiter:
             self._db.close()
             self._db = None
 
-    def _reason(self, window: int) -> str:
-        if window < 0:
-            return "the server asked for a pause"
-        limit, seconds = self.windows[window]
-        return f"the rate limit ({limit} per {seconds:g} s)"
-
-    # ---- the SQLite log; another store overrides these four
+    # ---- the SQLite log; another store overrides these three
 
     def _look(self, credential: str, slot: int, left: float, hold: float) -> Look:
         """Reserve the next slot, or move `slot`, when it is at most `left` seconds away."""
 
         def work(db: sqlite3.Connection, now: float) -> Look:
-            at, window = max(now, _paused(db, credential)), -1
-            for index, (limit, length) in enumerate(guarded(self.windows)):
-                full = db.execute(
-                    "SELECT at FROM requests"
-                    " WHERE credential = ? AND at > ? AND (started OR id < ?)"
-                    " ORDER BY at DESC LIMIT 1 OFFSET ?",
-                    (credential, now - length, slot or 2**62, limit - 1),
-                ).fetchone()
-                if full and full[0] + length > at:
-                    at, window = full[0] + length, index
+            at, why = max(now, _paused(db, credential)), -1
+            for index, (limit, seconds) in enumerate(self.windows):
+                asked = (credential, now - kept(seconds), slot or 2**62, limit - 1)
+                full = db.execute(_FULL, asked).fetchone()
+                if full and full[0] + kept(seconds) > at:
+                    at, why = full[0] + kept(seconds), index
             if at - now > left:
-                return Look(slot, now, at, window)
+                return Look(slot, now, at, why)
             row = (slot or None, credential, at, at + hold, at <= now)
-            made = db.execute(
-                "INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?)", row
-            ).lastrowid
-            return Look(made or 0, now, at, window)
+            made = db.execute("INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?)", row)
+            return Look(made.lastrowid or 0, now, at, why)
 
         return self._run(work)
 
@@ -201,79 +173,61 @@ class RateLimiter:
         ended = "UPDATE requests SET at = ?, until = NULL WHERE id = ? AND until IS NOT NULL"
         self._run(lambda db, now: db.execute(ended, (now, slot)))
 
-    def _withdraw(self, credential: str, slot: int) -> None:
-        self._run(lambda db, now: db.execute("DELETE FROM requests WHERE id = ?", (slot,)))
-
-    def _pause(self, credential: str, seconds: float) -> None:
-        longer = (
-            "INSERT INTO pauses VALUES (?, ?)"
-            " ON CONFLICT (credential) DO UPDATE SET until = max(until, excluded.until)"
-        )
-        self._run(lambda db, now: db.execute(longer, (credential, now + seconds)))
+    def penalize(self, credential: str, seconds: float) -> None:
+        """Stop every process for `seconds`; never shortens an earlier pause. Raises nothing."""
+        longer = """INSERT INTO pauses VALUES (?, ?)
+            ON CONFLICT (credential) DO UPDATE SET until = max(until, excluded.until)"""
+        with contextlib.suppress(LeadGeniusError):
+            self._run(lambda db, now: db.execute(longer, (credential, now + seconds)))
 
     def _run(self, work: Callable[[sqlite3.Connection, float], T]) -> T:
-        """`work` in one transaction, with the time read under its lock."""
+        """`work` in one transaction; in memory when the disk is full or read-only."""
         try:
-            with self._transaction() as (db, now):
-                return work(db, now)
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                message = "The shared request log is locked by another process; nothing was sent."
-                raise RateError(
-                    message, code="limiter_busy", hint="Run it again.", retryable=True
-                ) from None
-            self._use_memory(str(error))  # the disk is full or read-only
+            return self._transaction(work)
         except sqlite3.DatabaseError as error:
-            message = f"The request log cannot be used ({error}); nothing was sent."
-            raise LocalError(
-                message, code="disk", hint=f"Delete {self.path} and run again."
-            ) from None
-        with self._transaction() as (db, now):
-            return work(db, now)
+            problem = str(error)
+            if "locked" in problem:
+                message = "The shared request log is locked by another process; nothing was sent."
+                raise RateError(message, code="limiter_busy", retryable=True) from None
+            if not isinstance(error, sqlite3.OperationalError):
+                message = f"The request log cannot be used ({problem}); nothing was sent."
+                hint = f"Delete {self.path} and run again."
+                raise LocalError(message, code="disk", hint=hint) from None
+        self._use_memory(problem)
+        return self._transaction(work)
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[tuple[sqlite3.Connection, float]]:
-        db = self._db or self._open()
-        db.execute("BEGIN IMMEDIATE")  # a deferred one fails at once when two processes meet
-        try:
-            now = self._time.time()
-            db.execute(
-                "UPDATE requests SET at = min(max(at, ?), until) WHERE until IS NOT NULL", (now,)
-            )
-            yield db, now
-            db.execute("COMMIT")
-        finally:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
+    def _transaction(self, work: Callable[[sqlite3.Connection, float], T]) -> T:
+        with self._db or self._open() as db:  # commits, or rolls back
+            db.execute("BEGIN IMMEDIATE")  # a deferred one fails at once when two processes meet
+            now = self._time.time()  # read under the lock
+            open_ones = "UPDATE requests SET at = min(max(at, ?), until) WHERE until IS NOT NULL"
+            db.execute(open_ones, (now,))
+            return work(db, now)
 
     def _open(self) -> sqlite3.Connection:
         try:
-            if self.path and not self._alone:
-                os.close(files.open_private(self.path, os.O_RDWR | os.O_CREAT))
+            if not self.path:
+                raise LocalError("there is no folder for it")
+            os.close(files.open_private(self.path, os.O_RDWR | os.O_CREAT))
         except LocalError as error:
             self._use_memory(error.message)
-        if not self.path and not self._alone:
-            self._use_memory("there is no folder for it")
-        place = ":memory:" if self._alone else str(self.path)
-        self._db = db = sqlite3.connect(
-            place, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        place = ":memory:" if self._alone or not self.path else self.path
+        self._db = db = sqlite3.connect(place, timeout=LOCK_SECONDS, isolation_level=None)
         db.execute("PRAGMA synchronous = OFF")  # a power cut loses seconds of log and nothing else
         db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
-        db.execute(
-            "DELETE FROM requests WHERE at < ?",
-            (self._time.time() - self.windows[-1].seconds - 3600,),
-        )
+        oldest = self._time.time() - self.windows[-1].seconds - 3600
+        db.execute("DELETE FROM requests WHERE at < ?", (oldest,))
         return db
 
     def _use_memory(self, problem: str) -> None:
         self.close()
-        self._alone, self.windows = True, eighth(self.windows)
-        self._on_note(
-            "warning",
-            f"The shared request log cannot be used ({problem.rstrip('.')}), so this run keeps to"
-            " an eighth of the rate limits. Set LGP_STATE_DIR to a folder you can write to.",
-        )
+        if not self._alone:
+            self._alone, self.windows = True, eighth(self.windows)
+            self._on_note(
+                "warning",
+                f"The shared request log cannot be used ({problem.rstrip('.')}), so this run keeps"
+                " to an eighth of the rate limits. Set LGP_STATE_DIR to a folder you can write to.",
+            )
 
 
 def usage(
@@ -281,23 +235,12 @@ def usage(
 ) -> dict[str, Any]:
     """One row of a report. `oldest` is the time of the oldest counted request."""
     limit, seconds = window
-    free = guarded([window])[0].seconds + (oldest or now)
+    free = iso((oldest or now) + kept(seconds)) if used >= limit else None
     facts = {"credential": credential, "limit": limit, "window_seconds": seconds, "used": used}
-    next_free, blocked = iso(free) if used >= limit else None, iso(until) if until > now else None
-    return facts | {"left": max(0, limit - used), "next_free": next_free, "blocked_until": blocked}
+    blocked = iso(until) if until > now else None
+    return facts | {"left": max(0, limit - used), "next_free": free, "blocked_until": blocked}
 
 
 def _paused(db: sqlite3.Connection, credential: str) -> float:
     row = db.execute("SELECT until FROM pauses WHERE credential = ?", (credential,)).fetchone()
     return float(row[0]) if row else 0.0
-
-
-def _too_long(wait: float, at: float, reason: str) -> RateError:
-    seconds = math.ceil(wait)
-    return RateError(
-        f"The next request may start in {seconds} s, later than --max-wait allows: {reason}.",
-        hint=f"Come back at retry_at, or allow the wait with --max-wait {seconds}.",
-        retryable=True,
-        retry_after_seconds=seconds,
-        retry_at=iso(at),
-    )

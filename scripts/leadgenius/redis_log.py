@@ -8,13 +8,13 @@ eighth of the limits through its own log.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from leadgenius.errors import LocalError, UsageError
-from leadgenius.ratelimit import SHARE, Look, RateLimiter, eighth, guarded, usage
-from leadgenius.settings import Window
+from leadgenius.ratelimit import SHARE, Look, RateLimiter, eighth, kept, usage
 
 SECONDS = 2.0  # that a server may take to answer
 REMEMBERED = 30.0  # seconds for which no process of this machine asks one again that did not
@@ -90,8 +90,8 @@ class RedisLog(RateLimiter):
     negative there.
     """
 
-    def __init__(self, url: str, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
+    def __init__(self, url: str, *args: Any) -> None:
+        super().__init__(*args)
         self._all, self._failed, self._warned = self.windows, 0.0, False
         self._marker = self.path and self.path.with_name("redis-unreachable")
         try:
@@ -99,22 +99,16 @@ class RedisLog(RateLimiter):
             from redis.backoff import NoBackoff
             from redis.retry import Retry
 
-            self._error = redis.RedisError
-            once = Retry(NoBackoff(), 0)
-            self._redis: Any = redis.Redis.from_url(
-                url,
-                socket_timeout=SECONDS,
-                socket_connect_timeout=SECONDS,
-                retry=once,
-                decode_responses=True,
-            )
+            options: dict[str, Any] = {"socket_timeout": SECONDS, "decode_responses": True}
+            options |= {"socket_connect_timeout": SECONDS, "retry": Retry(NoBackoff(), 0)}
+            self._redis: Any = redis.Redis.from_url(url, **options)
         except ImportError:
             hint = "python3 -m pip install redis"
             raise LocalError("LGP_LIMITER needs the package redis.", hint=hint) from None
         except ValueError:  # its text shows the password
-            raise UsageError(
-                "LGP_LIMITER must look like redis://host:6379/0.", code="invalid_input"
-            ) from None
+            message = "LGP_LIMITER must look like redis://host:6379/0."
+            raise UsageError(message, code="invalid_input") from None
+        self._error = redis.RedisError
 
     def report(self) -> list[dict[str, Any]]:
         return self._ask(self._rows) or super().report()
@@ -131,78 +125,64 @@ class RedisLog(RateLimiter):
         self._redis.close()
 
     def _look(self, credential: str, slot: int, left: float, hold: float) -> Look:
-        windows = guarded(self._all)
-        numbers = (-min(slot, 0), left, hold, windows[-1].seconds, windows[0].seconds, SHARE)
-        pairs = [number for window in windows for number in window]
-        found = self._eval(_ACQUIRE, credential, *numbers, *pairs)
+        lengths = [kept(window.seconds) for window in self._all]
+        arguments = [-min(slot, 0), left, hold, lengths[-1], lengths[0], SHARE]
+        for window, length in zip(self._all, lengths, strict=True):
+            arguments += [window.limit, length]
+        found = self._eval(_ACQUIRE, credential, *arguments)
+        self.windows = self._all if found and not found[4] else eighth(self._all)
         if not found:
-            self.windows = eighth(self._all)
             return super()._look(credential, max(slot, 0), left, hold)
-        made, now, at, window, fresh = found
-        self.windows = eighth(self._all) if fresh else self._all
-        return Look(-int(made), float(now), float(at), int(window))
+        return Look(-int(found[0]), float(found[1]), float(found[2]), int(found[3]))
 
     def _settle(self, credential: str, slot: int) -> None:
         if slot > 0:
-            return super()._settle(credential, slot)
-        self._eval(_SETTLE, credential, -slot, int(self._all[-1].seconds) + 60)
-        return None
+            super()._settle(credential, slot)
+        else:
+            self._eval(_SETTLE, credential, -slot, int(self._all[-1].seconds) + 60)
 
-    def _withdraw(self, credential: str, slot: int) -> None:
-        if slot > 0:
-            return super()._withdraw(credential, slot)
-        self._ask(lambda: self._redis.hdel(_keys(credential)[1], -slot))
-        return None
-
-    def _pause(self, credential: str, seconds: float) -> None:
+    def penalize(self, credential: str, seconds: float) -> None:
         if not self._eval(_PENALIZE, credential, seconds):
-            super()._pause(credential, seconds)
+            super().penalize(credential, seconds)
 
     def _rows(self) -> list[dict[str, Any]]:
-        now = float(self._redis.time()[0])
-        names = {key.split(":")[1] for key in self._redis.scan_iter(f"{_PREFIX}*:*")}
-        return [self._usage(name, window, now) for name in sorted(names) for window in self._all]
-
-    def _usage(self, credential: str, window: Window, now: float) -> dict[str, Any]:
-        done, running, pause, *_ = _keys(credential)
-        since = now - guarded([window])[0].seconds
-        first = self._redis.zrangebyscore(done, since, "+inf", start=0, num=1, withscores=True)
-        used = self._redis.zcount(done, since, "+inf") + self._redis.hlen(running)
-        until = float(self._redis.get(pause) or 0)
-        return usage(credential, window, used, first[0][1] if first else None, until, now)
+        now, rows = float(self._redis.time()[0]), []
+        for name in sorted({key.split(":")[1] for key in self._redis.scan_iter(f"{_PREFIX}*:*")}):
+            done, running, pause, *_ = _keys(name)
+            until = float(self._redis.get(pause) or 0)
+            for window in self._all:
+                since = now - kept(window.seconds)
+                ended = self._redis.zrangebyscore(done, since, "+inf", withscores=True)
+                used = len(ended) + self._redis.hlen(running)
+                rows.append(usage(name, window, used, ended[0][1] if ended else None, until, now))
+        return rows
 
     def _eval(self, script: str, credential: str, *arguments: float) -> list[Any] | None:
         keys = _keys(credential)
         return self._ask(lambda: self._redis.eval(script, len(keys), *keys, *arguments))
 
     def _ask(self, work: Callable[[], T]) -> T | None:
-        """`work`, or None while the server cannot be reached."""
-        try:
+        """`work`, or None while the server cannot be reached: the marker's time is when a process
+        of this machine met that last.
+        """
+        now = self._time.time()
+        with contextlib.suppress(OSError):
             if self._marker:
                 self._failed = max(self._failed, self._marker.stat().st_mtime)
-        except OSError:
-            pass  # no process has met that yet
-        if self._time.time() - self._failed >= REMEMBERED:
+        if now - self._failed >= REMEMBERED:
             try:
                 return work()
             except (self._error, OSError):
-                self._remember()
+                self._failed = now
+            with contextlib.suppress(OSError):
+                if self._marker:
+                    self._marker.touch(0o600)
+                    os.utime(self._marker, (now, now))
         if not self._warned:
             self._warned = True
-            message = (
-                "Redis (LGP_LIMITER) cannot be used; this machine keeps to an eighth of the limits."
-            )
-            self._on_note("warning", message)
+            words = "cannot be used; this machine keeps to an eighth of the limits."
+            self._on_note("warning", f"Redis (LGP_LIMITER) {words}")
         return None
-
-    def _remember(self) -> None:
-        self._failed = self._time.time()
-        if self._marker:
-            try:
-                self._marker.touch(0o600)
-                os.utime(self._marker, (self._failed, self._failed))
-            except OSError:
-                pass  # each process asks for itself then
 
 
 def _keys(credential: str) -> list[str]:

@@ -8,12 +8,13 @@ but GET) decides between exit 7 and exit 8. Nothing here has a clock or sleeps.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import timezone
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from random import uniform
 from typing import Any, NamedTuple
 
 from leadgenius import errors
+from leadgenius.scopes import AGENT, LOGIN, Scope
 from leadgenius.settings import iso
 
 MAX_ATTEMPTS = 3
@@ -95,21 +96,13 @@ RULES = {
         "other 5xx", "idempotent", 7, 8, None, "The server failed (HTTP {status}).", LATER),
     "too_large": Rule(
         "body over 64 MiB or 2 million values", "never", 7, 8, None,
-        "The answer is too large: {detail}.",
+        "The answer is larger than 64 MiB, or than 2 million values.",
         "Ask for less at once, with filters or smaller pages."),
     "unusable": Rule(
         "body nested too deeply, or with a number out of range", "never", 7, 8, None,
-        "The answer cannot be used: {detail}.", LATER),
+        "The answer is nested too deeply, or has a number out of range.", LATER),
 }  # fmt: skip
-_ERRORS: dict[int, type[errors.LeadGeniusError]] = {
-    3: errors.CredentialError,
-    4: errors.RefusedError,
-    5: errors.RateError,
-    6: errors.NetworkError,
-    7: errors.ServerError,
-    8: errors.UnknownOutcomeError,
-    9: errors.LocalError,
-}
+_ERRORS = {one.exit_code: one for one in errors.LeadGeniusError.__subclasses__()}
 
 
 class Answer(NamedTuple):
@@ -138,8 +131,8 @@ class Failure(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One request. `source` is where its credential came from, `counted` its name in the request
-    log.
+    """One request. `changes` counts the records it may change; `source` is where its credential
+    came from, `counted` its name in the request log.
     """
 
     method: str
@@ -148,14 +141,15 @@ class Request(NamedTuple):
     url: str = ""
     headers: Mapping[str, str] = {}
     body: Any = None
-    is_login: bool = False
+    scope: Scope = AGENT
+    changes: int = 0
     source: str = ""
     counted: str = ""
 
     def facts(self, attempts: int) -> dict[str, Any]:
         """What every error says about it."""
-        names = ("method", "path", "origin")
-        return {name: getattr(self, name) for name in names} | {"attempts": attempts}
+        facts = {"method": self.method, "path": self.path, "origin": self.origin}
+        return {**facts, "attempts": attempts}
 
 
 def is_api_error(body: Any) -> bool:
@@ -165,32 +159,23 @@ def is_api_error(body: Any) -> bool:
 
 def rule_of(request: Request, failure: Failure) -> Rule:
     """The row of the table for one failure."""
-    status = failure.status or 0
+    status, post = failure.status or 0, request.method not in IDEMPOTENT
     name = str(status)
     if failure.kind != "status":
         name = failure.kind
     elif status == 429:
         name = "rate"
-    elif request.is_login and status in (401, 403):
+    elif request.scope == LOGIN and status in (401, 403):
         name = "login"
-    elif status == 503 and _retry_after(failure.headers, 0.0) is not None:
-        own = request.method in IDEMPOTENT or is_api_error(failure.body)
-        name = "unavailable" if own else "server"
     elif not 200 <= status < 500:
-        name = "server"
-    elif name not in RULES or (name == "303" and request.method != "POST"):
+        waits = status == 503 and _retry_after(failure.headers, 0.0) is not None
+        name = "unavailable" if waits and (is_api_error(failure.body) or not post) else "server"
+    elif name not in RULES or (name == "303" and not post):
         name = "redirect" if 300 <= status < 400 else "refused"
     return RULES[name]
 
 
-def wait_before(
-    request: Request,
-    failure: Failure,
-    attempt: int,
-    *,
-    now: float,
-    uniform: Callable[[float, float], float],
-) -> float | None:
+def wait_before(request: Request, failure: Failure, attempt: int, now: float) -> float | None:
     """Seconds to wait before sending again; None: do not. `attempt` counts from 1, `now` is epoch
     seconds.
     """
@@ -198,7 +183,8 @@ def wait_before(
     if attempt >= MAX_ATTEMPTS or again == "never" or (again == "once" and attempt > 1):
         return None
     if again == "wait":
-        return None if request.is_login else asked_wait(failure, attempt, now) + uniform(0.0, 1.0)
+        login = request.scope == LOGIN
+        return None if login else asked_wait(failure, attempt, now) + uniform(0.0, 1.0)
     if again != "always" and request.method not in IDEMPOTENT:
         return None
     return uniform(0.0, 0.5 * 2.0**attempt)
@@ -209,15 +195,17 @@ def asked_wait(failure: Failure, attempt: int, now: float) -> float:
     the window that its sentence names, else 5, 15, 45. Measured against the answer's own Date.
     Never raises.
     """
-    there = _date(failure.headers.get("Date")) or now
-    left, sentence = None, failure.body.get("error") if isinstance(failure.body, dict) else ""
-    for word, length in (("day", 86_400.0), ("hour", 3600.0)):
-        if re.search(rf"\b{word}\b", str(sentence)[:500], re.IGNORECASE):
-            left = length - there % length
-    for found in (_retry_after(failure.headers, there), reset_wait(failure.headers, now), left):
-        if found is not None:
-            return min(found, LONGEST_WAIT)
-    return FALLBACK_WAITS[min(attempt, 3) - 1]
+    headers = failure.headers
+    there = _date(headers.get("Date")) or now
+    found = _retry_after(headers, there)
+    if found is None:
+        found = reset_wait(headers, now)
+    sentence = str(failure.body.get("error")) if isinstance(failure.body, dict) else ""
+    window = re.search(r"\b(hour|day)\b", sentence, re.IGNORECASE)
+    if found is None and window:
+        length = 3600.0 if window[1].lower() == "hour" else 86_400.0
+        found = length - there % length
+    return FALLBACK_WAITS[min(attempt, 3) - 1] if found is None else min(found, LONGEST_WAIT)
 
 
 def reset_wait(headers: Mapping[str, str], now: float) -> float | None:
@@ -227,21 +215,15 @@ def reset_wait(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def error_of(
-    request: Request,
-    failure: Failure,
-    attempts: int,
-    maybe_applied: bool,
-    wait: float | None = None,
-    now: float = 0.0,
+    request: Request, failure: Failure, attempts: int, maybe_applied: bool, now: float
 ) -> errors.LeadGeniusError:
-    """The error that is left. `wait` is a pause, in seconds, that was longer than allowed.
+    """The error that is left.
 
     `maybe_applied`: an earlier attempt of this change may have been applied. Then no later answer
     makes the outcome known: a 404 after a lost DELETE may be that DELETE's own work.
     """
-    rule = rule_of(request, failure)
+    rule, status, headers = rule_of(request, failure), failure.status, failure.headers
     exit_code = 8 if maybe_applied else rule.read if request.method == "GET" else rule.change
-    status, headers = failure.status, failure.headers
     body = failure.body if isinstance(failure.body, dict) else {}
     facts = request.facts(attempts) | {"http_status": status, "details": body.get("details")}
     said = {
@@ -253,29 +235,28 @@ def error_of(
     facts["sandbox"] = bool(headers.get("X-LeadGenius-Sandbox")) or None
     if status and 300 <= status < 400:
         facts["details"] = {"location": headers.get("Location")}
-    if wait is not None:
+    if rule.again == "wait":
+        wait = asked_wait(failure, attempts, now)
         facts |= {"retry_after_seconds": round(wait, 1), "retry_at": iso(now + wait)}
     if exit_code == 8:
         return unknown(request, **facts)
     if request.method != "GET":
         facts["outcome"] = "not_sent" if exit_code in (6, 9) else "rejected"
-    source = f" (from {request.source})" if request.source else ""
-    message = rule.message.format(
-        origin=request.origin, detail=failure.detail, status=status, source=source
-    )
-    retryable = exit_code in (5, 6, 7)
+    words = {"origin": request.origin, "detail": failure.detail, "status": status}
+    words["source"] = f" (from {request.source})" if request.source else ""
+    message, retryable = rule.message.format(**words), exit_code in (5, 6, 7)
     return _ERRORS[exit_code](message, code=rule.code, hint=rule.hint, retryable=retryable, **facts)
 
 
 def unknown(request: Request, **facts: Any) -> errors.UnknownOutcomeError:
     """The error of a change without a clear answer."""
     harmless = request.method in IDEMPOTENT
-    hint = "check_change"  # the command line knows which list shows it
-    if harmless:
-        hint = "Sending the same again is harmless: run the same command again."
-    message = "The change may or may not have been applied: no clear answer came."
-    facts |= {"outcome": "unknown", "retryable": harmless}
-    return errors.UnknownOutcomeError(message, hint=hint, **facts)
+    hint = "Sending the same again is harmless: run the same command again."
+    return errors.UnknownOutcomeError(
+        "The change may or may not have been applied: no clear answer came.",
+        hint=hint if harmless else "check_change",  # the command line knows which list shows it
+        **facts | {"outcome": "unknown", "retryable": harmless},
+    )
 
 
 def _retry_after(headers: Mapping[str, str], there: float) -> float | None:
@@ -291,7 +272,6 @@ def _number(text: Any) -> float | None:
 
 def _date(text: Any) -> float | None:
     try:
-        moment = parsedate_to_datetime(str(text)[:64])
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+        return parsedate_to_datetime(str(text)[:64]).timestamp()
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError):
         return None

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from leadgenius.errors import UsageError
 
 PRODUCTION = "https://last.leadgenius.app"
 EMBEDDED = "https://sandbox.invalid"  # never resolves: without its adapter nothing can leave
 _PLAIN = ":@!$&'()*+,;=~"  # may stand in a path as they are
+_OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_ORIGIN = re.compile(
+    r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[::1\])(?::([1-9]\d{0,4}))?"
+    r"(?:/api(?:/agent|/admin)?)?/?",
+    re.ASCII,
+)
 
 
 class Scope(NamedTuple):
@@ -23,16 +29,24 @@ class Scope(NamedTuple):
 
     name: str
     root: str
-    credential: str
-    header: str
+    credential: str = ""
+    header: str = ""
+    prefix: str = ""
 
 
 AGENT = Scope("agent", "/api/agent", "agent", "X-API-Key")
 SYSTEM = Scope("system", "/api", "amplify", "x-api-key")
 ADMIN = Scope("admin", "/api/admin", "agent", "X-API-Key")
-ROOT = Scope("root", "/api", "jwt", "Authorization")
-LOGIN = Scope("root", "/api", "", "")
+ROOT = Scope("root", "/api", "jwt", "Authorization", "Bearer ")
+LOGIN = Scope("root", "/api")
 SCOPES = {scope.name: scope for scope in (AGENT, SYSTEM, ADMIN, ROOT)}
+_STARTS = {
+    ("admin",): ADMIN,
+    ("enrich-leads", "list"): SYSTEM,
+    ("source-leads", "list"): SYSTEM,
+    ("epsimo-auth",): LOGIN,
+    ("agent-api-keys",): ROOT,
+}
 
 
 class Target(NamedTuple):
@@ -42,46 +56,29 @@ class Target(NamedTuple):
     path: str
     query: str = ""
 
-    @property
-    def is_login(self) -> bool:
-        return self.scope == LOGIN
-
 
 def is_loopback(host: str) -> bool:
     """True for the literal names of this machine: `localhost`, 127.0.0.0/8, ::1. Nothing is
     resolved.
     """
-    parts = host.split(".")
-    numbers = [
-        part for part in parts if part.isdecimal() and str(int(part)) == part and int(part) < 256
-    ]
-    return host in ("localhost", "::1") or (parts[0] == "127" and len(numbers) == len(parts) == 4)
+    return bool(re.fullmatch(rf"localhost|::1|127(\.{_OCTET}){{3}}", host, re.ASCII))
 
 
 def clean_origin(text: str) -> str:
     """`scheme://host[:port]` of a base URL. UsageError unless it is https, or http for this
     machine.
     """
-    text = text.strip()
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, port = "", None
-    name = "[" not in text and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host)
-    problem = ""
-    if not (name or is_loopback(host)) or port == 0 or re.search(r"[\x00-\x20\x7f@?#]", text):
-        problem = "is not an origin: scheme, host and port alone, without a user name"
-    elif parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        problem = "must be https; http is for this machine only"
-    elif parts.path.rstrip("/") not in ("", "/api", "/api/agent", "/api/admin"):
-        problem = "has a path; give the origin alone"
-    if problem:
-        hint = f"Give one such as {PRODUCTION}, or http://127.0.0.1:8787 for a served sandbox."
-        raise UsageError(f"The base URL {problem}.", hint=hint)
-    shown = f"[{host}]" if ":" in host else host
-    usual = 443 if parts.scheme == "https" else 80
-    return f"{parts.scheme}://{shown}" + ("" if port in (None, usual) else f":{port}")
+    found = _ORIGIN.fullmatch(text.strip().lower())
+    scheme, host, port = found.groups("0")[:3] if found else ("", "", "0")
+    here = is_loopback(host.strip("[]"))
+    if scheme not in (["https", "http"] if here else ["https"]) or int(port) > 65_535:
+        raise UsageError(
+            "The base URL must be https (http for this machine only), and scheme, host and port"
+            " alone.",
+            hint=f"Give one such as {PRODUCTION}, or http://127.0.0.1:8787 for a served sandbox.",
+        )
+    usual = {"https": 443, "http": 80}[scheme]
+    return f"{scheme}://{host}" + ("" if int(port) in (0, usual) else f":{port}")
 
 
 def check_id(text: str, name: str = "id") -> str:
@@ -94,10 +91,7 @@ def check_id(text: str, name: str = "id") -> str:
         import unicodedata
 
         plain = unicodedata.normalize("NFKC", text)
-        if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs") for char in text):
-            plain = ""
-    changed = plain != text and "." in plain
-    if plain in ("", ".") or changed or ".." in plain or re.search(r"[/\\?#%\x00-\x20\x7f]", plain):
+    if plain in ("", ".") or not text.isprintable() or re.search(r"\.\.|[/\\?#% ]", plain):
         raise UsageError(
             f"This {name} cannot be sent: it is empty, or has dots, slashes, ? # %, white space or"
             " invisible characters in it.",
@@ -121,46 +115,25 @@ def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Targe
     `scope` names one of SCOPES to override the routing. UsageError for another origin, dot
     segments, `//`, a fragment, control characters, or a root alone.
     """
-    path, _, query = _path(endpoint.strip(), origin).partition("?")
-    _check(path, query)
-    try:
-        words = [quote(unquote(word), safe=_PLAIN) for word in path.split("/") if word]
-        query = quote(query, safe=_PLAIN + "%/?[]")
-    except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
-        raise UsageError("The endpoint is not valid text.", code="invalid_input") from error
-    found, rest = _match(words, scope)
-    if not rest:
-        raise UsageError("The endpoint names no resource.", hint="Write it as in /campaigns.")
-    if found == ROOT and rest[0] == "epsimo-auth":
-        found = LOGIN
-    return Target(found, "/".join([found.root, *rest]), query)
-
-
-def _path(text: str, origin: str) -> str:
-    """Path and query, the origin of a full URL taken off."""
-    if re.match(r"[A-Za-z]:[\\/]", text):
-        raise UsageError(
-            "The shell turned the endpoint into a Windows path.",
-            hint="Leave out the leading slash (campaigns), or set MSYS_NO_PATHCONV=1.",
-        )
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*", text)
-    if not found:
-        return text
-    try:
-        same = clean_origin(found[0]) == origin
-    except UsageError:
-        same = False
-    if not same:
+    text = endpoint.strip()
+    full = re.match(r"[^/?#]*//[^/?#]*", text)
+    if full and full[0].lower() != origin:
         raise UsageError(
             "The endpoint is a URL of another origin; no credential is sent there.",
             hint=f"Give the path alone, as in /campaigns; this run goes to {origin}.",
         )
-    return text[found.end() :]
+    path, _, query = text[full.end() if full else 0 :].partition("?")
+    _check(path, query)
+    words = [quote(unquote(word), safe=_PLAIN) for word in path.split("/") if word]
+    found, rest = _match(words, scope)
+    if not rest:
+        raise UsageError("The endpoint names no resource.", hint="Write it as in /campaigns.")
+    return Target(found, "/".join([found.root, *rest]), quote(query, safe=_PLAIN + "%/?[]"))
 
 
 def _check(path: str, query: str) -> None:
     plain, problem = unquote(path), ""
-    odd = r"[\x00-\x1f\x7f-\x9f\\\ufffd]"
+    odd = r"[\x00-\x1f\x7f-\x9f\\\ufffd\ud800-\udfff]"
     if re.search(r"[ #]", path + query) or re.search(odd, path + query + plain):
         problem = "a space, a backslash, a fragment (#) or a character that is no text"
     elif "//" in plain or {".", ".."} & set(plain.split("/")):
@@ -174,17 +147,11 @@ def _check(path: str, query: str) -> None:
 
 def _match(words: list[str], scope: str) -> tuple[Scope, list[str]]:
     """The scope, and the words below its root."""
-    bare = words[1:] if words[:1] == ["api"] else words
-    agent = words[2:] if words[:2] == ["api", "agent"] else bare
-    found = SCOPES.get(scope)
-    if not found:
-        found = AGENT
-        if bare[:1] == ["admin"]:
-            found = ADMIN
-        elif agent is bare and bare[:2] in (["enrich-leads", "list"], ["source-leads", "list"]):
-            found = SYSTEM
-        elif agent is bare and bare[:1] in (["epsimo-auth"], ["agent-api-keys"]):
-            found = ROOT
-    if found == AGENT:
-        return found, agent
-    return found, bare[1:] if found == ADMIN and bare[:1] == ["admin"] else bare
+    agent = words[:2] == ["api", "agent"]
+    rest = words[2:] if agent else words[1:] if words[:1] == ["api"] else words
+    begins = (found for start, found in _STARTS.items() if rest[: len(start)] == list(start))
+    usual = AGENT if agent else next(begins, AGENT)
+    found = SCOPES.get(scope, usual)
+    if found == ROOT and usual == LOGIN:
+        found = LOGIN
+    return found, rest[1:] if found == ADMIN and rest[:1] == ["admin"] else rest

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 DEFAULT_WINDOWS = "60/60,1000/3600,10000/86400"  # for each key, as the vendor states them
 _SWITCHES = ("1", "true", "yes", "on", "", "0", "false", "no", "off")
-_LIMIT = 64 * 1024  # bytes read of a file that holds one secret
 
 
 class UnsafeError(ValueError):
@@ -53,16 +52,12 @@ class Settings(NamedTuple):
 def read(environ: Mapping[str, str]) -> Settings:
     """Every setting of `environ`. ValueError naming the variable that cannot be understood."""
     found: dict[str, Any] = {"windows": windows(DEFAULT_WINDOWS)}
-    switches, times = ("sandbox", "read_only"), ("max_wait", "max_time", "timeout")
     for field in Settings._fields:
         name = "LGP_RATE_LIMITS" if field == "windows" else f"LGP_{field.upper()}"
         text = environ.get(name, "").strip()
-        parse = (
-            switch if field in switches else seconds if field in times else _READERS.get(field, str)
-        )
         try:
             if text:
-                found[field] = parse(text)
+                found[field] = _READERS.get(field, str)(text)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     return Settings(**found)
@@ -105,49 +100,47 @@ def windows(text: str) -> tuple[Window, ...]:
     return tuple(Window(int(part[1]), float(part[2])) for part in parts if part)
 
 
-_READERS = {"max_changes": _count, "windows": windows}
+_READERS: dict[str, Any] = {"max_changes": _count, "windows": windows}
+_READERS |= dict.fromkeys(("sandbox", "read_only"), switch)
+_READERS |= dict.fromkeys(("max_wait", "max_time", "timeout"), seconds)
 
 
 def value(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
     """(value, the variable that supplied it) of the first of `names` that is set; blank is unset.
 
-    NAME_FILE names a file whose first line is the value. ValueError when that has no text, OSError
-    when it cannot be read, PermissionError when another user owns it or could have written it.
+    NAME_FILE names a file, or a pipe such as /dev/fd/63, whose first line is the value. ValueError
+    when that has no text, OSError when it cannot be read, PermissionError when it is not safe.
     """
     for name in names:
         if environ.get(name, "").strip():
             return environ[name].strip(), name
         path = environ.get(f"{name}_FILE", "").strip()
-        if path:
-            return _first_line(path, f"{name}_FILE"), f"{name}_FILE"
+        if not path:
+            continue
+        with open(path, "rb") as file:  # noqa: PTH123
+            problem = unsafe(os.fstat(file.fileno()))
+            if problem:
+                raise PermissionError(1, problem, path)
+            line = file.readline(65_536).decode("utf-8-sig", errors="replace").strip()
+        if not line or "\ufffd" in line:
+            raise ValueError(f"{name}_FILE: the first line of {path} is no text.")
+        return line, f"{name}_FILE"
     return None
-
-
-def _first_line(path: str, name: str) -> str:
-    with open(path, "rb") as file:  # noqa: PTH123  a pipe such as /dev/fd/63 too
-        problem = unsafe(os.fstat(file.fileno()))
-        if problem:
-            raise PermissionError(1, problem, path)
-        raw = file.readline(_LIMIT)
-    line = raw.decode("utf-8-sig", errors="replace").strip()
-    if not line or "\ufffd" in line or "\0" in line:
-        raise ValueError(f"{name}: the first line of {path} is no text.")
-    return line
 
 
 def unsafe(found: os.stat_result) -> str:
     """The one rule for whatever lies in a file system: why it cannot be relied on, "" when it can.
 
-    It must belong to this user or root; a file or folder must not be writable by others. A sticky
-    folder, as /tmp is, may be: nobody else can replace what this user puts there. Windows has no
-    such owners and modes.
+    It must belong to this user or root. Nobody else may be able to write to a file; a folder may be
+    its group's, and a sticky one, as /tmp is, everybody's: what this user puts there stays.
+    Windows has no such owners and modes.
     """
     if not hasattr(os, "geteuid"):
         return ""
     if found.st_uid not in (0, os.geteuid()):
         return "it belongs to another user"
-    folder, sticky = stat.S_ISDIR(found.st_mode), found.st_mode & stat.S_ISVTX
-    if found.st_mode & 0o022 and (stat.S_ISREG(found.st_mode) or (folder and not sticky)):
+    mode, folder = found.st_mode, stat.S_ISDIR(found.st_mode) and not found.st_mode & stat.S_ISVTX
+    if (stat.S_ISREG(mode) and mode & 0o022) or (folder and mode & 0o002):
         return "other users can write to it"
     return ""
 

@@ -11,17 +11,17 @@ import math
 import re
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import should_bypass_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
 
 from leadgenius.errors import LocalError, UsageError
 from leadgenius.retry import Answer, Failure
@@ -30,10 +30,10 @@ from leadgenius.scopes import is_loopback
 CONNECT_SECONDS = 5.0
 MAX_BODY = 64 * 1024 * 1024  # bytes, decoded
 MAX_VALUES = 2_000_000  # JSON values of one body: 64 MiB of `{},` would become gigabytes
-MAX_DEPTH = 200  # levels; what is nested deeper could be read, but not printed
 LAST_SECONDS = 10.0  # that an interrupted change gets to answer
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _local = threading.local()
 
 
@@ -68,7 +68,7 @@ class Attempt:
         what = type(error).__name__ if error else late
         if self.sent:
             return Failure("body" if self.answered else "no_answer", detail=what)
-        if error and not isinstance(error, OSError):
+        if error and not isinstance(error, (OSError, HTTPError)):
             raise error  # a fault of this program
         trusted = not isinstance(error, requests.exceptions.SSLError) or "EOF" in str(error)
         return Failure("connect" if trusted else "tls", detail=what)
@@ -113,7 +113,7 @@ class Transport:
     """One session to one origin. `send` makes one attempt and never repeats it.
 
     Proxy and certificate variables are those of `environ`. `adapter` answers instead of the
-    network.
+    network. `last` is how the latest attempt ended, interrupted or not.
     """
 
     def __init__(
@@ -123,25 +123,14 @@ class Transport:
         *,
         environ: Mapping[str, str],
     ) -> None:
-        found = urllib3.__version__  # type: ignore[attr-defined]
-        if tuple(map(int, found.split(".")[:2])) < (2, 6):
-            message = (
-                f"urllib3 {found} inflates a compressed answer without a bound; 2.6 is needed."
-            )
-            raise LocalError(message, hint="python3 -m pip install --upgrade requests urllib3")
-        self.last: Answer | Failure = Failure(
-            "connect"
-        )  # how the latest attempt ended, interrupted or not
-        self._embedded = adapter is not None
-        self._session = _Session()
+        self.last: Answer | Failure = Failure("connect")
+        self._embedded, self._session = adapter is not None, _Session()
         # .netrc would replace our header; the variables are read here.
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount("https://", adapter or _Adapter())
-        self._session.mount("http://", adapter or _Adapter())
-        self._session.verify = adapter is not None or certificates(environ)
-        if not adapter:
-            self._session.proxies.update(proxies(origin, environ))
+        self._session.mount(origin, adapter or _Adapter())
+        self._session.verify = certificates(environ)
+        self._session.proxies.update(proxies(origin, environ))
 
     def close(self) -> None:
         self._session.close()
@@ -153,51 +142,38 @@ class Transport:
         `body` is JSON, None for none. An interrupted change gets LAST_SECONDS to answer; `last` has
         what came of it.
         """
-        headers, data = dict(headers), None
+        options: dict[str, Any] = {"headers": dict(headers), "allow_redirects": False}
+        options |= {"stream": True, "timeout": (min(CONNECT_SECONDS, timeout), timeout)}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            options["headers"]["Content-Type"] = "application/json"
             try:
-                data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
-            except (ValueError, TypeError, RecursionError):
-                raise UsageError(
-                    "The body cannot be written as JSON.", code="invalid_input"
-                ) from None
+                text = json.dumps(body, separators=(",", ":"), allow_nan=False)
+            except (ValueError, TypeError):
+                message = "The body cannot be written as JSON."
+                raise UsageError(message, code="invalid_input") from None
+            options["data"] = text.encode()
         attempt, late = Attempt(), f"no end within {timeout:g} s"
-        work = threading.Thread(
-            target=self._run, args=(attempt, method, url, headers, data, timeout), daemon=True
-        )
+        work = (attempt, method, url, options)
         try:
-            work.start()
+            threading.Thread(target=self._run, args=work, daemon=True).start()
             attempt.done.wait(timeout)
         except (KeyboardInterrupt, SystemExit):
             late = "stopped before the answer"
             if method != "GET" and attempt.sent:
-                with contextlib.suppress(
-                    KeyboardInterrupt, SystemExit
-                ):  # a second one stops it now
+                # a second one stops it now
+                with contextlib.suppress(KeyboardInterrupt, SystemExit):
                     attempt.done.wait(LAST_SECONDS)
             raise
         finally:
             self.last = attempt.outcome(late)
         return self.last
 
-    def _run(
-        self,
-        attempt: Attempt,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        data: bytes | None,
-        timeout: float,
-    ) -> None:
+    def _run(self, attempt: Attempt, method: str, url: str, options: dict[str, Any]) -> None:
         _local.attempt = attempt
         try:
             if self._embedded:
                 attempt.sending()
-            with self._session.request(
-                method, url, headers=headers, data=data, allow_redirects=False, stream=True,
-                timeout=(min(CONNECT_SECONDS, timeout), timeout),
-            ) as response:  # fmt: skip
+            with self._session.request(method, url, **options) as response:
                 attempt.sent = attempt.answered = True
                 raw = _read(response)
             if not attempt.cancelled:  # the end that a deadline makes is no end of a body
@@ -214,31 +190,18 @@ def certificates(environ: Mapping[str, str]) -> bool | str:
     """
     name = next((name for name in _CERTIFICATES if environ.get(name)), "")
     if name and not Path(environ[name]).exists():
-        message = f"{name} names a certificate file that does not exist."
-        raise LocalError(message, code="tls", hint=f"Fix or unset {name}.")
+        raise LocalError(f"{name} names a certificate file that does not exist.", code="tls")
     return environ[name] if name else True
 
 
 def proxies(origin: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """The proxy that the variables name for `origin`, never for this machine. LocalError names a
-    variable that makes no sense.
-    """
-    name = next((name for name in _PROXIES if environ.get(name, "").strip()), "")
+    """The proxy that the variables name for `origin`, never for this machine."""
+    name = next((name for name in _PROXIES if environ.get(name)), "")
     around = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
     here = is_loopback(urlsplit(origin).hostname or "")
     if not name or here or should_bypass_proxies(origin, around):
         return {}
-    value = environ[name].strip()
-    value = value if "://" in value else f"http://{value}"
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        hint = f"Name an HTTP proxy, such as http://proxy.example:3128, or unset {name}."
-        raise LocalError(f"{name} names no HTTP proxy.", hint=hint)
-    return {"https": value}
+    return {"https": environ[name].strip()}
 
 
 def _read(response: requests.Response) -> bytes | None:
@@ -251,62 +214,34 @@ def _read(response: requests.Response) -> bytes | None:
     return bytes(raw)
 
 
-class _UnusableError(Exception):
-    """JSON that is not worked with; its arguments are the kind of failure and the reason."""
-
-
 def understood(status: int, headers: Mapping[str, str], raw: bytes | None) -> Answer | Failure:
     """What an answer is; `raw` None is one that was too large to read."""
-    success, problem, body = 200 <= status < 300, None, None
+    success, problem, body = 200 <= status < 300, "", None
     if success and raw is not None and not raw.strip():
         return Answer(status, headers, None)
     try:
-        body = parsed(raw)
-    except _UnusableError as error:
-        kind, detail = error.args
-        problem = Failure(kind, status, headers, detail=detail)
-    except ValueError:
+        if raw is None or _has_too_many_values(raw):
+            problem = "too_large"
+        else:
+            body = json.loads(raw, parse_constant=_finite, parse_float=_finite)
+    except (json.JSONDecodeError, UnicodeDecodeError):
         typed = "json" in headers.get("Content-Type", "").lower()
-        problem = Failure("broken_json" if typed else "not_json", status, headers)
+        problem = "broken_json" if typed else "not_json"
+    except (ValueError, RecursionError):
+        problem = "unusable"
     if success and problem:
-        return problem
+        return Failure(problem, status, headers)
     if success and not _is_error_body(body):
         return Answer(status, headers, body)
     return Failure("status", status, headers, body)
 
 
-def parsed(raw: bytes | None) -> Any:
-    """The JSON of a body. ValueError for what is none, _UnusableError for too much, too deep or out
-    of range.
+def _has_too_many_values(raw: bytes) -> bool:
+    """About so many, counted before any memory is taken: a value follows a comma or a bracket.
+    Texts are left out only when it matters.
     """
-    if raw is None:
-        raise _UnusableError("too_large", "over 64 MiB")
-    # Not exact, but cheap and before any memory is taken: texts are left out only when it matters.
-    if _values(raw) > MAX_VALUES and _values(re.sub(rb'"(?:[^"\\]|\\.)*"', b"", raw)) > MAX_VALUES:
-        raise _UnusableError("too_large", "over 2 million values")
-    try:
-        body = json.loads(raw, parse_constant=_finite, parse_float=_finite)
-        _check_depth([body], MAX_DEPTH)
-    except RecursionError:
-        raise _UnusableError("unusable", "it is nested too deeply") from None
-    except ValueError as error:
-        if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
-            raise
-        raise _UnusableError("unusable", "a number in it is out of range") from None
-    return body
-
-
-def _check_depth(inside: Iterable[Any], left: int) -> None:
-    for one in inside:
-        if isinstance(one, (dict, list)):
-            if not left:
-                raise RecursionError
-            _check_depth(one.values() if isinstance(one, dict) else one, left - 1)
-
-
-def _values(raw: bytes) -> int:
-    """Commas stand between values, and an opening bracket before the first of a container."""
-    return raw.count(b",") + raw.count(b"{") + raw.count(b"[") - raw.count(b"{}") - raw.count(b"[]")
+    counts = (sum(map(text.count, (b",", b"[", b"{"))) for text in (raw, _TEXT.sub(b"", raw)))
+    return all(count > MAX_VALUES for count in counts)
 
 
 def _finite(text: str) -> float:

@@ -15,13 +15,14 @@ from helper_bench import Bench, Planned, Raw
 
 
 @pytest.fixture
-def bench():
-    """`bench(plan)`: a client over planned answers, or over a transport."""
+def bench(monkeypatch):
+    """`bench(plan)`: a client over planned answers, or over a transport; one at a time."""
 
     def make(plan, environ=None, origin=PRODUCTION, **options):
-        return Bench(
-            Planned(plan) if isinstance(plan, list) else plan, environ or {}, origin, **options
-        )
+        plan = Planned(plan) if isinstance(plan, list) else plan
+        made = Bench(plan, environ or {}, origin, **options)
+        monkeypatch.setattr("leadgenius.client.time", made.time)
+        return made
 
     return make
 

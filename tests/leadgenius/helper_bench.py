@@ -65,8 +65,8 @@ class Limiter:
     def settle(self, credential, slot, headers):
         self.settled.append(slot)
 
-    def penalize(self, credential, seconds, proxy=False):
-        self.pauses.append((seconds, proxy))
+    def penalize(self, credential, seconds):
+        self.pauses.append(seconds)
 
     def close(self):
         pass
@@ -109,21 +109,10 @@ class Bench:
     def __init__(self, transport, environ, origin, **options):
         self.time, self.limiter, self.notes, self.transport = Time(), Limiter(), [], transport
         settings = Settings(windows=(Window(60, 60.0),), timeout=5.0, **options.pop("settings", {}))
-        path = options.pop("path", None)
-        self.client = Client(
-            origin,
-            Keys(
-                {"LGP_API_KEY": KEY, "LGP_AMPLIFY_API_KEY": "da2-canary", **environ},
-                KeyFile(path),
-                origin,
-            ),
-            settings,
-            on_note=lambda level, message: self.notes.append((level, message)),
-            make_transport=lambda: transport,
-            make_limiter=lambda: self.limiter,
-            time=self.time,
-            **options,
-        )
+        environ = {"LGP_API_KEY": KEY, "LGP_AMPLIFY_API_KEY": "da2-canary", **environ}
+        keys = Keys(environ, KeyFile(None), origin)
+        self.client = Client(keys, settings, lambda *note: self.notes.append(note), **options)
+        self.client.transport, self.client.limiter = transport, self.limiter
 
     def error(self, method="GET", endpoint="/campaigns/c1", **more):
         body = None if method == "GET" else {"name": "n"}

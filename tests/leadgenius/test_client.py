@@ -11,7 +11,7 @@ from helper_bench import KEY, failed, ok
 
 from leadgenius import connect
 from leadgenius.errors import LeadGeniusError, RateError, ServerError, UsageError
-from leadgenius.ratelimit import identity
+from leadgenius.keys import Credential
 from leadgenius.scopes import PRODUCTION
 
 METHODS = ("GET", "PUT", "DELETE", "POST")
@@ -121,10 +121,11 @@ def test_a_429_is_waited_for_as_asked_and_stops_everybody(bench):
     made = bench([failed("status", 429, ERROR, Retry_After="7"), ok([])])
     made.client.get("/campaigns")
     assert 7 <= made.time.slept[0] <= 8
-    assert made.limiter.pauses == [(made.time.slept[0], False)]
-    made = bench([failed("status", 429, None, Retry_After="7")])
-    made.error()
-    assert [proxy for _, proxy in made.limiter.pauses] == [True, True, True]
+    assert made.limiter.pauses == [7]
+    for body, pause in ((ERROR, 7200), (None, 900)):
+        made = bench([failed("status", 429, body, Retry_After="7200")])
+        made.error()
+        assert made.limiter.pauses == [pause], "that of a proxy is 15 minutes at most"
 
 
 def test_a_wait_past_the_bound_is_not_begun(bench):
@@ -228,7 +229,9 @@ def test_one_request_carries_one_credential(endpoint, header, value, bench):
     assert headers.pop("Accept") == "application/json"
     assert headers == ({header: value} if header else {})
     if header:
-        assert made.limiter.acquired[0][0] == identity(PRODUCTION, value)
+        name = made.limiter.acquired[0][0]
+        assert name == made.client.identity(Credential("agent", value, ""))
+        assert (len(name), value in name) == (32, False)
 
 
 def test_parameters_are_encoded_and_those_of_the_endpoint_kept(bench):

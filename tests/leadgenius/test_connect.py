@@ -17,7 +17,7 @@ import leadgenius
 from leadgenius import connect
 from leadgenius.errors import CredentialError, LeadGeniusError, LocalError, UsageError
 from leadgenius.keyfile import KeyFile
-from leadgenius.keys import auth_path, clean
+from leadgenius.keys import Credential, auth_path, clean
 from leadgenius.scopes import EMBEDDED, PRODUCTION
 
 STAGING = "https://staging.example.com"
@@ -78,9 +78,8 @@ def test_the_environment_comes_before_the_file_and_a_typed_key_before_both(make,
     assert make(key="lgp_typed").keys.find("agent") == ("agent", "lgp_typed", "--key")
     assert make().keys.saved("user_id") == "u"
     client = make()
-    assert client.identity(client.keys.find("jwt")) == leadgenius.ratelimit.identity(
-        PRODUCTION, "a@b.c"
-    )
+    named = Credential("agent", "a@b.c", "")
+    assert client.identity(client.keys.find("jwt")) == client.identity(named)
 
 
 def test_a_key_from_the_environment_goes_only_where_it_is_meant_to(make, home):

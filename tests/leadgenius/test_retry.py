@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
+from leadgenius import retry
 from leadgenius.retry import RULES, Failure, Request, asked_wait, error_of, rule_of, wait_before
+from leadgenius.scopes import AGENT, LOGIN
 
 METHODS = ("GET", "PUT", "DELETE", "POST")
 ALL, SAFE, NONE = set(METHODS), {"GET", "PUT", "DELETE"}, set()
@@ -60,44 +62,34 @@ TABLE = [
 def test_every_row_of_the_table(row, method):
     what, again, codes = TABLE[row]
     request = Request(method, "/api/agent/leads")
-    waits = [wait_before(request, what, attempt, now=NOW, uniform=max) for attempt in (1, 2, 3)]
+    waits = [wait_before(request, what, attempt, NOW) for attempt in (1, 2, 3)]
     assert (waits[0] is not None) is (method in again)
     assert (waits[1] is not None) is (method in again and what.kind != "broken_json")
     assert waits[2] is None
-    error = error_of(request, what, 1, False)
+    error = error_of(request, what, 1, False, NOW)
     assert error.exit_code == codes[method]
     outcomes = {6: "not_sent", 9: "not_sent", 8: "unknown"}
     assert error.outcome == (None if method == "GET" else outcomes.get(codes[method], "rejected"))
 
 
 def test_every_row_of_the_rules_is_reached():
-    requests = [
-        Request(method, "/x", is_login=login) for method in METHODS for login in (False, True)
-    ]
+    requests = [Request(method, "/x", scope=one) for method in METHODS for one in (AGENT, LOGIN)]
     reached = {rule_of(request, what).what for request in requests for what, _, _ in TABLE}
     assert reached == {rule.what for rule in RULES.values()}
 
 
-def test_backoff_is_drawn_between_nothing_and_a_doubling_bound():
-    drawn = []
-    for attempt in (1, 2):
-        wait_before(
-            Request("GET", "/x"),
-            failed("no_answer"),
-            attempt,
-            now=NOW,
-            uniform=lambda *bounds: drawn.append(bounds) or 0.0,
-        )
-    assert drawn == [(0, 1.0), (0, 2.0)]
+def test_backoff_is_drawn_between_nothing_and_a_doubling_bound(monkeypatch):
+    monkeypatch.setattr(retry, "uniform", lambda *bounds: bounds)
+    request, lost = Request("GET", "/x"), failed("no_answer")
+    assert [wait_before(request, lost, attempt, NOW) for attempt in (1, 2)] == [(0, 1), (0, 2)]
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_wait_that_is_asked_for_gets_a_little_more_and_never_less(status):
+def test_a_wait_that_is_asked_for_gets_a_little_more_and_never_less(status, monkeypatch):
     what = failed("status", status, OWN, Retry_After="20")
-    waits = [
-        wait_before(Request("POST", "/x"), what, 1, now=NOW, uniform=draw) for draw in (min, max)
-    ]
-    assert waits == [20, 21]
+    for draw, wait in ((min, 20), (max, 21)):
+        monkeypatch.setattr(retry, "uniform", draw)
+        assert wait_before(Request("POST", "/x"), what, 1, NOW) == wait
 
 
 DATE = "Thu, 01 Jan 2026 00:10:00 GMT"  # the server's clock, ten minutes ahead of NOW
@@ -166,9 +158,8 @@ def test_an_error_says_where_when_and_what_the_server_said():
         "requestId": "req-1",
     }
     request = Request("PUT", "/api/agent/leads/1", "https://o.example", source="LGP_API_KEY")
-    error = error_of(
-        request, failed("status", 429, body, X_LeadGenius_Sandbox="1"), 3, False, 6.04, NOW + 0.0001
-    )
+    refused = failed("status", 429, body, X_LeadGenius_Sandbox="1", Retry_After="6.04")
+    error = error_of(request, refused, 3, False, NOW + 0.0001)
     assert error.as_dict() == {
         "code": "rate_limited",
         "message": "The API accepts no more requests for now (HTTP 429).",
@@ -194,7 +185,7 @@ def test_an_error_says_where_when_and_what_the_server_said():
 
 @pytest.mark.parametrize("status", [404, 409, 429, 401])
 def test_after_a_lost_attempt_no_answer_makes_the_outcome_known(status):
-    error = error_of(Request("DELETE", "/x"), failed("status", status), 2, True)
+    error = error_of(Request("DELETE", "/x"), failed("status", status), 2, True, NOW)
     assert (error.exit_code, error.code, error.outcome) == (8, "outcome_unknown", "unknown")
     assert error.hint == "Sending the same again is harmless: run the same command again."
-    assert error_of(Request("POST", "/x"), failed("no_answer"), 1, False).hint == "check_change"
+    assert error_of(Request("POST", "/x"), failed("no_answer"), 1, False, NOW).hint == "check_change"
