@@ -16,7 +16,6 @@ from tools import SCRIPTS
 PARTS = {
     "fleet": "fleet.over_sqlite",
     "redis": "fleet.over_redis",
-    "race": "fleet.race",
     "day": "day.prove",
     "import": "importing.prove",
     "export": "exporting.prove",
@@ -40,7 +39,9 @@ def main() -> int:
         about.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     sys.path.insert(1, str(SCRIPTS))
     found = [prove(name) for name in parts]
-    print(f"{found.count('held')} held, {found.count('skipped')} skipped, {found.count('FAILED')} failed")
+    print(
+        f"{found.count('held')} held, {found.count('skipped')} skipped, {found.count('FAILED')} failed"
+    )
     return int("FAILED" in found)
 
 

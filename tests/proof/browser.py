@@ -1,4 +1,4 @@
-"""The dashboard in a real browser, steered through its pipe: one JSON message after another, each ended by a zero."""
+"""The dashboard in a real browser, steered through its pipe: JSON messages, each ended by a zero."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tools import LGP, environ, folder, run, show
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync --remote-debugging-pipe"""
-WIDTHS = (400, 1280)
-# What is wider than the page, what is cut off, how the page looks, and how much it shows.
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync
+    --disable-background-networking --disable-component-update --remote-debugging-pipe"""
+LOOKS = [(width, scheme) for width in (400, 1280) for scheme in ("light", "dark")]
+# What is wider than the page or cut off, how light page and text are, and how much there is.
 LOOK = """(() => {
-  const wide = document.documentElement.clientWidth, all = [...document.querySelectorAll('body *')]
-  const out = all.filter(one => { const box = one.getBoundingClientRect()
-    return box.width && (box.right > wide + 1 || box.left < -1) })
-  const cut = all.filter(one => getComputedStyle(one).overflowX != 'visible' && one.scrollWidth > one.clientWidth + 1)
+  const all = [...document.querySelectorAll('body, body *')], root = document.documentElement
+  const over = all.filter(one => { const box = one.getBoundingClientRect()
+    return box.width && (box.right > root.clientWidth + 1 || box.left < -1)
+      || getComputedStyle(one).overflowX != 'visible' && one.scrollWidth > one.clientWidth + 1 })
+  const light = color => color.match(/[0-9]+/g).slice(0, 3).reduce((sum, one) => sum + +one, 0)
   const style = getComputedStyle(document.body)
-  return {out: [...out, ...cut].map(one => one.tagName + ' ' + one.textContent.slice(0, 30)),
-    scroll: document.documentElement.scrollWidth - wide, page: style.backgroundColor, ink: style.color,
-    sections: document.querySelectorAll('section').length, text: document.body.innerText.length}})()"""
+  return {over: over.map(one => one.tagName + ' ' + one.textContent.slice(0, 30)),
+    page: light(style.backgroundColor), ink: light(style.color),
+    sections: document.querySelectorAll('section').length}})()"""
 
 
 def prove() -> bool | None:
-    """The dashboard shows its four sections at two widths, light and dark: no error, nothing overflows."""
+    """The dashboard has four sections at two widths, light and dark: no error, no overflow."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         print("  skipped: no chromium on the path")
@@ -38,87 +38,70 @@ def prove() -> bool | None:
         page = home / "dashboard.html"
         made = run([*LGP, "dashboard", "--sandbox", "--out", str(page)], environ(home))
         if made.code:
-            return show("dashboard", made.err[-300:], held=False)
+            return show("dashboard", made.err, held=False)
         browser = Browser(program, home)
-        try:
-            return all([look(browser, page, width, scheme) for width in WIDTHS for scheme in ("light", "dark")])
-        finally:
-            browser.close()
+        held = [look(browser, page, width, scheme) for width, scheme in LOOKS]
+        browser.process.terminate()
+        browser.process.wait()
+    return all(held)
 
 
 def look(browser: Browser, page: Path, width: int, scheme: str) -> bool:
-    ask = browser.open(page, width, scheme)
-    found = ask("Runtime.evaluate", expression=LOOK, returnByValue=True)["result"]["value"]
-    page_light, ink_light = (sum(map(int, found[one][4:-1].split(",")[:3])) for one in ("page", "ink"))
-    held = not browser.problems and not found["out"] and found["scroll"] <= 0 and found["sections"] == 4
-    held = held and found["text"] > 1_000 and (page_light > ink_light + 300) == (scheme == "light")
-    held = held and abs(page_light - ink_light) > 300
-    facts = f"{found['sections']} sections", f"{found['scroll']} px too wide", f"page {found['page']}"
-    return show(f"{width} px, {scheme}", *facts, *found["out"][:3], *browser.problems[:3], held=held)
+    sizes = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.ask("Emulation.setDeviceMetricsOverride", **sizes)
+    media = {"name": "prefers-color-scheme", "value": scheme}
+    browser.ask("Emulation.setEmulatedMedia", features=[media])
+    browser.ask("Page.navigate", url=page.as_uri())
+    while browser.read().get("method") != "Page.loadEventFired":
+        pass
+    found = browser.ask("Runtime.evaluate", expression=LOOK, returnByValue=True)["result"]["value"]
+    contrast = found["page"] - found["ink"]  # of 765
+    held = not browser.problems and not found["over"] and found["sections"] == 4
+    held = held and (contrast if scheme == "light" else -contrast) > 300
+    facts = f"{found['sections']} sections", f"contrast {contrast}"
+    return show(f"{width} px, {scheme}", *facts, *found["over"], *browser.problems, held=held)
 
 
 class Browser:
-    """A browser with a profile of its own. It reads 3 and writes 4."""
+    """A browser with a profile and one tab of its own. It reads 3 and writes 4."""
 
     def __init__(self, program: str, home: Path) -> None:
-        asking, answering = home / "asking", home / "answering"
-        os.mkfifo(asking)
-        os.mkfifo(answering)
-        command = ["sh", "-c", f'exec "$@" 3<{asking} 4>{answering}', "sh", program, *FLAGS.split()]
+        ways = [home / "asked", home / "answered"]
+        for way in ways:
+            os.mkfifo(way)
+        command = f'exec "$@" --user-data-dir={home / "profile"} 3<{ways[0]} 4>{ways[1]}'
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(
-            [*command, f"--user-data-dir={home / 'profile'}"], env=environ(home), stdout=quiet, stderr=quiet
-        )
-        self.asking, self.answering = asking.open("wb", 0), answering.open("rb")
+            ["sh", "-c", command, "sh", program, *FLAGS.split()],
+            env=environ(home), stdout=quiet, stderr=quiet,
+        )  # fmt: skip
+        self.asked, self.answered = ways[0].open("wb", 0), ways[1].open("rb")
         self.number, self.left, self.problems = 0, b"", list[str]()
+        self.tab: dict[str, str] = {}
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        tab = self.ask("Target.attachToTarget", targetId=target, flatten=True)
+        self.tab = {"sessionId": tab["sessionId"]}
+        for domain in ("Page", "Runtime", "Log"):
+            self.ask(f"{domain}.enable")
 
-    def ask(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
+    def ask(self, method: str, **params: Any) -> Any:
         self.number += 1
-        message = {"id": self.number, "method": method, "params": parameters}
-        message |= {"sessionId": session} if session else {}
-        self.asking.write(json.dumps(message).encode() + b"\0")
+        message = {"id": self.number, "method": method, "params": params, **self.tab}
+        self.asked.write(json.dumps(message).encode() + b"\0")
         while (found := self.read()).get("id") != self.number:
             pass
-        if "error" in found:
-            raise RuntimeError(f"{method}: {found['error']}")
-        return dict(found["result"])
+        return found["result"]
 
     def read(self) -> dict[str, Any]:
-        """The next message; what is an error in the console is kept."""
+        """The next message; what is wrong in the console is kept."""
         while b"\0" not in self.left:
-            part = self.answering.read1(65536)
-            if not part:
-                raise RuntimeError("the browser has ended")
-            self.left += part
+            self.left += self.answered.read1(65536) or b'{"method": "ended"}\0'
         raw, _, self.left = self.left.partition(b"\0")
         found: dict[str, Any] = json.loads(raw)
-        entry = found.get("params", {}).get("entry", {})
-        logged = found.get("method") in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled")
-        if logged or entry.get("level") in ("error", "warning"):
-            self.problems.append(entry.get("text") or found["method"])
+        if found.get("method") == "ended":
+            raise RuntimeError("the browser has ended")
+        kind = found.get("method") in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled")
+        level = found.get("params", {}).get("entry", {}).get("level")
+        if kind or level in ("error", "warning"):
+            self.problems.append(raw.decode()[:200])
         return found
-
-    def open(self, page: Path, width: int, scheme: str) -> Callable[..., dict[str, Any]]:
-        """Load the page in a tab of its own; the function that asks this tab."""
-        self.problems.clear()
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-
-        def ask(method: str, **parameters: Any) -> dict[str, Any]:
-            return self.ask(method, session, **parameters)
-
-        for domain in ("Page", "Runtime", "Log"):
-            ask(f"{domain}.enable")
-        sizes = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-        ask("Emulation.setDeviceMetricsOverride", **sizes)
-        ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        ask("Page.navigate", url=page.as_uri())
-        while self.read().get("method") != "Page.loadEventFired":
-            pass
-        return ask
-
-    def close(self) -> None:
-        self.process.terminate()
-        self.process.wait()
-        self.asking.close()
-        self.answering.close()

@@ -1,10 +1,9 @@
-"""What the proofs and the bench share: real processes with a home of their own, and what each of them used."""
+"""What proof and bench share: real processes with a home of their own, and what each used."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -33,8 +32,8 @@ class Run(NamedTuple):
 
 def environ(home: Path, **more: str) -> dict[str, str]:
     """Nothing of whoever runs this but PATH; limits that nobody reaches."""
-    base = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(home), "PYTHONPATH": str(SCRIPTS)}
-    return {**base, "LGP_RATE_LIMITS": "1000000/1", **more}
+    base = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(home)}
+    return {**base, "PYTHONPATH": str(SCRIPTS), "LGP_RATE_LIMITS": "1000000/1", **more}
 
 
 def run(command: Sequence[str], env: dict[str, str], **options: Any) -> Run:
@@ -45,31 +44,26 @@ def run(command: Sequence[str], env: dict[str, str], **options: Any) -> Run:
         process = subprocess.Popen(command, env=env, stdout=out, stderr=err, **options)
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
+        code = process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         err.seek(0)
-        unit = 1 << (20 if sys.platform == "darwin" else 10)
-        cpu = used.ru_utime + used.ru_stime
-        return Run(process.returncode, out.read(), err.read(), seconds, cpu, used.ru_maxrss / unit)
+        peak = used.ru_maxrss / (1 << (20 if sys.platform == "darwin" else 10))
+        return Run(code, out.read(), err.read(), seconds, used.ru_utime + used.ru_stime, peak)
 
 
 @contextlib.contextmanager
 def serving(command: Sequence[str], home: Path) -> Iterator[dict[str, str]]:
-    """A sandbox or service.py as a process; yields the variables that point a command at it, `home` included."""
-    process = subprocess.Popen(
-        command, env=environ(home), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout
-    try:
-        found = environ(home)
-        while (line := process.stdout.readline()).startswith("export "):
-            name, _, value = line.removeprefix("export ").partition("=")
-            found[name] = shlex.split(value)[0]
-        yield found
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
+    """A sandbox or service.py as a process; yields the variables that point a command at it."""
+    quiet, env = subprocess.DEVNULL, environ(home)
+    pipe = {"stdout": subprocess.PIPE, "stderr": quiet, "text": True}
+    with subprocess.Popen(command, env=env, **pipe) as process:
+        try:
+            while (line := process.stdout.readline()).startswith("export "):
+                name, _, value = line.strip().removeprefix("export ").partition("=")
+                env[name] = value
+            yield env
+        finally:
+            process.terminate()
 
 
 @contextlib.contextmanager
