@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -71,9 +72,12 @@ def send(context: Context) -> int:
     if context.typed("key"):
         words = "--key can be read by every process on this machine; prefer LGP_API_KEY."
         context.notes("warning", words)
-    method, client, options = context.typed("method"), context.client, context.options
-    target = scopes.route(context.typed("endpoint"), client.origin, context.typed("scope"))
-    context.known_operation = operation = at(method, target.path)
+    options, endpoint = context.options, context.typed("endpoint")
+    if re.match(r"[A-Za-z]:[\\/]", endpoint):
+        hint = "Leave out the leading slash (campaigns), or set MSYS_NO_PATHCONV=1."
+        raise UsageError("The shell turned the endpoint into a Windows path.", hint=hint)
+    target = scopes.route(endpoint, context.client.origin, context.typed("scope"))
+    context.known_operation = operation = at(context.typed("method"), target.path)
     if operation:
         context.output.columns = operation.columns()
         context.command = COMMAND._replace(example=f"{{lgp}} schema {operation.id}")
