@@ -97,7 +97,7 @@ def read_private(path: Path, limit: int) -> tuple[bytes, bool]:
 
 
 @contextlib.contextmanager
-def replace_whole(path: Path, mode: int = 0o600) -> Iterator[TextIOWrapper]:
+def replace_whole(path: Path) -> Iterator[TextIOWrapper]:
     """A UTF-8 file, written beside `path` and renamed to it when the block ends well. A device or
     pipe is written to as it is. LocalError (disk or permission), having left the old file as it was
     and no other one.
@@ -107,7 +107,7 @@ def replace_whole(path: Path, mode: int = 0o600) -> Iterator[TextIOWrapper]:
     direct = target.exists() and not target.is_file()
     place, flags = (target, 0) if direct else (beside, os.O_CREAT | os.O_EXCL)
     try:
-        descriptor = os.open(place, os.O_WRONLY | flags, mode)
+        descriptor = os.open(place, os.O_WRONLY | flags, 0o600)
         with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
             yield file
             file.flush()
@@ -115,21 +115,16 @@ def replace_whole(path: Path, mode: int = 0o600) -> Iterator[TextIOWrapper]:
                 os.fsync(descriptor)
         if not direct:
             beside.replace(target)
-            _sync(target.parent)
+            with contextlib.suppress(OSError):  # the rename should outlive a power cut
+                folder = os.open(target.parent, os.O_RDONLY)
+                os.fsync(folder)
+                os.close(folder)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise local_error(target, error, "written") from error
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename outlive a power cut, where the file system can."""
-    with contextlib.suppress(OSError), contextlib.ExitStack() as opened:
-        descriptor = os.open(folder, os.O_RDONLY)
-        opened.callback(os.close, descriptor)
-        os.fsync(descriptor)
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -159,9 +154,9 @@ def locked(path: Path, wait: float = 5.0) -> Iterator[None]:
                 if time.monotonic() >= deadline:
                     message, hint = f"Another process is working on {path}.", "Run it again later."
                     raise LocalError(message, code="locked", hint=hint) from None
+                time.sleep(0.01)
             except OSError as error:  # a file system without locks
                 raise local_error(path, error, "locked") from error
-            time.sleep(0.01)
         yield
     finally:
         os.close(descriptor)

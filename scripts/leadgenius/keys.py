@@ -62,11 +62,8 @@ def variable(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
     """settings.value, its errors as LocalError."""
     try:
         return settings.value(environ, *names)
-    except OSError as error:
-        message = f"{error.filename} (of {', '.join(names)}) cannot be read: {error.strerror}."
-        raise LocalError(message, code="permission") from None
-    except ValueError as error:
-        raise LocalError(str(error)) from None
+    except (OSError, ValueError) as error:
+        raise LocalError(f"{' or '.join(names)}, _FILE: {error}", code="permission") from None
 
 
 def auth_path(environ: Mapping[str, str], profile: str = "") -> Path | None:
@@ -113,7 +110,7 @@ class Keys:
             words = f"--profile is given, so these variables are not used: {', '.join(ignored)}."
             file.note("note", words)
         try:
-            meant = clean_origin(environ.get("LGP_BASE_URL", "")) == origin
+            meant = clean_origin(environ.get("LGP_BASE_URL") or PRODUCTION) == origin
         except UsageError:
             meant = False
         here = is_loopback(urlsplit(origin).hostname or "")

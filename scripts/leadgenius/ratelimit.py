@@ -112,9 +112,10 @@ class RateLimiter:
         """
         with contextlib.suppress(LeadGeniusError):
             self._settle(credential, slot)
-        wait = reset_wait(headers, self._time.time()) or math.inf
-        if headers.get("X-RateLimit-Remaining") == "0" and wait <= self.windows[-1].seconds:
-            self.penalize(credential, wait)
+        if headers.get("X-RateLimit-Remaining") == "0":
+            wait = reset_wait(headers, self._time.time()) or 0.0
+            if 0 < wait <= self.windows[-1].seconds:
+                self.penalize(credential, wait)
 
     def report(self) -> list[dict[str, Any]]:
         """A row for each credential and window: credential (its digest), limit, window_seconds,

@@ -16,6 +16,8 @@ from leadgenius.errors import UsageError
 PRODUCTION = "https://last.leadgenius.app"
 EMBEDDED = "https://sandbox.invalid"  # never resolves: without its adapter nothing can leave
 _PLAIN = ":@!$&'()*+,;=~"  # may stand in a path as they are
+_ODD = re.compile(r"[ #]|%(?![0-9A-Fa-f]{2})")
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ufffd\ud800-\udfff]")
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _ORIGIN = re.compile(
     r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[::1\])(?::([1-9]\d{0,4}))?"
@@ -123,26 +125,20 @@ def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Targe
             hint=f"Give the path alone, as in /campaigns; this run goes to {origin}.",
         )
     path, _, query = text[full.end() if full else 0 :].partition("?")
-    _check(path, query)
+    plain = unquote(path)
+    odd = _ODD.search(f"{path}?{query}") or _INVISIBLE.search(path + query + plain)
+    if odd or "//" in plain or {".", ".."} & set(plain.split("/")) or unquote(plain) != plain:
+        raise UsageError(
+            "The endpoint has a dot segment, a double slash, white space, #, a backslash or an"
+            " encoding in it that could mean another path.",
+            code="invalid_input",
+            hint="Write it as in /campaigns/ID/metrics.",
+        )
     words = [quote(unquote(word), safe=_PLAIN) for word in path.split("/") if word]
     found, rest = _match(words, scope)
     if not rest:
         raise UsageError("The endpoint names no resource.", hint="Write it as in /campaigns.")
     return Target(found, "/".join([found.root, *rest]), quote(query, safe=_PLAIN + "%/?[]"))
-
-
-def _check(path: str, query: str) -> None:
-    plain, problem = unquote(path), ""
-    odd = r"[\x00-\x1f\x7f-\x9f\\\ufffd\ud800-\udfff]"
-    if re.search(r"[ #]", path + query) or re.search(odd, path + query + plain):
-        problem = "a space, a backslash, a fragment (#) or a character that is no text"
-    elif "//" in plain or {".", ".."} & set(plain.split("/")):
-        problem = "a dot segment or a double slash"
-    elif re.search(r"%(?![0-9A-Fa-f]{2})", path + query) or unquote(plain) != plain:
-        problem = "a % that is no single percent-encoding"
-    if problem:
-        hint = "Write it as in /campaigns/ID/metrics."
-        raise UsageError(f"The endpoint has {problem} in it.", code="invalid_input", hint=hint)
 
 
 def _match(words: list[str], scope: str) -> tuple[Scope, list[str]]:

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import should_bypass_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
@@ -32,7 +31,6 @@ MAX_BODY = 64 * 1024 * 1024  # bytes, decoded
 MAX_VALUES = 2_000_000  # JSON values of one body: 64 MiB of `{},` would become gigabytes
 LAST_SECONDS = 10.0  # that an interrupted change gets to answer
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-_PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _local = threading.local()
 
@@ -112,8 +110,8 @@ class _Session(requests.Session):
 class Transport:
     """One session to one origin. `send` makes one attempt and never repeats it.
 
-    Proxy and certificate variables are those of `environ`. `adapter` answers instead of the
-    network. `last` is how the latest attempt ended, interrupted or not.
+    requests reads the proxy variables, and `environ` has those of certificates. `adapter` answers
+    instead of the network. `last` is how the latest attempt ended, interrupted or not.
     """
 
     def __init__(
@@ -125,12 +123,12 @@ class Transport:
     ) -> None:
         self.last: Answer | Failure = Failure("connect")
         self._embedded, self._session = adapter is not None, _Session()
-        # .netrc would replace our header; the variables are read here.
-        self._session.trust_env = False
+        # Never a proxy for this machine; and .netrc would replace our header without an `auth`.
+        self._session.trust_env = not is_loopback(urlsplit(origin).hostname or "")
+        self._session.auth = lambda request: request
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.mount(origin, adapter or _Adapter())
         self._session.verify = certificates(environ)
-        self._session.proxies.update(proxies(origin, environ))
 
     def close(self) -> None:
         self._session.close()
@@ -194,16 +192,6 @@ def certificates(environ: Mapping[str, str]) -> bool | str:
     return environ[name] if name else True
 
 
-def proxies(origin: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """The proxy that the variables name for `origin`, never for this machine."""
-    name = next((name for name in _PROXIES if environ.get(name)), "")
-    around = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    here = is_loopback(urlsplit(origin).hostname or "")
-    if not name or here or should_bypass_proxies(origin, around):
-        return {}
-    return {"https": environ[name].strip()}
-
-
 def _read(response: requests.Response) -> bytes | None:
     """The decoded body, None when it is larger than MAX_BODY."""
     raw = bytearray()
@@ -220,7 +208,7 @@ def understood(status: int, headers: Mapping[str, str], raw: bytes | None) -> An
     if success and raw is not None and not raw.strip():
         return Answer(status, headers, None)
     try:
-        if raw is None or _has_too_many_values(raw):
+        if raw is None or (len(raw) > MAX_VALUES and _has_too_many_values(raw)):
             problem = "too_large"
         else:
             body = json.loads(raw, parse_constant=_finite, parse_float=_finite)
@@ -258,8 +246,7 @@ def _is_error_body(body: Any) -> bool:
     """
     if not isinstance(body, dict):
         return False
-    success, error = body.get("success"), body.get("error")
-    if success is not None:
-        return str(success).strip().lower() in ("false", "0")
-    result = any(body.get(name) is not None for name in ("data", "items", "id", "jobId"))
-    return not result and isinstance(error, str) and bool(error.strip())
+    if body.get("success") is not None:
+        return str(body["success"]).lower() in ("false", "0")
+    results = map(body.get, ("data", "items", "id", "jobId"))
+    return bool(body.get("error")) and all(one is None for one in results)
