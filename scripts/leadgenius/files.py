@@ -34,18 +34,18 @@ def local_error(path: Path, error: OSError, doing: str = "used") -> LocalError:
 
 
 def check_safe(path: Path, name: str = "The path") -> Path:
-    """The file to write for `path`, links followed. LocalError for a folder, and for a link, pipe
-    or device of another user. A regular file is replaced by a new one, so its mode does not matter.
+    """The file to write for `path`, links followed. LocalError for a folder, and for a link, file,
+    pipe or device of another user. Modes do not matter: a regular file is replaced by a new one.
     """
     for look in (path.lstat, path.stat):
         try:
-            mode = look().st_mode
-            problem = "" if stat.S_ISREG(mode) else unsafe(look())
+            found = look()
         except FileNotFoundError:
             break
         except OSError as error:
             raise local_error(path, error, "written") from error
-        if stat.S_ISDIR(mode):
+        problem = unsafe(found, modes=False)
+        if stat.S_ISDIR(found.st_mode):
             hint = "Give a file name, such as leads.jsonl."
             raise LocalError(f"{name} names a folder.", code="disk", hint=hint)
         if problem:
@@ -64,7 +64,7 @@ def check_place(path: Path, name: str) -> None:
 
 def open_private(path: Path, flags: int) -> int:
     """A descriptor of a regular file that nobody else could have written, 0600 when made; no link
-    is followed, no pipe waited for. LocalError.
+    is followed, no pipe waited for. One with another name too is not written to. LocalError.
     """
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
         flags |= getattr(os, name, 0)
@@ -73,7 +73,9 @@ def open_private(path: Path, flags: int) -> int:
     except OSError as error:
         raise local_error(path, error) from error
     found = os.fstat(descriptor)
-    problem = unsafe(found) if stat.S_ISREG(found.st_mode) else "it is no regular file"
+    twin = found.st_nlink > 1 and flags & (os.O_WRONLY | os.O_RDWR)
+    regular = stat.S_ISREG(found.st_mode) and not twin
+    problem = unsafe(found) if regular else "it is no regular file, or has another name too"
     if problem:
         os.close(descriptor)
         hint = f"Look at what it holds, then: chmod 600 {path}"

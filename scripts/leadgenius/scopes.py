@@ -18,6 +18,7 @@ EMBEDDED = "https://sandbox.invalid"  # never resolves: without its adapter noth
 _PLAIN = ":@!$&'()*+,;=~"  # may stand in a path as they are
 _ODD = re.compile(r"[ #]|%(?![0-9A-Fa-f]{2})")
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ufffd\ud800-\udfff]")
+_WINDOWS = "The shell made it a path: leave out the first slash, or set MSYS_NO_PATHCONV=1."
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _ORIGIN = re.compile(
     r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[::1\])(?::([1-9]\d{0,4}))?"
@@ -132,7 +133,7 @@ def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Targe
             "The endpoint has a dot segment, a double slash, white space, #, a backslash or an"
             " encoding in it that could mean another path.",
             code="invalid_input",
-            hint="Write it as in /campaigns/ID/metrics.",
+            hint=_WINDOWS if text[1:2] == ":" else "Write it as in /campaigns/ID/metrics.",
         )
     words = [quote(unquote(word), safe=_PLAIN) for word in path.split("/") if word]
     found, rest = _match(words, scope)

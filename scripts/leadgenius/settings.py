@@ -128,19 +128,19 @@ def value(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
     return None
 
 
-def unsafe(found: os.stat_result) -> str:
+def unsafe(found: os.stat_result, modes: bool = True) -> str:
     """The one rule for whatever lies in a file system: why it cannot be relied on, "" when it can.
 
     It must belong to this user or root. Nobody else may be able to write to a file; a folder may be
     its group's, and a sticky one, as /tmp is, everybody's: what this user puts there stays.
-    Windows has no such owners and modes.
+    Without `modes` the owner alone counts. Windows has no such owners and modes.
     """
     if not hasattr(os, "geteuid"):
         return ""
     if found.st_uid not in (0, os.geteuid()):
         return "it belongs to another user"
     mode, folder = found.st_mode, stat.S_ISDIR(found.st_mode) and not found.st_mode & stat.S_ISVTX
-    if (stat.S_ISREG(mode) and mode & 0o022) or (folder and mode & 0o002):
+    if modes and ((stat.S_ISREG(mode) and mode & 0o022) or (folder and mode & 0o002)):
         return "other users can write to it"
     return ""
 

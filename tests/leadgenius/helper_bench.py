@@ -195,3 +195,43 @@ def page(body=b'{"data": []}', *headers, status="200 OK", length=None):
     lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", "Connection: close", *headers]
     framing = [] if size < 0 else [f"Content-Length: {size}"]
     return "\r\n".join([*lines, *framing, "", ""]).encode() + body
+
+
+METHODS = ("GET", "PUT", "DELETE", "POST")
+ALL, SAFE, NONE = set(METHODS), {"GET", "PUT", "DELETE"}, set()
+EIGHT = {"GET": 7, "PUT": 8, "DELETE": 8, "POST": 8}
+
+
+def same(code):
+    return dict.fromkeys(METHODS, code)
+
+
+# what happened, who may send again after the first attempt, the exit code by method
+TABLE = [
+    (failed("connect"), ALL, same(6)),
+    (failed("tls"), NONE, same(9)),
+    (failed("no_answer"), SAFE, EIGHT),
+    (failed("body", 200), SAFE, EIGHT),
+    (failed("not_json", 200), NONE, EIGHT),
+    (failed("broken_json", 200), SAFE, EIGHT),
+    (failed("too_large", 200), NONE, EIGHT),
+    (failed("unusable", 200), NONE, EIGHT),
+    (failed("status", 401), NONE, same(3)),
+    (failed("status", 403), NONE, same(3)),
+    (failed("status", 400), NONE, same(4)),
+    (failed("status", 404), NONE, same(4)),
+    (failed("status", 409), NONE, same(4)),
+    (failed("status", 413, Retry_After="1"), NONE, same(4)),
+    (failed("status", 200, {"error": "no"}), NONE, same(4)),
+    (failed("status", 303), NONE, {**same(4), "POST": 8}),
+    (failed("status", 308, Retry_After="1"), NONE, same(4)),
+    (failed("status", 429, Retry_After="3"), ALL, same(5)),
+    (failed("status", 503), SAFE, EIGHT),
+    (failed("status", 503, Retry_After="soon"), SAFE, EIGHT),
+    (failed("status", 503, Retry_After="-1"), SAFE, EIGHT),
+    (failed("status", 503, Retry_After="0"), SAFE, EIGHT),
+    (failed("status", 503, {"page": "of a proxy"}, Retry_After="3"), SAFE, EIGHT),
+    (failed("status", 503, {"error": "no"}, Retry_After="0"), ALL, EIGHT),
+    (failed("status", 500), SAFE, EIGHT),
+    (failed("status", 500, {"error": "no"}, Retry_After="3"), SAFE, EIGHT),
+]

@@ -35,10 +35,6 @@ def test_no_array_is_no_rows(body):
     assert (answers.items(body, "leads"), answers.has_rows(body, "leads")) == ([], False)
 
 
-def test_an_empty_array_is_rows():
-    assert answers.has_rows({"data": []})
-
-
 def test_the_rest_is_all_but_the_rows():
     assert answers.rest({"data": ROWS, "meta": 1}) == {"meta": 1}
     assert answers.rest({"data": {"items": ROWS, "nextToken": "t"}, "success": True}) == {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -256,27 +257,31 @@ def test_a_file_is_replaced_whole_or_not_at_all(home):
         file.write("gone")
 
 
+def islnk(found):
+    return stat.S_ISLNK(found.st_mode)
+
+
 def test_what_others_could_have_planted_is_refused(home, monkeypatch):
-    path, real = home / "out", os.lstat
+    path = home / "out"
     (home / "link").symlink_to(path)
-    write(path, "x", 0o666)
+    write(path, "x", 0o600)
+    os.link(path, home / "twin")
+    with pytest.raises(LocalError):
+        files.open_private(path, os.O_RDWR)
+    assert files.read_private(path, 9) == (b"x", False)
+    (home / "twin").unlink()
+    path.chmod(0o666)
     for odd in (path, home / "link", home):
         with pytest.raises(LocalError):
             files.open_private(odd, os.O_RDWR)
     files.write_private(path, b"new")  # whoever could write to the old one
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o600)
-    monkeypatch.setattr(settings.os, "geteuid", lambda: 4242)
-    monkeypatch.setattr(
-        files,
-        "unsafe",
-        lambda found: (
-            "it belongs to another user" if found.st_ino == real(home / "link").st_ino else ""
-        ),
-    )
-    with pytest.raises(LocalError, match="another user"):
-        files.check_safe(home / "link")
     with pytest.raises(LocalError, match="folder"):
         files.check_safe(home, "--out")
+    monkeypatch.setattr(settings.os, "geteuid", lambda: 4242)
+    monkeypatch.setattr(files, "unsafe", lambda found, modes: "not ours" if islnk(found) else "")
+    with pytest.raises(LocalError, match="not ours"):
+        files.check_safe(home / "link")
 
 
 def test_a_lock_is_held_by_one(home):

@@ -124,14 +124,6 @@ def test_hosts_share_one_limit_whatever_their_clocks_say(server, make):
     )
 
 
-def test_a_finished_request_leaves_the_window_and_the_wait_is_slept(server, make):
-    log = aged(make(server(), windows=(Window(1, 0.2),)))
-    log.settle("a", log.acquire("a", max_wait=0, hold=60), {})
-    began = time.monotonic()
-    log.settle("a", log.acquire("a", max_wait=5, hold=60), {})
-    assert time.monotonic() - began >= 0.2
-
-
 def test_one_queue_of_all_hosts(server, make, tmp_path):
     url, windows = server(), (Window(1, 2.0),)
     log = aged(make(url, windows=windows))
