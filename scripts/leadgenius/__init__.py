@@ -10,6 +10,7 @@ called, and requests only when something is sent.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -101,7 +102,8 @@ def connect(
         environ,
         agent=f"leadgenius-skill/{__version__}" + (f" ({name})" if name else ""),
         dry_run=dry_run,
-        end=None if found.max_time is None else (started or time.monotonic()) + found.max_time,
+        end=(started or time.monotonic())
+        + (math.inf if found.max_time is None else found.max_time),
         adapter=adapter,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -66,7 +67,7 @@ class Client:
         *,
         agent: str = "leadgenius-skill",
         dry_run: bool = False,
-        end: float | None = None,
+        end: float = math.inf,
         adapter: Any = None,
     ) -> None:
         self.origin, self.keys, self.file, self.secrets = keys.origin, keys, keys.file, keys.secrets
@@ -208,9 +209,7 @@ class Client:
     def _send(self, request: Request) -> Answer:
         """Attempts until one is answered or none may follow within max_wait."""
         attempt, maybe_applied = 0, False
-        give_up = time.monotonic() + self.settings.max_wait
-        if self._end is not None:
-            give_up = min(give_up, self._end - LEAST_SECONDS)
+        give_up = min(time.monotonic() + self.settings.max_wait, self._end - LEAST_SECONDS)
         while True:
             try:
                 slot = self._slot(request, give_up)
@@ -240,26 +239,24 @@ class Client:
     def _slot(self, request: Request, give_up: float) -> int:
         """A slot of the limiter, 0 for a request that has no key to count under."""
         now, hold = time.monotonic(), self.settings.timeout
-        if self._end is not None and now + LEAST_SECONDS > self._end:
+        if now + LEAST_SECONDS > self._end:
             message = "The time allowed by --max-time is over; this request was not sent."
             hint = "Run the same command again, or with a longer --max-time."
             raise RateError(message, code="out_of_time", hint=hint)
-        allowed = max(0.0, give_up - now)
-        counted = request.counted
-        return self.limiter.acquire(counted, max_wait=allowed, hold=hold) if counted else 0
+        if not request.counted:
+            return 0
+        return self.limiter.acquire(request.counted, max_wait=max(0.0, give_up - now), hold=hold)
 
     def _attempt(
         self, request: Request, slot: int, attempt: int, maybe_applied: bool
     ) -> Answer | Failure:
         """One attempt: settled, noted and its outcome kept, also when it is interrupted."""
-        sender, began, timeout = self.transport, time.monotonic(), self.settings.timeout
-        if self._end is not None:
-            timeout = max(min(timeout, self._end - began), LEAST_SECONDS / 2)
+        sender, began, method = self.transport, time.monotonic(), request.method
+        timeout = max(min(self.settings.timeout, self._end - began), LEAST_SECONDS / 2)
         self.requests += 1
         sender.last = Failure("connect", detail="stopped before it began")
-        method, url, headers = request.method, request.url, request.headers
         try:
-            return sender.send(method, url, headers, request.body, timeout=timeout)
+            return sender.send(method, request.url, request.headers, request.body, timeout=timeout)
         finally:
             found = sender.last
             if isinstance(found, Failure):

@@ -35,19 +35,22 @@ Notes = Callable[[str, str], None]
 
 class Account:
     """What is stored, by the names of FIELDS: "" for what is not. `origin` is its base_url;
-    `previous_api_keys` a tuple; `expires_at` the token's end, ISO 8601 in UTC.
+    `expires_at` the token's end, ISO 8601 in UTC.
     """
 
-    def __init__(self, document: dict[str, Any]) -> None:
-        self._fields = {name: str(document.get(name) or "") for name in FIELDS}
-        self.origin = self._fields["base_url"]
-        self.previous_api_keys = tuple(document.get(PREVIOUS) or ())
-        self.has_secret = any(self._fields[name] for name in SECRETS)
+    email: str
+    token: str
+    expires_at: str
+    api_key: str
+    amplify_api_key: str
+    company_id: str
+    user_id: str
 
-    def __getattr__(self, name: str) -> str:
-        if name not in FIELDS:
-            raise AttributeError(name)
-        return self._fields[name]
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.__dict__.update({name: str(document.get(name) or "") for name in FIELDS})
+        self.origin = str(document.get("base_url") or "")
+        self.previous_api_keys = tuple(document.get(PREVIOUS) or ())
+        self.has_secret = any(document.get(name) for name in SECRETS)
 
 
 class KeyFile:
@@ -162,10 +165,12 @@ class KeyFile:
                 self.note("note", f"{self.path} could be read by other users: it is now 0600.")
             except OSError:
                 self.note("warning", f"{self.path} can be read by other users; run chmod 600.")
-        document, problem = _parsed(raw)
-        if problem:
+        try:
+            document = _parsed(raw)
+        except ValueError as error:
             hint = "Fix it, or move it away and log in again. A key in LGP_API_KEY works meanwhile."
-            raise LocalError(f"{self.path} {problem}.", code="credential_file", hint=hint)
+            problem = f"{self.path} {error}."
+            raise LocalError(problem, code="credential_file", hint=hint) from None
         if raw:
             self._modernise(document)
         return document
@@ -190,23 +195,26 @@ class KeyFile:
             self.note("warning", f"{self.path} {words} {'; '.join(lines)}")
 
 
-def _parsed(raw: bytes) -> tuple[dict[str, Any], str]:
-    """(document, ""), or ({}, the problem). base_url is an origin, whatever path it had."""
+def _parsed(raw: bytes) -> dict[str, Any]:
+    """The document; ValueError says what is wrong with it. base_url is an origin, whatever path it
+    had.
+    """
     try:
         # LGP_AUTH_FILE=$(mktemp) names an empty file
-        document = json.loads(raw.decode("utf-8-sig").strip() or "{}")
+        document = json.loads(raw.decode("utf-8-sig") or "{}")
     except json.JSONDecodeError as error:
-        return {}, f"is not valid JSON: line {error.lineno}, column {error.colno}"
+        problem = f"is not valid JSON: line {error.lineno}, column {error.colno}"
+        raise ValueError(problem) from None
     except (ValueError, RecursionError):
-        return {}, "is not JSON in UTF-8"
+        raise ValueError("is not JSON in UTF-8") from None
     if not isinstance(document, dict):
-        return {}, "must hold one JSON object"
+        raise ValueError("must hold one JSON object")
     for name, kind in (*((name, str) for name in TEXTS), (PREVIOUS, list)):
         if not isinstance(document.get(name), (kind, type(None))):
-            return {}, f"has a wrong value in {name}"
+            raise ValueError(f"has a wrong value in {name}")
     try:
         if document.get("base_url"):
             document["base_url"] = clean_origin(document["base_url"])
     except UsageError:
-        return {}, "has a base_url that is no https origin"
-    return document, ""
+        raise ValueError("has a base_url that is no https origin") from None
+    return document

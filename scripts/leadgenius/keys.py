@@ -122,19 +122,16 @@ class Keys:
         CredentialError (exit 3) when there is none, or one that cannot be sent; LocalError when the
         file is needed and cannot be used.
         """
-        given = self._given[kind]
         if self._key is not None and kind != "jwt":
-            given = (self._key, "--key")
-        elif given and not self._allowed:
-            given = None
-        if given:
+            return Credential(kind, clean(self._key, "--key"), "--key")
+        given, field = self._given[kind], _FIELDS[kind]
+        if given and self._allowed:
             return Credential(kind, clean(*given), given[1])
-        ignored, field = self._given[kind], _FIELDS[kind]
         stored = self.saved_value(field)
         if not stored:
-            raise self._missing(kind, ignored)
-        if ignored:
-            words = f"{ignored[1]} is not used: {self.origin} has a saved credential of its own."
+            raise self._missing(kind, given)
+        if given:
+            words = f"{given[1]} is not used: {self.origin} has a saved credential of its own."
             self.file.note("note", words)
         return Credential(kind, clean(stored, f"{field} in {self.file.path}"), str(self.file.path))
 

@@ -213,7 +213,9 @@ class RateLimiter:
         except LocalError as error:
             self._use_memory(error.message)
         place = ":memory:" if self._alone or not self.path else self.path
-        self._db = db = sqlite3.connect(place, timeout=LOCK_SECONDS, isolation_level=None)
+        self._db = db = sqlite3.connect(
+            place, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+        )
         db.execute("PRAGMA synchronous = OFF")  # a power cut loses seconds of log and nothing else
         db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
         oldest = self._time.time() - self.windows[-1].seconds - 3600
