@@ -72,6 +72,9 @@ done
 
 
 def main() -> int:
+    if not TABLES.keys() >= set(sys.argv[1:]):
+        print(__doc__, "Tables:", *TABLES)
+        return 2
     began = time.monotonic()
     for name in sys.argv[1:] or TABLES:
         TABLES[name]()

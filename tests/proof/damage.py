@@ -14,7 +14,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from exporting import EXPORT
@@ -26,7 +25,7 @@ CONTACTS = 2_000
 
 
 def full(command: tuple[str, ...], env: dict[str, str], size: int) -> int:
-    """Run where no file can grow beyond `size` bytes; the exit code. Python would cut its own files."""
+    """Run where no file can grow beyond `size` bytes, Python's own not at all; the exit code."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -99,7 +98,7 @@ def at_every_line(work: Callable[[], object]) -> Iterator[int]:
 def _kill_at(number: int) -> None:
     place, left = str(SCRIPTS / "leadgenius"), itertools.count(1 - number)
 
-    def line(frame: FrameType, event: str, argument: object) -> Any:
+    def line(frame: object, event: str, argument: object) -> Any:
         if event == "line" and next(left) == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return line
