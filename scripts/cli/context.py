@@ -8,10 +8,8 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from functools import cached_property
 from importlib.util import find_spec
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from cli.commands import Command
@@ -23,6 +21,7 @@ from contract.operations import Operation
 from leadgenius import connect
 from leadgenius.errors import LocalError, UsageError
 from leadgenius.files import open_private
+from leadgenius.settings import iso
 
 if TYPE_CHECKING:
     from leadgenius.client import Client
@@ -49,7 +48,8 @@ class Context:
     ) -> None:
         self.command, self.options, self.arguments = command, options, arguments
         self.environ, self.stdin, self.notes, self.masker = environ, stdin, notes, masker
-        self.started = time.monotonic()
+        self.started, most = time.monotonic(), options.max_time
+        self.end = None if most is None else self.started + most  # of --max-time
         masker.show = bool(self.typed("show"))
         self.output = Output(options, stdout, notes, masker, raw=raw)
         self.output.preferred = command.columns.split()
@@ -91,19 +91,16 @@ class Context:
         self.masker.sources.append(client.secrets)
         return client
 
-    @property
-    def end(self) -> float | None:
-        """When --max-time is over, as a time of time.monotonic()."""
-        most = self.options.max_time
-        return None if most is None else self.started + float(most)
-
     def confirm(self, count: int, verb: str, ids: Sequence[str], target: str = "") -> None:
-        """Go on only with --yes, or a `y` typed at a terminal; else UsageError naming count, target
-        and first ids."""
-        if self.options.yes or self.options.dry_run:
-            return
+        """Go on only with --yes, or a `y` typed where somebody is there to type it; else UsageError
+        naming count, target and first ids."""
+        options = self.options
         what = f"{verb} {plural(count, 'record')}{target}"
-        if self._can_ask():
+        program = self.environ.get("CI") or self.environ.get("LGP_AGENT_NAME") or options.quiet
+        terminals = self.stdin.isatty() and self.notes.terminal and find_spec("rich")
+        if options.yes or options.dry_run:
+            return
+        if terminals and not program:
             from cli.terminal import ask
 
             question = f"This would {what}. Go on? [y/N] "
@@ -114,31 +111,19 @@ class Context:
         words = f"This would {what} ({first}), and was not confirmed. Nothing was sent."
         raise UsageError(words, code="needs_yes", hint=hint, outcome="not_sent")
 
-    def _can_ask(self) -> bool:
-        """Whether somebody is there: a terminal on both sides, and no sign of a program."""
-        if self.environ.get("CI") or self.environ.get("LGP_AGENT_NAME") or self.options.quiet:
-            return False
-        return self.stdin.isatty() and self.notes.terminal and find_spec("rich") is not None
-
     def preview(
-        self,
-        method: str,
-        endpoint: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        body: Any = None,
-        scope: str = "auto",
-        **more: Any,
+        self, method: str, endpoint: str, *, needs_yes: bool = False, more: Any = (), **request: Any
     ) -> int:
-        """--dry-run: print the request as it would go out, with its effect; `more` is what many
-        rows add."""
-        plan = self.client.plan(method, endpoint, params=params, body=body, scope=scope)
-        plan["effect"] = self.known_operation.effect if self.known_operation else "unknown"
-        if more.pop("needs_yes", False):
-            more["yes"] = "the real run needs --yes"
+        """--dry-run: print the request as it would go out, with its effect; `request` is params,
+        body and scope, `more` what many rows add."""
+        plan = self.client.plan(method, endpoint, **request)
+        effect = self.known_operation.effect if self.known_operation else "unknown"
+        made = {"dry_run": True, **plan, "effect": effect, **dict(more)}
+        if needs_yes:
+            made["yes"] = "the real run needs --yes"
         self.options.out = self.output.fields = None  # these are about an answer
         self.output.format = "json"
-        self.output.document({"dry_run": True, **plan, **more})
+        self.output.document(made)
         return 0
 
     def mark(self) -> dict[str, Any]:
@@ -146,29 +131,22 @@ class Context:
         return {"sandbox": True} if self.client.sandbox else {}
 
     def record_change(self, path: str, ids: Sequence[str], **counts: Any) -> None:
-        """Add a line to changes.jsonl in the state directory: what an owner reads after an
-        unattended day."""
-        folder = self.client.state
-        if folder is None:
-            return
-        line = {
-            "time": datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "command": self.command.words,
-            "profile": self.options.profile or "default",
-            "origin": self.client.origin,
-            "path": path,
-            "ids": list(ids[:50]),
-            **counts,
-        }
-        self.append(folder / "changes.jsonl", line)
+        """Add a line to changes.jsonl: what an owner reads after an unattended day."""
+        facts = {"command": self.command.words, "profile": self.options.profile or "default"}
+        self.append("changes.jsonl", **facts, path=path, ids=list(ids[:50]), **counts)
 
-    def append(self, path: Path, line: dict[str, Any]) -> None:
-        """Add a line of JSON to a private file; a warning when that cannot be done."""
+    def append(self, name: str, **facts: Any) -> None:
+        """Add a line of JSON to a private file of the state directory; a warning when that cannot
+        be done."""
+        if self.client.state is None:
+            return
+        line = json.dumps({"time": iso(time.time()), **facts, "origin": self.client.origin})
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:
-            with open(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "a") as file:  # noqa: PTH123
-                file.write(self.masker.mask(json.dumps(line)) + "\n")
+            with open(open_private(self.client.state / name, flags), "a") as file:  # noqa: PTH123
+                file.write(self.masker.mask(line) + "\n")
         except (LocalError, OSError) as error:
-            self.notes("warning", f"{path.name} could not be written: {error}")
+            self.notes("warning", f"{name} could not be written: {error}")
 
     def close(self) -> None:
         """Close the connection and the request log, if they were opened."""

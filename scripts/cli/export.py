@@ -2,12 +2,11 @@
 
 The rows stand in FILE.part, what is known of them in FILE.checkpoint; after each page both are
 synced, the rows first. A run that finds both cuts the rows back to the length in the checkpoint and
-goes on from its cursor. At the end the rows become FILE and the checkpoint goes.
+goes on from its cursor. At the end the checkpoint goes and the rows become FILE.
 """
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import time
@@ -17,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from cli.context import Context
 from cli.text import plural
-from leadgenius.errors import LeadGeniusError, LocalError, RefusedError
+from leadgenius.errors import LeadGeniusError, LocalError
 from leadgenius.files import check_safe, local_error, open_private, read_private, write_private
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ except ImportError:  # Windows: a second run on the same file is not noticed the
 
 OLDEST = 86_400.0  # seconds; a cursor of yesterday may belong to a list that has changed
 _LARGEST = 1024 * 1024  # bytes of a checkpoint
-COUNTS = ("rows", "read", "not_comparable", "bytes")  # of a checkpoint
 clock = time.time
 
 Pages = Callable[[Context, "Listing", "str | None"], "Iterator[Page]"]
@@ -53,13 +51,11 @@ def run(context: Context, walk: Walk, pages: Pages) -> int:
                 if not checkpoint.exists():  # nothing came that is worth keeping
                     part.unlink()
                 raise
+            checkpoint.unlink(missing_ok=True)
             part.replace(target)
-            checkpoint.unlink()
     except OSError as error:
         raise local_error(target, error, "written") from error
-    facts = {"rows_read", "not_comparable", "sandbox"} & summary.keys()
-    more = {name: summary[name] for name in sorted(facts)}
-    context.output.receipt(walk.matched, summary["requests"], summary["complete"], **more)
+    context.output.receipt(walk.matched, **summary)
     return 0
 
 
@@ -80,7 +76,7 @@ def _alone(path: Path) -> IO[bytes]:
 
 
 def _known(context: Context, walk: Walk, path: Path, size: int) -> dict[str, Any]:
-    """The checkpoint to go on from; a new one, without a time, where there is none or --restart."""
+    """The checkpoint to go on from; a new one, of no rows, where there is none or --restart."""
     options, output, listing = context.options, context.output, walk.listing
     query = {
         "origin": context.client.origin,
@@ -90,90 +86,63 @@ def _known(context: Context, walk: Walk, path: Path, size: int) -> dict[str, Any
         "format": [output.format, bool(options.excel), bool(options.csv_raw)],
         "fields": output.fields,
     }
-    fresh = {"query": query, "time": 0.0, "cursor": None} | dict.fromkeys(COUNTS, 0)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):  # of a killed run
-        left.unlink(missing_ok=True)
-    known = None if context.typed("restart") else _read(path, fresh)
-    if known is None or (known and known["cursor"] is None and not size):  # none, or it has ended
+    fresh = {"query": query, "cursor": None, "counts": (0, 0, 0), "bytes": 0}
+    content = read_private(path, _LARGEST)[0]
+    if context.typed("restart") or not content:
         path.unlink(missing_ok=True)  # else it would count the first bytes of other rows
         return fresh
-    problem = "it is damaged" if not known or size < known["bytes"] else ""
-    if known and known["query"] != query:
-        other = ", ".join(name for name in query if known["query"].get(name) != query[name])
-        problem = f"it is of another query (other {other})"
-    elif known and not clock() - known["time"] <= OLDEST:
-        problem = "its last page is older than a day"
-    if problem:
-        stake = plural(known["rows"], "row") if known else f"{plural(size, 'byte')} of rows"
-        raise LocalError(
-            f"An unfinished export lies beside this file, but {problem}. At stake: {stake}.",
-            code="checkpoint",
-            hint="Add --restart to begin anew and lose them, or choose another --out.",
-        )
-    context.notes("note", f"Going on after {plural(known['rows'], 'row')} of an earlier run.")
-    return known
-
-
-def _read(path: Path, fresh: dict[str, Any]) -> dict[str, Any] | None:
-    """The stored checkpoint; empty when no export can have left it, None when there is none."""
-    content = read_private(path, _LARGEST)[0]
-    if not content:
-        return None
     try:
         known = json.loads(content)
-        usual = {**fresh, "cursor": None if known["cursor"] is None else ""}
-        types = [(name, type(known[name])) for name in known]
-        right = types == [(name, type(usual[name])) for name in usual] and known["time"] > 0
-        least = min(known[name] for name in COUNTS)
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        return {}
-    return known if right and least >= 0 and known["rows"] <= known["bytes"] else {}
+        other = ", ".join(name for name in query if known["query"][name] != query[name])
+        aged = clock() - known["time"] > OLDEST
+        problem = f"it is of another query (other {other})" if other else ""
+        problem = problem or ("its last page is older than a day" if aged else "")
+        problem = problem or ("its rows are cut off" if size < known["bytes"] else "")
+    except (ValueError, LookupError, TypeError):
+        known, problem = fresh, "it is damaged"
+    rows = plural(known["counts"][0], "row")
+    if not problem:
+        context.notes("note", f"Going on after {rows} of an earlier run.")
+        return dict(known)
+    message = f"An unfinished export lies beside this file, but {problem}. At stake: {rows}."
+    hint = "Add --restart to begin anew and lose them, or choose another --out."
+    raise LocalError(message, code="checkpoint", hint=hint)
 
 
 def _write(
-    context: Context,
-    walk: Walk,
-    pages: Pages,
-    file: IO[bytes],
-    checkpoint: Path,
+    context: Context, walk: Walk, pages: Pages, file: IO[bytes], checkpoint: Path,
     known: dict[str, Any],
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """Every page that is missing, then the end; what is said of the list as a whole."""
     output, notes, texts = context.output, context.notes, list[str]()
-    walk.matched, walk.read, walk.not_comparable, length = (known[name] for name in COUNTS)
-    file.truncate(length)
-    file.seek(length)
-    writer = output.writer(texts.append, started=length > 0)
+    walk.matched, walk.read, walk.not_comparable = known["counts"]
+    file.truncate(known["bytes"])
+    file.seek(known["bytes"])
+    writer = output.writer(texts.append, started=known["bytes"] > 0)
 
     def sync() -> None:
         file.write(output.masked("".join(texts)).encode())
         file.flush()
         os.fsync(file.fileno())
         texts.clear()
-        rows = plural(walk.matched, "row")
-        notes.go_on = f"Run the same command again: it goes on after the {rows} that it kept."
 
-    done = known["time"] and known["cursor"] is None
     try:
-        for page in () if done else pages(context, walk.listing, known["cursor"]):
-            rows = walk.keep(page.items)
-            writer.rows(rows)
+        for page in pages(context, walk.listing, known["cursor"]):
+            writer.rows(walk.keep(page.items))
             sync()
-            counts = (walk.matched, walk.read, walk.not_comparable, file.tell())
-            known |= zip(COUNTS, counts, strict=True)
-            known |= {"time": clock(), "cursor": page.cursor}
-            write_private(checkpoint, json.dumps(known).encode())
-            words = f"{plural(walk.matched, 'row')}, {plural(context.client.requests, 'request')}"
-            notes.progress(words, walk.matched)
+            rows = plural(walk.matched, "row")
+            notes.go_on = f"Run the same command again: it goes on after the {rows} that it kept."
+            notes.progress(f"{rows}, {plural(context.client.requests, 'request')}", walk.matched)
+            if page.cursor:
+                counts = (walk.matched, walk.read, walk.not_comparable)
+                known |= {"time": clock(), "cursor": page.cursor, "counts": counts}
+                known["bytes"] = file.tell()
+                write_private(checkpoint, json.dumps(known).encode())
     except LeadGeniusError as error:
-        if error.exit_code in (5, 6, 7):
-            error.hint = notes.go_on or error.hint
-        elif isinstance(error, RefusedError) and length:
-            error.hint = "If the server no longer takes the cursor, --restart begins anew."
+        if error.exit_code in (4, 5, 6, 7) and notes.go_on:
+            error.hint = f"{notes.go_on} (--restart begins anew.)"
         raise
-    summary = walk.summary()
-    if walk.kept:
-        summary["rows_read"] = walk.read
+    summary = walk.summary() | ({"rows_read": walk.read} if walk.kept else {})
     writer.end({"rows": walk.matched, **summary})
     sync()
     return summary

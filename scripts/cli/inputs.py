@@ -224,6 +224,9 @@ def record_id(context: Context, word: str) -> str:
     field, equals, value = word.partition("=")
     if not equals or field not in ("name", "accountName"):
         return word
+    if context.options.dry_run:
+        context.notes("note", f"{field}=… is looked up in the real run.")
+        return "ID"
     group, wanted = context.command.words.split()[0], value.strip().casefold()
     rows = context.client.rows(operations()[f"{group}.list"].path)
     found = [row_id(row) for row in rows if str(inside(row, field)).casefold() == wanted]

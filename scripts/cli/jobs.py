@@ -11,7 +11,6 @@ import io
 import json
 import time
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from itertools import chain, repeat
 from typing import Any
 
@@ -22,7 +21,7 @@ from cli.text import compact, plain, plural
 from contract.operations import operations
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError, UsageError
-from leadgenius.files import read_private, replace_whole
+from leadgenius.files import read_private
 from leadgenius.scopes import check_id
 
 sleep, monotonic = time.sleep, time.monotonic
@@ -37,20 +36,14 @@ _LARGEST = 16 * 1024 * 1024  # bytes of jobs.jsonl
 def note(context: Context, job_id: str | None, operation: str) -> bool:
     """Print and keep the id of a job just started; False, with a warning, when it cannot be
     followed."""
-    client = context.client
     try:
-        usable = check_id(job_id or "", "job id") not in client.secrets()
+        known = check_id(job_id or "", "job id")
     except UsageError:
-        usable = False
-    if not usable or job_id is None:
         words = "A job was started that cannot be followed: the server gave it no id to ask for."
         context.notes("warning", f"{words} Starting it again would be another job.")
         return False
-    context.notes("note", f"Job {plain(job_id)} was started; to follow it: {command([job_id])}")
-    if client.state is not None:
-        at = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-        line = {"time": at, "jobId": job_id, "operation": operation, "origin": client.origin}
-        context.append(client.state / _FILE, line)
+    context.notes("note", f"Job {plain(known)} was started; to follow it: {command([known])}")
+    context.append(_FILE, jobId=known, operation=operation)
     return True
 
 
@@ -63,61 +56,47 @@ def started_here(context: Context) -> int:
     """`jobs list`: the jobs of this service started from this machine, the newest first."""
     client, output, rows = context.client, context.output, []
     content = read_private(client.state / _FILE, _LARGEST)[0] if client.state else b""
-    for line in reversed(content.decode("utf-8", "replace").splitlines()):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue  # half a line of a full disk
-        if isinstance(row, dict) and row.get("origin") == client.origin:
-            rows.append(row)
+    for line in reversed(content.splitlines()):
+        with contextlib.suppress(ValueError):  # half a line of a full disk
+            rows.append(json.loads(line))
     output.columns = output.preferred = ["jobId", "operation", "time", "origin"]
-    output.listing(rows)
+    output.listing([row for row in rows if row["origin"] == client.origin])
     return 0
 
 
 def end_of_waiting(context: Context) -> float:
     """When following stops, as a time of `monotonic`: --wait-time, or a second before
     --max-time."""
-    ends = [monotonic() + (context.options.wait_time or WAIT_TIME[context.notes.terminal])]
-    return min(ends if context.end is None else [*ends, context.end - 1.0])
+    end = monotonic() + (context.options.wait_time or WAIT_TIME[context.notes.terminal])
+    return end if context.end is None else min(end, context.end - 1.0)
 
 
-def look(context: Context, job_id: str) -> Any:
-    """The server's answer about a job."""
+def watch(context: Context, job_id: str, end: float, just_started: bool = True) -> Any:
+    """The last answer about a job: that of its end, or of the moment `end`. Looks at least once; at
+    one just started never at once."""
+    context.notes.go_on = context.notes.go_on or command([job_id])
     path = request.path_of(operations()["enrichment.status"], job_id)
-    try:
-        return context.client.call("GET", path).body
-    except LeadGeniusError as error:
-        if not isinstance(error, RefusedError):
-            error.hint = command([job_id])
-        raise
-
-
-def watch(context: Context, job_id: str, end: float) -> Any:
-    """The last answer about a job: that of its end, or of the moment `end`. Looks at least once,
-    and never at once."""
-    notes, before = context.notes, context.notes.go_on
-    notes.go_on = before or command([job_id])
-    for pause in chain(PAUSES, repeat(LATER)):
+    for pause in chain(PAUSES if just_started else (0.0, *PAUSES), repeat(LATER)):
         sleep(max(min(pause, end - monotonic()), 0.0))
-        body = look(context, job_id)
+        try:
+            body = context.client.call("GET", path).body
+        except LeadGeniusError as error:
+            if not isinstance(error, RefusedError):
+                error.hint = command([job_id])
+            raise
         job = answers.record(body)
         if state(job) in ENDED or monotonic() >= end:
             break
-        total = _number(job, "totalTasks")
-        done = _number(job, "completedTasks") + _number(job, "failedTasks")
+        done, total = _number(job, "completedTasks", "failedTasks"), _number(job, "totalTasks")
         words = f"Job {plain(job_id)}: {done:,} of {plural(total, 'task')}"
-        notes.progress(words, done, total or None)
-    notes.go_on = before
+        context.notes.progress(words, done, total or None)
     return body
 
 
 def follow(context: Context, job_id: str) -> Any:
-    """The record of a job just started, when it has ended well. StillRunningError, or RefusedError
-    when tasks of it failed."""
+    """The record of a job just started, when it has ended well; else what `verdict` says."""
     job = answers.record(watch(context, job_id, end_of_waiting(context)))
-    error = verdict(job_id, job)
-    if error:
+    if error := verdict(job_id, job):
         raise error
     return job
 
@@ -130,8 +109,7 @@ def verdict(job_id: str, job: Any) -> LeadGeniusError | None:
         return StillRunningError(message, hint=command([job_id]), retryable=True)
     if state(job) == "completed" and not failed:
         return None
-    tasks = plural(max(_number(job, "totalTasks"), len(failed)), "task")
-    message = f"{len(failed):,} of {tasks} of the job {name} failed; it is {plain(state(job))}."
+    message = f"{plural(len(failed), 'task')} of the job {name} failed; it is {plain(state(job))}."
     details = [{"leadId": lead, "reason": why} for lead, why in failed if lead][: many.FIRST]
     hint = "Correct what the reasons name, and start a new job with those ids alone."
     return RefusedError(message, code="job_failed", hint=hint, details=details or None)
@@ -140,10 +118,9 @@ def verdict(job_id: str, job: Any) -> LeadGeniusError | None:
 def failures(job: Any) -> list[tuple[str | None, str]]:
     """(id, reason) of each failed task; the id is None where the server only counts them."""
     errors = answers.dig(job, "errors")
-    found = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
-    named = [(row_id(one), str(one.get("reason") or "It failed.")) for one in found]
-    unnamed = min(_number(job, "failedTasks"), 10_000) - len(named)
-    return named + [(None, "It failed.")] * unnamed
+    found = errors if isinstance(errors, list) else []
+    named = [(row_id(one), str(answers.dig(one, "reason") or "It failed.")) for one in found]
+    return named + [(None, "It failed.")] * (_number(job, "failedTasks") - len(named))
 
 
 def state(job: Any) -> str:
@@ -151,49 +128,44 @@ def state(job: Any) -> str:
     return str(answers.dig(job, "status") or "").lower()
 
 
-def _number(job: Any, name: str) -> int:
-    found = answers.dig(job, name)
-    return found if type(found) is int and found > 0 else 0
+def _number(job: Any, *names: str) -> int:
+    """The sum of some counts; no job has more than 10,000 tasks."""
+    found = [answers.dig(job, name) for name in names]
+    return sum(min(max(one, 0), 10_000) for one in found if type(one) is int)
 
 
 def status(context: Context) -> int:
-    """`jobs status`, `enrichment status`: one or several jobs, followed with --wait. Exit 4 when a
-    job or task failed, 10 when one still runs after waiting."""
+    """`jobs status`, `enrichment status`: one or several jobs, followed with --wait or --out. Exit
+    4 when a job or task failed, 10 when one still runs after waiting."""
     inputs.check_fields(context, context.options.fields or (), "--fields")
-    ids = inputs.ids(context)
-    paths = [request.path_of(context.operation, one) for one in ids]
+    ids, out = inputs.ids(context), context.options.out
     if context.options.dry_run:
-        return many.preview(context, paths[0], None, len(ids), len(ids))
-    end = end_of_waiting(context)
-    context.notes.go_on = command(ids) if context.options.wait else ""
+        path = request.path_of(context.operation, ids[0])
+        return many.preview(context, path, None, len(ids), len(ids))
+    waits = context.options.wait or out
+    end = end_of_waiting(context) if waits else 0.0
+    context.notes.go_on = command(ids)
 
-    def waits(job: Any) -> bool:
-        return bool(context.options.wait or (context.options.out and _is_report(job)))
-
-    def read(one: str) -> Any:
-        body = look(context, one)
+    def read(one: str) -> tuple[Any, LeadGeniusError | None]:
+        body = watch(context, one, end, just_started=False)
         job = answers.record(body)
-        follows = waits(job) and state(job) not in ENDED
-        return watch(context, one, end) if follows else body
+        return body, verdict(one, job) if waits or state(job) in ENDED else None
 
-    def check(one: str, job: Any) -> LeadGeniusError | None:
-        return verdict(one, job) if waits(job) or state(job) in ENDED else None
+    def shown(one: str) -> tuple[Any, LeadGeniusError | None]:
+        body, error = read(one)
+        return answers.record(hidden(body)), error
 
     if len(ids) > 1:
-        return many.show(context, ids, lambda one: answers.record(hidden(read(one))), check)
-    body = read(ids[0])
+        return many.show(context, ids, shown)
+    body, error = read(ids[0])
     job = answers.record(body)
-    error = check(ids[0], job)
-    if not (context.options.out and _is_report(job)):
+    if out and not error and answers.dig(job, "result.content") is not None:
+        return write_report(context, job)
+    if not (out and error):
         request.show(context, hidden(body))
     if error:
         raise error
-    return write_report(context, job) if context.options.out and _is_report(job) else 0
-
-
-def _is_report(job: Any) -> bool:
-    content = answers.dig(job, "result.content")
-    return content is not None or answers.dig(job, "type") == "report"
+    return 0
 
 
 def hidden(body: Any) -> Any:
@@ -214,21 +186,16 @@ def write_report(context: Context, job: Any) -> int:
     output, content = context.output, answers.dig(job, "result.content")
     if content is None:
         raise RefusedError("The job ended without a report.", hint="{lgp} jobs list")
-    form = str(answers.dig(job, "result.format") or "json")
+    form = plain(answers.dig(job, "result.format") or "json", "json")
     if form != output.format:
-        word = plain(form, "json")
-        raise UsageError(f"The report is {word}: let the name of --out end in .{word}.")
+        raise UsageError(f"The report is {form}: let the name of --out end in .{form}.")
     output.fields = None  # they are of the job
     if form == "csv":
         reader = csv.DictReader(io.StringIO(str(content), newline=""), restkey="")
         rows, output.columns = list(reader), list(reader.fieldnames or ())
         output.listing(rows, context.client.requests, **context.mark())
         return 0
-    made = content
-    with contextlib.suppress(ValueError, RecursionError):  # a text that is no JSON stays one
-        made = json.loads(content) if isinstance(content, str) else content
-    with replace_whole(context.options.out) as file:
-        file.write(output.masked(compact(made) + "\n"))
-    count = len(made) if isinstance(made, list) else 1
-    output.receipt(count, context.client.requests, True, **context.mark())
+    with contextlib.suppress(ValueError, TypeError):  # parsed already, or a text that is no JSON
+        content = json.loads(content)
+    output.document(content, context.client.requests)
     return 0

@@ -3,7 +3,7 @@ preview."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cli import inputs, request
@@ -14,107 +14,86 @@ from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError
 
 FIRST = 50  # ids and problems printed
-WORST = {8: 1, 9: 2, 7: 3, 6: 4, 5: 5, 3: 6, 10: 7, 4: 8}  # exit code → rank
+WORST = (1, 2, 8, 9, 7, 6, 5, 3, 10, 4)  # exit codes
+Read = Callable[[str], tuple[Any, "LeadGeniusError | None"]]
 
 
-def worst(errors: Iterable[LeadGeniusError]) -> LeadGeniusError | None:
-    """The error whose exit code is the command's; None without any."""
-    return min(errors, key=lambda error: WORST.get(error.exit_code, 0), default=None)
+def conclude(errors: Sequence[LeadGeniusError]) -> int:
+    """0 without errors; else the one raised whose exit code is the command's."""
+    if errors:
+        raise min(errors, key=lambda error: WORST.index(error.exit_code))
+    return 0
 
 
 def problem(error: LeadGeniusError, **name: Any) -> dict[str, Any]:
     """A row of `problems`: the record's name, the outcome of a change, the server's own reason."""
     outcome = {"outcome": error.outcome} if error.outcome else {}
-    message = error.facts.get("server_message") or error.message
-    return {**name, **outcome, "code": error.code, "message": message}
+    return {**name, **outcome, "code": error.code, "message": error.server_message or error.message}
 
 
 def preview(
-    context: Context,
-    path: str,
-    body: Any,
-    records: int,
-    requests: int,
-    needs_yes: bool = False,
+    context: Context, path: str, body: Any, records: int, requests: int, needs_yes: bool = False,
     **more: Any,
-) -> int:
+) -> int:  # fmt: skip
     """--dry-run of many: the first request, how many there are, and the least time the limits
     allow."""
     full = [(requests - 1) // one.limit * one.seconds for one in context.client.windows]
-    counts: dict[str, Any] = {"records": records, "requests": requests}
-    counts["least_seconds"] = max(full, default=0.0)
+    more |= {"records": records, "requests": requests, "least_seconds": max(full, default=0.0)}
     method = context.operation.method
-    return context.preview(method, path, body=body, needs_yes=needs_yes, **counts, **more)
+    return context.preview(method, path, body=body, needs_yes=needs_yes, more=more)
 
 
 def get(context: Context) -> int:
     """`campaigns get` and `metrics`: one id answers with the server's body, several with rows."""
     fields = [name for name in context.options.fields or () if name != "id"]
     inputs.check_fields(context, fields, "--fields")
-    ids = inputs.ids(context)
+    ids, client, output = inputs.ids(context), context.client, context.output
     paths = {one: request.path_of(context.operation, one) for one in ids}
     if len(ids) == 1:
         return request.send(context, paths[ids[0]])
     if context.options.dry_run:
         return preview(context, paths[ids[0]], None, len(ids), len(ids))
-    names = _names(context)
+    names: dict[str | None, Any] = {}
+    if context.command.words == "campaigns metrics" and output.format == "table":
+        rows = client.rows("/campaigns")
+        names = {row_id(row): {"name": answers.dig(row, "name")} for row in rows}
     first = ["id", "name"] if names else ["id"]
-    context.output.columns = list(dict.fromkeys([*first, *context.output.columns]))
+    output.columns = list(dict.fromkeys([*first, *output.columns]))
 
-    def read(one: str) -> Any:
-        record = answers.record(context.client.call("GET", paths[one]).body)
-        name = {"name": names[one]} if one in names else {}
-        return {"id": one, **name, **(record if isinstance(record, dict) else {})}
+    def read(one: str) -> tuple[Any, None]:
+        record = answers.record(client.call("GET", paths[one]).body)
+        fields = record if isinstance(record, dict) else {}
+        return {"id": one, **names.get(one, {}), **fields}, None
 
     return show(context, ids, read)
 
 
-def _names(context: Context) -> dict[str, str]:
-    """The campaigns' names, for a person who reads their metrics."""
-    if context.command.words != "campaigns metrics" or context.output.format != "table":
-        return {}
-    rows = context.client.rows("/campaigns")
-    return {row_id(row) or "": str(row.get("name")) for row in rows if isinstance(row, dict)}
-
-
-def show(
-    context: Context,
-    ids: Sequence[str],
-    read: Callable[[str], Any],
-    check: Callable[[str, Any], LeadGeniusError | None] = lambda one, record: None,
-) -> int:
+def show(context: Context, ids: Sequence[str], read: Read) -> int:
     """`{"data": [record, …], "problems": […]}`, or rows in the other formats.
 
-    `check` says what is wrong with a record that was read. A refusal of one does not stop the
-    others; the worst error is raised when everything has been printed.
+    `read` returns a record and what is wrong with it. A refusal of one does not stop the others;
+    the worst error is raised when everything has been printed.
     """
-    output, done, rows = context.output, 0, 0
-    errors: dict[str, LeadGeniusError] = {}
+    output, errors, problems, rows = context.output, [], [], 0
+    not_read = {"code": "not_sent", "message": "Not asked for."}
     with output.open() as writer:
         for done, one in enumerate(ids, 1):
             try:
-                record = read(one)
+                record, error = read(one)
                 writer.rows([record])
                 rows += 1
-                error = check(one, record)
             except LeadGeniusError as found:
-                if done == 1 and not isinstance(found, RefusedError):
-                    raise
                 error = found
             context.notes.progress(f"{done} of {plural(len(ids), 'record')}", done, len(ids))
             if error:
-                errors[one] = error
+                errors.append(error)
+                problems.append(problem(error, id=one))
             if error and not isinstance(error, (RefusedError, StillRunningError)):
+                problems += [{"id": other, **not_read} for other in ids[done:]]
                 break
-        problems = [problem(error, id=one) for one, error in errors.items()]
-        not_read = {"code": "not_sent", "message": "Not asked for."}
-        problems += [{"id": one, **not_read} for one in ids[done:]]
         writer.end({"problems": problems, **context.mark()})
     output.receipt(rows, context.client.requests, not problems, **context.mark())
-    error = worst(errors.values())
-    if error and output.format != "json":
+    if problems and output.format != "json":
         listed = " ".join(plain(one["id"]) for one in problems[:FIRST])
         context.notes("warning", f"{plural(len(problems), 'problem')}: {listed}")
-    if error:
-        raise error
-    return 0
+    return conclude(errors)

@@ -7,6 +7,7 @@ import json
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -228,7 +229,7 @@ def test_a_lost_answer_names_the_command_that_finds_the_record(real: Any) -> Non
     assert created.error["hint"].endswith("leads list --email a@b.example")
     plan(real, "POST", f"{AGENT}/sequences/s1/enroll", (500, {}))
     enrolled = real("sequences", "enroll", "s1", "--ids", "a")
-    assert "sequences list --where id=s1" in enrolled.error["hint"]
+    assert "sequences list" in enrolled.error["hint"]
 
 
 def test_rows_still_to_do_are_a_body_for_the_same_command(real: Any, home: Path) -> None:
@@ -341,16 +342,21 @@ JSON = st.recursive(
 )
 
 
+def settled(operation: str, body: Any) -> tuple[dict[str, Any], list[batches.Left]]:
+    """The result of one batch of three that was answered with `body`, and what it left undone."""
+    found, context = operations()[operation], SimpleNamespace(client=SimpleNamespace(sandbox=True))
+    work: Any = batches.Changes(context, found, ["a", "b", "c"], 3, lambda keys: ("", keys))  # type: ignore[arg-type]
+    left = batches.left_undone(found, ["a", "b", "c"], Answer(200, {}, body))
+    work.settle(["a", "b", "c"], left)
+    return work.as_dict(), left
+
+
 @given(st.sampled_from([BATCH, DELETE, ENROLL]), JSON, JSON, JSON)
 def test_the_numbers_add_up_whatever_a_server_counts(
     operation: str, done: Any, skipped: Any, absent: Any
 ) -> None:
     body = {"created": done, "deleted": done, "enrolled": done, "skipped": skipped}
-    result, part = batches.Result("abc"), batches.Part(["a", "b", "c"], "", None)
-    answer = Answer(200, {}, {**body, "notFound": absent})
-    left = batches.left_undone(operations()[operation], part.keys, answer)
-    result.accept(part, left)
-    found = result.as_dict(True)
+    found, left = settled(operation, {**body, "notFound": absent})
     assert sum(found[name] for name in NUMBERS[1:]) == found["requested"] == 3
     named = [one.key for one in left if one.key]
     if type(done) is int and 0 <= done <= 3 and len(named) == len(set(named)):
@@ -359,10 +365,7 @@ def test_the_numbers_add_up_whatever_a_server_counts(
 
 
 def test_a_record_that_is_not_named_is_another_one_than_those_that_are() -> None:
-    result, part = batches.Result("abc"), batches.Part(["a", "b", "c"], "", None)
     body = {"enrolled": 1, "skipped": [{"leadId": "c", "reason": "already enrolled"}]}
-    answer = Answer(200, {}, body)
-    result.accept(part, batches.left_undone(operations()[ENROLL], part.keys, answer))
-    found = result.as_dict(True)
+    found, _ = settled(ENROLL, body)
     assert [found[name] for name in NUMBERS] == [3, 1, 1, 1, 0, 0]
     assert found["ids"] == []  # either a or b
