@@ -29,14 +29,12 @@ def prove() -> bool:
         kills = kill(command, env, target, whole.stat().st_size)
         last = run(command, env)
         same = subprocess.run(["cmp", "-s", whole, target]).returncode == 0
-    held = [
-        show("uninterrupted", f"{ROWS:,} rows once: {once}", f"{large.seconds:.0f} s", held=once)
-    ]
     done = same and kills == KILLS and last.code == 0
-    held += [show("killed", f"{kills} kills", f"the same file: {same}", held=done)]
-    peaks = f"{small.peak:.0f} MiB at 10,000 rows", f"{large.peak:.0f} MiB at {ROWS:,}"
     flat = large.peak < 60 and large.peak < small.peak * 1.1
-    return all([*held, show("memory", *peaks, held=flat)])
+    peaks = f"{small.peak:.0f} MiB at 10,000 rows", f"{large.peak:.0f} MiB at {ROWS:,}"
+    held = show(f"{ROWS:,} rows once", str(once), f"{large.seconds:.0f} s", held=once)
+    held &= show("killed", f"{kills} kills", f"the same file: {same}", held=done)
+    return show("memory", *peaks, held=flat) and held
 
 
 def kill(command: list[str], env: dict[str, str], target: Path, size: int) -> int:
