@@ -185,7 +185,7 @@ class RateLimiter:
         """`work` in one transaction; in memory when the disk is full or read-only."""
         try:
             return self._transaction(work)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             problem = str(error)
             if "locked" in problem:
                 message = "The shared request log is locked by another process; nothing was sent."

@@ -14,8 +14,8 @@ from pydoc import render_doc
 import pytest
 
 import leadgenius
-from leadgenius import connect
-from leadgenius.errors import CredentialError, LeadGeniusError, LocalError, UsageError
+from leadgenius import ApiError, connect, files
+from leadgenius.errors import CredentialError, LocalError, UsageError
 from leadgenius.keyfile import KeyFile
 from leadgenius.keys import Credential, auth_path, clean
 from leadgenius.scopes import EMBEDDED, PRODUCTION
@@ -99,6 +99,16 @@ def test_a_key_from_the_environment_goes_only_where_it_is_meant_to(make, home):
     assert "LGP_API_KEY is not used" in client.notes[-1][1]
     with pytest.raises(CredentialError):
         make(base_url=PRODUCTION).keys.find("agent")
+
+
+def test_the_credential_file_is_read_once_in_a_call(make, home, monkeypatch):
+    KeyFile(home / ".leadgenius_auth.json").update(base_url=PRODUCTION, api_key="lgp_saved")
+    read, reads = files.read_private, []
+    monkeypatch.setattr(files, "read_private", lambda *args: reads.append(args) or read(*args))
+    client = make()
+    assert (client.keys.find("agent").value, client.keys.saved("user_id")) == ("lgp_saved", "")
+    assert "lgp_saved" in client.secrets()
+    assert len(reads) == 1
 
 
 def test_a_missing_credential_names_the_kind(make):
@@ -249,7 +259,7 @@ def test_no_secret_in_help_signature_repr_or_traceback(make, monkeypatch):
     assert str(inspect.signature(connect)).startswith("(profile: 'str | None' = None, base_url")
     try:
         client.get("/leads")
-    except LeadGeniusError as error:
+    except ApiError as error:
         out = io.StringIO()
         traceback.print_exception(error, file=out)
         shown += out.getvalue() + repr(error) + str(error.as_dict())

@@ -79,16 +79,6 @@ def test_all_windows_are_decided_together_and_the_one_obeyed_is_named(make):
     assert limiter.acquire("another", max_wait=0, hold=1)
 
 
-def test_a_fixed_window_of_any_phase_is_never_overrun(make):
-    limiter, ends = make(), []
-    for number in range(40):
-        request(limiter, max_wait=1000.0, seconds=0.1 * (number % 7))
-        ends.append(limiter.clock.now)
-    for phase in range(10):
-        counted = [int((end + phase) // 10) for end in ends]
-        assert max(counted.count(one) for one in counted) <= 3
-
-
 def test_requests_in_flight_count_as_now_and_a_dead_one_until_it_must_have_ended(make):
     limiter = make((Window(1, 10.0),))
     limiter.acquire("a", max_wait=0, hold=30.0)

@@ -123,10 +123,9 @@ def test_a_state_folder_that_others_can_write_to_is_refused(home):
     (home / "x").chmod(0o777)
     with pytest.raises(settings.UnsafeError, match="other users can write"):
         settings.state_dir({"LGP_STATE_DIR": str(home / "x")})
-    (home / "x").chmod(0o1777)
-    assert settings.state_dir({"LGP_STATE_DIR": str(home / "x")}) == home / "x", (
-        "a sticky folder is safe"
-    )
+    for mode in (0o1777, 0o775):  # sticky; and its group's, as with umask 002
+        (home / "x").chmod(mode)
+        assert settings.state_dir({"LGP_STATE_DIR": str(home / "x")}) == home / "x"
 
 
 def test_every_code_is_of_the_closed_list():
