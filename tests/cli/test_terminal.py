@@ -148,6 +148,8 @@ def test_cells_are_cut_before_columns_are_left_out(monkeypatch: pytest.MonkeyPat
     narrow = table([row], monkeypatch, 20, **wide)
     assert narrow.text.splitlines()[1] == f"{'n' * 8}…  {'e' * 8}…"
     assert narrow.said == ["1 row. 1 column left out: --format json. Ids: --format ids."]
+    more = table([{"name": "n", "title": "t" * 20, "id": IDENTITY}], monkeypatch, 50, **wide)
+    assert more.text.splitlines()[1] == f"n     {IDENTITY}"  # before what nobody asked for
     asked = table([row], monkeypatch, 50, fields=["id", "name"])
     assert asked.text.splitlines()[1] == f"{IDENTITY}  {'n' * 11}…"
 
@@ -233,6 +235,16 @@ def test_a_record_is_a_field_a_line_the_id_last_lists_of_rows_as_tables(
     assert fields[-1].split() == ["id", workflow["id"]]
     assert re.search(r"^steps\n.*\n", made.text, re.MULTILINE)
     assert "company_id" not in made.text
+
+
+def test_where_an_id_would_be_broken_names_stand_above_their_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    made = output()
+    terminal.print_record(made.write, made, {"campaignType": "abm", "id": IDENTITY})
+    assert made.text == f"campaignType\nabm\nid\n{IDENTITY}\n"
 
 
 def test_a_report_is_never_printed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
