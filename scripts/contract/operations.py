@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,43 +14,27 @@ _PAGING = {"page", "pageSize", "limit", "nextToken", "fields"}  # set by the opt
 
 
 class Operation(NamedTuple):
-    """One operation. `body`, `answer` and fields are resolved one level; see `expand`."""
+    """One operation. `body`, `answer` and fields are resolved one level; see `expand`.
+
+    `scope` says which credential it takes: agent, system, admin or root. `effect` is reads, writes,
+    contacts-people, spends or deletes; `paging` is page or cursor for a list, None for everything
+    else.
+    """
 
     id: str  # leads.create
     method: str  # POST
     path: str  # as on the wire: /api/agent/leads
     spec: Schema
-
-    @property
-    def summary(self) -> str:
-        return str(self.spec["summary"])
-
-    @property
-    def description(self) -> str:
-        return str(self.spec["description"])
-
-    @property
-    def scope(self) -> str:
-        """agent, system, admin or root: which credential it takes."""
-        return str(self.spec["x-scope"])
-
-    @property
-    def effect(self) -> str:
-        """reads, writes, contacts-people, spends or deletes."""
-        return str(self.spec["x-effect"])
-
-    @property
-    def paging(self) -> str | None:
-        """page or cursor for a list, None for everything else."""
-        return self.spec.get("x-paging")
+    summary: str
+    description: str
+    scope: str
+    effect: str
+    paging: str | None
 
     @property
     def collection(self) -> str:
         """The last fixed word of the path: some servers put the rows of a list under this name."""
-        words = [
-            word for word in self.path.split("/") if word and word[0] != "{" and word != "list"
-        ]
-        return words[-1]
+        return re.findall(r"/(?!list\b)([\w-]+)", self.path)[-1]
 
     @property
     def changing(self) -> bool:
@@ -82,16 +67,15 @@ class Operation(NamedTuple):
     @property
     def answer(self) -> Schema:
         """The schema of the success answer."""
-        code = next(code for code in self.spec["responses"] if code[0] == "2")
-        return resolve(
-            resolve(self.spec["responses"][code])["content"]["application/json"]["schema"]
-        )
+        found = next(one for code, one in self.spec["responses"].items() if code[0] == "2")
+        return resolve(resolve(found)["content"]["application/json"]["schema"])
 
     def record(self) -> Schema:
         """The schema of one record: an item of a list, else `data`, else the answer itself."""
-        data = resolve(self.answer["properties"].get("data", {}))
-        found = resolve(data["items"]) if "items" in data else data
-        return found if found.get("properties") else self.answer
+        answer = self.answer
+        data = resolve(answer["properties"].get("data", {}))
+        found = resolve(data.get("items", data))
+        return found if "properties" in found else answer
 
     def columns(self) -> list[str]:
         """The fields of one record, in the order of csv columns."""
@@ -113,20 +97,21 @@ def document() -> Schema:
     try:
         loaded: Schema = json.loads(FILE.read_bytes())
     except (OSError, ValueError) as error:
-        raise ValueError(
-            "references/openapi.json is missing or broken; install the skill's whole folder again."
-        ) from error
+        words = "is missing or broken; install the skill's whole folder again."
+        raise ValueError(f"references/openapi.json {words}") from error
     return loaded
 
 
 @cache
 def operations() -> dict[str, Operation]:
     """operationId → Operation, in the order of the document."""
-    return {
-        spec["operationId"]: Operation(spec["operationId"], method.upper(), path, spec)
-        for path, methods in document()["paths"].items()
-        for method, spec in methods.items()
-    }
+    made = {}
+    for path, methods in document()["paths"].items():
+        for method, spec in methods.items():
+            words = (spec[name] for name in ("summary", "description", "x-scope", "x-effect"))
+            name, paging = spec["operationId"], spec.get("x-paging")
+            made[name] = Operation(name, method.upper(), path, spec, *words, paging)
+    return made
 
 
 def schemas() -> dict[str, Schema]:
@@ -160,24 +145,17 @@ def expand(schema: Any, levels: int = 2) -> Any:
 
 def at(method: str, path: str) -> Operation | None:
     """The operation of a method and a path on the wire, or None."""
-    matching = (one for one in operations().values() if one.method == method)
-    return next((one for one in matching if _matches(one.path, path)), None)
-
-
-def _matches(template: str, path: str) -> bool:
-    words, given = template.split("/"), path.rstrip("/").split("/")
-    if len(words) != len(given):
-        return False
-    return all(word == have or word[:1] == "{" for word, have in zip(words, given, strict=True))
+    for one in operations().values():
+        pattern = re.sub(r"\{\w+\}", "[^/]*", one.path) + "/*"
+        if one.method == method and re.fullmatch(pattern, path):
+            return one
+    return None
 
 
 def near(word: str, known: list[str], least: float = 0.5) -> str:
-    """The names most like `word`, with commas between; empty when none is.
-
-    `least` 0 gives the one nearest name, however far.
-    """
+    """The names most like `word`, with commas between; empty when none is."""
     from difflib import get_close_matches  # slow to import, and needed for a mistake only
 
     names = {name.lower(): name for name in known}
-    found = get_close_matches(word.lower(), list(names), n=3 if least else 1, cutoff=least)
+    found = get_close_matches(word.lower(), list(names), cutoff=least)
     return ", ".join(names[name] for name in found)

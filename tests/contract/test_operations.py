@@ -155,9 +155,7 @@ def test_expansion_ends_with_names() -> None:
     [
         ("phone", 0.5, "phoneNumber"),
         ("Stat", 0.5, "state, status"),
-        ("Stat", 0.0, "state"),
         ("qqq", 0.5, ""),
-        ("qqq", 0.0, "status"),
     ],
 )
 def test_near_names(word: str, least: float, found: str) -> None:
