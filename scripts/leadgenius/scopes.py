@@ -72,7 +72,7 @@ def clean_origin(text: str) -> str:
     machine.
     """
     found = _ORIGIN.fullmatch(text.strip().lower())
-    scheme, host, port = found.groups("0")[:3] if found else ("", "", "0")
+    scheme, host, port = found.groups("0") if found else ("", "", "0")
     here = is_loopback(host.strip("[]"))
     if scheme not in (["https", "http"] if here else ["https"]) or int(port) > 65_535:
         raise UsageError(

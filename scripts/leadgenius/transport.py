@@ -127,7 +127,8 @@ class Transport:
         self._session.trust_env = not is_loopback(urlsplit(origin).hostname or "")
         self._session.auth = lambda request: request
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount(origin, adapter or _Adapter())
+        for scheme in ("https://", "http://"):  # nothing may pass by an adapter that watches
+            self._session.mount(scheme, adapter or _Adapter())
         self._session.verify = certificates(environ)
 
     def close(self) -> None:
