@@ -60,7 +60,7 @@ def create(context: Context) -> int:
     context.masker.add(key)
     found = {"id": answers.new_id(answer) or "", "name": body["name"], "prefix": prefix(key)}
     context.record_change(path, [found["id"]], outcome="applied")
-    _keep(context, key, found, proves=rotates or context.typed("prove"), stores=stores)
+    _keep(context, key, found, proves=rotates or context.typed("check"), stores=stores)
     if stores and old:
         words = f"The key stored before ({prefix(old)}…) is kept under previous_api_keys, and"
         context.notes("warning", f"{words} stays valid until it is revoked in the web application.")

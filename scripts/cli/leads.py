@@ -62,7 +62,7 @@ def _exact(context: Context) -> str:
 def bulk(context: Context) -> int:
     """A bulk list. The company: the option, the variable, the stored one, or found through one
     lead."""
-    company = context.typed("company_id")
+    company = context.typed("query_companyId")
     if not company:
         company = "COMPANY_ID" if context.options.dry_run else context.client.company_id()
     return lists.show(context, lists.of_command(context, companyId=company))

@@ -189,7 +189,7 @@ def logout(context: Context) -> int:
 def save_key(context: Context) -> int:
     """Store a key made elsewhere; it comes on standard input or from a hidden prompt, never as an
     argument."""
-    client, scope = context.client, str(context.typed("key_scope"))
+    client, scope = context.client, str(context.typed("scope"))
     key = clean(_secret(context, "Key", not _is_person(context)), "the key")
     context.masker.add(key)
     if key.startswith("da2-" if scope == "agent" else "lgp_"):

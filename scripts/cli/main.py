@@ -60,7 +60,7 @@ def api_call(argv: Sequence[str] | None = None) -> int:
     def work(argv: Sequence[str], environ: Mapping[str, str], notes: Notes) -> int:
         from cli import parser, raw
 
-        if parser.wants_help(argv) or not argv:
+        if ({"-h", "--help"} & set(argv)) or not argv:
             return raw.show_help()
         try:
             found, arguments = raw.parse(argv, environ)

@@ -22,7 +22,7 @@ FORMATS = ("json", "jsonl", "csv", "table", "ids")
 
 def number(text: str) -> int:
     """A whole number from 1 on. ValueError for anything else."""
-    if not re.fullmatch(r"[0-9]{1,9}", text.strip(), re.ASCII) or int(text) < 1:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
         raise ValueError("a whole number from 1 on")
     return int(text)
 
@@ -35,19 +35,6 @@ def some_seconds(text: str) -> float:
     return value
 
 
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise ValueError("field names with commas between them")
-    return list(dict.fromkeys(names))
-
-
-def _format(text: str) -> str:
-    if text not in FORMATS:
-        raise ValueError("one of " + ", ".join(FORMATS))
-    return text
-
-
 def _text(text: str) -> str:
     if not text.strip():
         raise ValueError("a value that is not empty")
@@ -55,9 +42,17 @@ def _text(text: str) -> str:
 
 
 def _path(text: str) -> Path:
-    if not text.strip() or "\0" in text:
-        raise ValueError("the name of a file")
-    return Path(text)
+    return Path(_text(text))
+
+
+def _names(text: str) -> list[str]:
+    return list(dict.fromkeys(_text(text.replace(",", " ")).split()))
+
+
+def _format(text: str) -> str:
+    if text not in FORMATS:
+        raise ValueError("one of " + ", ".join(FORMATS))
+    return text
 
 
 class Option(NamedTuple):
@@ -69,8 +64,6 @@ class Option(NamedTuple):
     help: str
     read: Callable[[str], Any] | None = None
     metavar: str = ""
-    variable: bool = False
-    repeat: bool = False
 
     @property
     def dest(self) -> str:
@@ -78,87 +71,42 @@ class Option(NamedTuple):
 
 
 OPTIONS = (
-    Option(
-        "sandbox",
-        "always",  # people have them in aliases
-        "use the local sandbox: no account, no network, invented data",
-        variable=True,
-    ),
-    Option(
-        "profile",
-        "always",
-        "another account, with a credential file of its own",
-        _text,
-        "NAME",
-        variable=True,
-    ),
-    Option(
-        "base-url",
-        "origin",
-        "another server than the saved one or production",
-        _text,
-        "URL",
-        variable=True,
-    ),
-    Option(
-        "format",
-        "output",
-        f"{', '.join(FORMATS)} (default json; table on a terminal)",
-        _format,
-        "FORMAT",
-        True,
-    ),
+    # always: people have them in aliases
+    Option("sandbox", "always", "use the local sandbox: no account, no network, invented data"),
+    Option("profile", "always", "another account, with a credential file of its own", _text, "NAME"),
+    Option("base-url", "origin", "another server than the saved one or production", _text, "URL"),
+    Option("format", "output", f"{', '.join(FORMATS)} (default json; table on a terminal)",
+           _format, "FORMAT"),
     Option("fields", "output", "exactly these fields, in this order", _names, "A,B,C.D"),
-    Option(
-        "out",
-        "output",
-        "write to this file; .json, .jsonl or .csv decides the format",
-        _path,
-        "FILE",
-    ),
+    Option("out", "output", "write to this file; .json, .jsonl or .csv decides the format",
+           _path, "FILE"),
     Option("excel", "output", "csv with a byte-order mark, for Excel"),
     Option("csv-raw", "output", "leave csv cells that start like a formula as they are"),
     Option("all", "list", "every row, with the largest pages"),
     Option("max-items", "list", "at most this many rows", number, "N"),
-    Option(
-        "where",
-        "list",
-        "only rows where this holds: = != ~ > < >= <=  (repeatable)",
-        _text,
-        "FIELD=VALUE",
-        False,
-        True,
-    ),
+    Option("where", "list", "only rows where this holds: = != ~ > < >= <=  (repeatable)",
+           _text, "FIELD=VALUE"),
     Option("count", "list", "how many there are, exactly"),
     Option("count-by", "list", "how many of each value of these fields", _names, "A,B"),
     Option("page", "page", "this page, counted from 1", number, "N"),
     Option("page-size", "list", "rows a page (at most 100; bulk lists 5000)", number, "N"),
     Option("wait", "wait", "follow the job to its end"),
-    Option(
-        "wait-time",
-        "wait",
-        "longest to follow a job (default 600s on a terminal, else 100s)",
-        some_seconds,
-        "TIME",
-    ),
+    Option("wait-time", "wait", "longest to follow a job (default 600s on a terminal, else 100s)",
+           some_seconds, "TIME"),
     Option("dry-run", "send", "print the request and stop; nothing is sent"),
-    Option("read-only", "send", "send nothing but reads and a login", variable=True),
+    Option("read-only", "send", "send nothing but reads and a login"),
     Option("yes", "yes", "really delete, or enrol, enrich or import more than 25 records"),
-    Option("no-check", "send", "send what our schema does not know", variable=True),
-    Option(
-        "max-wait",
-        "send",
-        "longest sleep for any one request (default 75s)",
-        settings.seconds,
-        "TIME",
-        True,
-    ),
-    Option("max-time", "send", "longest the whole command may run", some_seconds, "TIME", True),
-    Option(
-        "timeout", "send", "longest one request may take (default 60s)", some_seconds, "TIME", True
-    ),
-    Option("quiet", "always", "no notes and no progress on stderr", variable=True),
+    Option("no-check", "send", "send what our schema does not know"),
+    Option("max-wait", "send", "longest sleep for any one request (default 75s)",
+           settings.seconds, "TIME"),
+    Option("max-time", "send", "longest the whole command may run", some_seconds, "TIME"),
+    Option("timeout", "send", "longest one request may take (default 60s)", some_seconds, "TIME"),
+    Option("quiet", "always", "no notes and no progress on stderr"),
     Option("verbose", "always", "show each attempt on stderr, secrets masked"),
+)  # fmt: skip
+# LGP_… stands in for these: none that confirms, redirects output or changes what a list means.
+WITH_VARIABLE = frozenset(
+    "sandbox profile base_url format read_only max_wait max_time timeout quiet no_check".split()  # noqa: SIM905
 )
 SENDING = frozenset({"always", "origin", "output", "send"})
 
@@ -167,24 +115,17 @@ ELSEWHERE = {
     "--limit": "--max-items N for at most N rows, --page-size N for one page",
     "--per-page": "--page-size N",
     "--json": "--format json",
-    "--csv": "--format csv",
     "--output": "--out FILE for a file, --format for the format",
     "-o": "--out FILE for a file, --format for the format",
     "--paginate": "--all",
-    "--offset": "--page N",
     "--cursor": "--all, which follows the cursors; with --out it resumes",
     "--filter": "--where FIELD=VALUE",
-    "--query": "--where FIELD=VALUE",
     "--jq": "--fields and --where, or pipe the JSON into jq",
     "--api-key": "export LGP_API_KEY=…, or: auth save-key --scope agent",
     "--token": "export LGP_API_KEY=…, or: auth --email YOU",
     "--force": "--yes",
     "-y": "--yes",
-    "-f": "--yes for deletes, --data @FILE for a body",
-    "--file": "--data @FILE",
     "-d": "--data",
-    "-q": "--quiet",
-    "-v": "--verbose",
 }
 
 
@@ -199,11 +140,10 @@ def global_parser() -> Parser:
     """A parser that takes the global options from anywhere and leaves everything else."""
     made = Parser(add_help=False, allow_abbrev=False)
     for option in OPTIONS:
+        how: dict[str, Any] = {"action": "append" if option.name == "where" else "store"}
         if option.read is None:
-            made.add_argument(f"--{option.name}", action="store_true", default=None)
-        else:
-            action = "append" if option.repeat else "store"
-            made.add_argument(f"--{option.name}", metavar=option.metavar, action=action)
+            how = {"action": "store_true", "default": None}
+        made.add_argument(f"--{option.name}", **how)
     return made
 
 
@@ -214,72 +154,50 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
     The namespace has every option's value (None when not given; times in seconds) and `typed`, the
     names typed.
     """
-    before, separator, after = _at_separator(argv)
-    found, rest = global_parser().parse_known_args(before)
-    found.typed = set()
+    found, rest = global_parser().parse_known_args(argv)
+    found.typed = {name for name, value in vars(found).items() if value is not None}
     for option in OPTIONS:
-        dest = option.name.replace("-", "_")
-        text, name = getattr(found, dest), f"--{option.name}"
-        if text is not None:
-            found.typed.add(option.name)
-        elif option.variable:
-            name = f"LGP_{dest.upper()}"
+        text, name = getattr(found, option.dest), f"--{option.name}"
+        if text is None and option.dest in WITH_VARIABLE:
+            name = f"LGP_{option.dest.upper()}"
             text = environ.get(name, "").strip() or None
-        setattr(found, dest, None if text is None else _value(option, text, name))
-    _resolve(found)
-    return found, [*rest, *separator, *after]
-
-
-def _at_separator(argv: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    at = list(argv).index("--") if "--" in argv else len(argv)
-    return list(argv[:at]), list(argv[at : at + 1]), list(argv[at + 1 :])
+        if text is not None:
+            setattr(found, option.dest, _value(option, text, name))
+    for pair in _CONTRADICTIONS:
+        _resolve(found, pair.split())
+    return found, rest
 
 
 def _value(option: Option, text: Any, name: str) -> Any:
     try:
         if option.read is None:
             return text is True or settings.switch(text, name)
-        return [option.read(one) for one in text] if option.repeat else option.read(text)
-    except (ValueError, OverflowError) as error:
+        return [_text(one) for one in text] if isinstance(text, list) else option.read(text)
+    except ValueError as error:
         words = str(error) if name in str(error) else f"{name} takes {error}."
         raise UsageError(words, code="invalid_input") from error
 
 
 _CONTRADICTIONS = (
-    ("all", "page"),
-    ("max_items", "page"),
-    ("where", "page"),
-    ("count", "page"),
-    ("count_by", "page"),
-    ("all", "max_items"),
-    ("count", "max_items"),
-    ("count", "count_by"),
-    ("quiet", "verbose"),
-    ("sandbox", "base_url"),
-)
+    "all page", "max_items page", "where page", "count page", "count_by page", "all max_items",
+    "count max_items", "count count_by", "quiet verbose", "sandbox base_url",
+)  # fmt: skip
 
 
-def _resolve(found: argparse.Namespace) -> None:
+def _resolve(found: argparse.Namespace, pair: list[str]) -> None:
     """Of two options that contradict each other a typed one wins over a variable; both typed are an
     error."""
-    for pair in _CONTRADICTIONS:
-        if not (getattr(found, pair[0]) and getattr(found, pair[1])):
-            continue
-        flags = [name.replace("_", "-") for name in pair]
-        typed = [name for name in flags if name in found.typed]
-        if len(typed) != 1:
-            raise UsageError(
-                f"--{flags[0]} and --{flags[1]} contradict each other.",
-                hint="Leave out one of the two.",
-            )
-        setattr(found, pair[0] if typed == [flags[1]] else pair[1], None)
+    if all(getattr(found, name) for name in pair):
+        others = [name for name in pair if name not in found.typed]
+        if len(others) != 1:
+            words = " and ".join("--" + name.replace("_", "-") for name in pair)
+            raise UsageError(f"{words} contradict each other.", hint="Leave out one of the two.")
+        setattr(found, others[0], None)
 
 
 def check_served(found: argparse.Namespace, groups: Collection[str]) -> None:
     """UsageError for an option that does nothing for a command that serves `groups`."""
     for option in OPTIONS:
-        if option.name in found.typed and option.group not in groups:
-            raise UsageError(
-                f"--{option.name} does nothing for this command.",
-                hint=f"Leave out --{option.name}.",
-            )
+        if option.dest in found.typed and option.group not in groups:
+            words = f"--{option.name} does nothing for this command."
+            raise UsageError(words, hint=f"Leave out --{option.name}.")

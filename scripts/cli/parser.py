@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from cli import options
-from cli.commands import COMMANDS, EXTRA, EXTRA_FLAGS, MISSING, Command
+from cli.commands import COMMANDS, EXTRA, MISSING, Command
 from cli.options import Parser
+from cli.text import plain
 from contract.operations import Operation, Schema, near, operations, resolve
 from leadgenius.errors import UsageError
-
-_KINDS = {"integer": "N", "number": "N", "boolean": "true|false", "object": "JSON", "array": "JSON"}
 
 
 def operation_of(command: Command) -> Operation | None:
@@ -22,27 +21,31 @@ def operation_of(command: Command) -> Operation | None:
     return operations()[command.operation] if command.operation else None
 
 
+def in_group(words: str) -> list[Command]:
+    """The commands that begin with `words`."""
+    return [one for one in COMMANDS if f"{one.words} ".startswith(f"{words} ".lstrip())]
+
+
+def is_group(words: Sequence[str]) -> bool:
+    """Whether the words are a group of commands and no command: its help is what is wanted."""
+    text = " ".join(words)
+    rows = in_group(text) if words else []
+    return bool(rows) and rows[0].words != text
+
+
 def find(words: Sequence[str]) -> tuple[Command, list[str]]:
     """The command that the first words name, and the words after it. UsageError says what is near
     or not there."""
     leading = list(takewhile(lambda word: not word.startswith("-"), words))
     if not leading:
-        _refuse_elsewhere(words[0].split("=")[0] if words else "")
+        _refuse_elsewhere("".join(words[:1]))
         raise UsageError("A command's words come before its own options.", hint="{lgp} --help")
     for length in range(min(len(leading), 3), 0, -1):
-        rows = in_group(" ".join(leading[:length]))
-        if (
-            rows
-            and rows[0].words.count(" ") < length
-            and (len(rows) == 1 or len(leading) == length)
-        ):
+        text = " ".join(leading[:length])
+        rows = in_group(text)
+        if rows and rows[0].words == text and (len(rows) == 1 or len(leading) == length):
             return rows[0], list(words[length:])
     raise _unknown(leading)
-
-
-def in_group(words: str) -> list[Command]:
-    """The commands that begin with `words`."""
-    return [one for one in COMMANDS if one.words == words or one.words.startswith(words + " ")]
 
 
 def _unknown(words: list[str]) -> UsageError:
@@ -51,26 +54,48 @@ def _unknown(words: list[str]) -> UsageError:
             message = f"There is no command {text}: this API has no such call."
             return UsageError(message, code="not_in_api", hint=MISSING[text])
     depth = 0
-    while in_group(" ".join(words[: depth + 1])):
+    while depth < len(words) - 1 and in_group(" ".join(words[: depth + 1])):
         depth += 1
-    rows = [row.words.split() for row in (in_group(" ".join(words[:depth])) if depth else COMMANDS)]
+    start = " ".join(words[:depth])
+    rows = (row.words.split() for row in in_group(start))
     known = list(dict.fromkeys(row[depth] for row in rows if len(row) > depth))
-    word = words[depth] if re.fullmatch(r"[\w.-]{1,40}", words[depth]) else "of that name"
     like = near(words[depth], known, least=0.6)
-    start = "".join(f"{one} " for one in words[:depth])
     there = f"Did you mean {like}?" if like else f"There are: {', '.join(known)}."
-    hint = f"{{lgp}} {start}{like.split(', ')[0]}".rstrip() + " --help"
-    return UsageError(f"There is no command {start}{word}. {there}", hint=hint)
+    missing = f"{start} {plain(words[depth], 'of that name')}".strip()
+    hint = " ".join(filter(None, ["{lgp}", start, like.split(", ")[0], "--help"]))
+    return UsageError(f"There is no command {missing}. {there}", hint=hint)
 
 
 def parse(command: Command, words: Sequence[str]) -> argparse.Namespace:
     """The command's own arguments. UsageError for a word it does not know, with what it is called
     here."""
     made = parser(command)
-    found, unknown = made.parse_known_args(list(words))
-    if unknown:
-        raise _unknown_word(made, command, unknown[0])
+    found, unknown = made.parse_known_args(words)
+    for word in unknown:
+        _refuse_elsewhere(word)
+        raise _unknown_word(made, command, word.split("=")[0])
     return found
+
+
+def _refuse_elsewhere(word: str) -> None:
+    """UsageError for an option of another tool that has another name here."""
+    flag = word.split("=")[0]
+    if flag in options.ELSEWHERE:
+        message = f"There is no option {flag}. Here it is {options.ELSEWHERE[flag]}."
+        raise UsageError(message, code="not_in_api", hint="{lgp} --help options")
+
+
+def _unknown_word(made: Parser, command: Command, word: str) -> UsageError:
+    """Never suggests --yes: a mistyped option must not lead to the one that lets a delete
+    through."""
+    if not word.startswith("-"):
+        where = "ids go behind --ids" if "--ids" in flags(made) else "values go behind options"
+        return UsageError(f"{command.words} takes no further word; {where}.", hint=command.example)
+    known = [*flags(made), *(f"--{one.name}" for one in options.OPTIONS if one.name != "yes")]
+    like = near(word, known, least=0.6)
+    guess = f"did you mean {like}?" if like else "its help names those there are."
+    words = f"{command.words} has no option {plain(word.strip('-'), 'of that name')}; {guess}"
+    return UsageError(words, hint=f"{{lgp}} {command.words} --help")
 
 
 def parser(command: Command) -> Parser:
@@ -84,25 +109,22 @@ def parser(command: Command) -> Parser:
         made.add_argument("file", metavar="FILE", help="csv, jsonl or json")
     elif operation:
         _add_ids(made, command, operation)
-        _add_filters(made, command, operation)
-        _add_body(made, command, operation)
-    if "dates" in command.groups:
-        for name in ("start", "end"):
-            words, dest = f"{name} of the period", f"query_{name}Date"
-            made.add_argument(f"--{name}", dest=dest, metavar="DATE", help=words)
+        for name, parameter in operation.filters().items():
+            schema = {**parameter, **resolve(parameter["schema"])}
+            _add_field(made, command, f"query_{name}", schema)
+        if command.run != "login.login":  # its fields are EXTRA options
+            _add_body(made, command, operation)
     for name in command.extra.split():
-        flag = EXTRA_FLAGS.get(name, f"--{name}")
-        made.add_argument(flag, dest=name.replace("-", "_"), **EXTRA[name])
+        made.add_argument(f"--{name}", **{"dest": name.replace("-", "_"), **EXTRA[name]})
     return made
 
 
 def _add_ids(made: Parser, command: Command, operation: Operation) -> None:
     for name in operation.parameters("path") if command.ids in ("one", "many") else ():
-        group = command.words.split()[0]
-        noun = "JOB" if name == "jobId" else group.split("-")[-1].rstrip("s").upper()
-        words = "the job's id" if noun == "JOB" else "its id, or name=NAME to look it up"
-        many = "+" if command.ids == "many" else None
-        made.add_argument("path_id", metavar=noun, help=words, nargs=many)
+        group = command.words.split()[0].split("-")[-1].rstrip("s")
+        noun, many = "job" if name == "jobId" else group, "+" if command.ids == "many" else None
+        words = "its id, or name=NAME to look it up" if noun == group else "the job's id"
+        made.add_argument("path_id", metavar=noun.upper(), help=words, nargs=many)
     if command.ids == "flag" or operation.id_field():
         words = "ids, apart or with commas"
         made.add_argument("--ids", nargs="+", action="extend", metavar="LEAD", help=words)
@@ -110,47 +132,34 @@ def _add_ids(made: Parser, command: Command, operation: Operation) -> None:
         made.add_argument("--ids-from", metavar="FILE", help=words)
 
 
-def _add_filters(made: Parser, command: Command, operation: Operation) -> None:
-    for name, parameter in operation.filters().items():
-        if name != "companyId":  # an EXTRA option: it is found by itself
-            schema = resolve(parameter["schema"])
-            described = {**schema, "description": parameter.get("description", "")}
-            _add_field(made, command, f"query_{name}", described)
-
-
 def _add_body(made: Parser, command: Command, operation: Operation) -> None:
-    fields = operation.body_fields()
-    if command.data and fields:
+    if command.data:
         words = "the whole body; flags win over it"
         made.add_argument("--data", metavar="JSON|@FILE|-", help=words)
-    for name, schema in fields.items():
-        if name not in (operation.id_field(), "leads") and command.run != "login.login":
+    for name, schema in operation.body_fields().items():
+        if name != operation.id_field():
             required = name in operation.required and name not in command.defaults
-            _add_field(made, command, f"body_{name}", schema, " (required)" if required else "")
+            _add_field(made, command, f"body_{name}", schema, "(required)" if required else "")
 
 
 def _add_field(made: Parser, command: Command, dest: str, schema: Schema, after: str = "") -> None:
     """The flags of one API field, with what its schema says: description, values, kind."""
     flags = flags_of(command, dest.partition("_")[2])
-    text = str(schema.get("description", "")).split(". ")[0].rstrip(".")
-    words = ": ".join(one for one in (text, ", ".join(values_of(schema))) if one)
-    kind, many = schema.get("type"), None
-    metavar = _KINDS.get(str(kind), flags[0].rsplit("-", 1)[-1].upper())
-    if schema.get("format") == "date":
-        metavar = "DATE"
-    if kind == "array" and resolve(schema.get("items", {})).get("type") == "string":
-        metavar, many = flags[0].rsplit("-", 1)[-1].upper(), "+"
-    made.add_argument(*flags, dest=dest, metavar=metavar, help=words + after, nargs=many)
+    text = schema.get("description", "").split(". ")[0].rstrip(".")
+    words = [text, ", ".join(values_of(schema)), after]
+    many = resolve(schema.get("items", {})).get("type") == "string"
+    nested = schema.get("type") in ("object", "array") and not many
+    metavar = "JSON" if nested else flags[0].rsplit("-", 1)[-1].upper()
+    made.add_argument(
+        *flags, dest=dest, metavar=metavar, help="; ".join(filter(None, words)),
+        nargs="+" if many else None,
+    )  # fmt: skip
 
 
 def flags_of(command: Command, field: str) -> list[str]:
     """The flags of an API field: its name in kebab case, or those the row gives."""
-    return command.flags[field].split() if field in command.flags else ["--" + kebab(field)]
-
-
-def kebab(name: str) -> str:
-    """`campaignId` and `client_id` as `campaign-id` and `client-id`."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"-\1", name).replace("_", "-").lower()
+    words = re.sub(r"(?<=[a-z0-9])([A-Z])", r"-\1", field).replace("_", "-").lower()
+    return command.flags.get(field, f"--{words}").split()
 
 
 def values_of(schema: Schema) -> list[str]:
@@ -159,38 +168,9 @@ def values_of(schema: Schema) -> list[str]:
     return [str(value) for value in values if value is not None]
 
 
-def _refuse_elsewhere(flag: str) -> None:
-    """UsageError for an option of another tool that has another name here."""
-    if flag in options.ELSEWHERE:
-        message = f"There is no option {flag}. Here it is {options.ELSEWHERE[flag]}."
-        raise UsageError(message, code="not_in_api", hint="{lgp} --help options")
-
-
-def _unknown_word(made: Parser, command: Command, word: str) -> UsageError:
-    name = word.split("=", 1)[0]
-    _refuse_elsewhere(name)
-    if not name.startswith("-"):
-        where = "ids go behind --ids" if "--ids" in flags(made) else "values go behind options"
-        return UsageError(f"{command.words} takes no further word; {where}.", hint=command.example)
-    like = _near_flag(name, [*flags(made), *(f"--{one.name}" for one in options.OPTIONS)])
-    shown = name if re.fullmatch(r"[\w-]{1,40}", name) else "like that"
-    guess = f" Did you mean {like}?" if like else ""
-    words = f"There is no option {shown} of {command.words}.{guess}"
-    return UsageError(words, hint=f"{{lgp}} {command.words} --help")
-
-
 def flags(made: Parser) -> list[str]:
     """Every flag of a parser."""
     return [flag for action in made._actions for flag in action.option_strings]
-
-
-def _near_flag(word: str, known: list[str]) -> str:
-    """The flag most like `word`. Never --yes: a mistyped option must not lead to the one that lets
-    a delete through."""
-    known = [flag for flag in known if flag != "--yes"]
-    tail = "-" + word.lstrip("-")
-    around = [flag for flag in known if flag.startswith(word + "-") or flag.endswith(tail)]
-    return around[0] if len(around) == 1 else near(word, known, least=0.7).split(", ")[0]
 
 
 def option_groups(command: Command) -> set[str]:
@@ -199,13 +179,3 @@ def option_groups(command: Command) -> set[str]:
     if operation:
         found |= options.SENDING | ({"list", operation.paging} if operation.paging else set())
     return found
-
-
-def wants_help(words: Sequence[str]) -> bool:
-    return bool({"-h", "--help"} & set(words))
-
-
-def is_group(words: Sequence[str]) -> bool:
-    """Whether the words are a group of commands and no command: its help is what is wanted."""
-    text = " ".join(words)
-    return bool(in_group(text)) and all(one.words != text for one in COMMANDS)
