@@ -6,17 +6,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from cli.commands import Command
 from cli.output import Output
 from cli.parser import operation_of
 from cli.stderr import Notes
-from cli.text import Masker, plain, plural
+from cli.text import plain, plural
 from contract.operations import Operation
 from leadgenius import connect
 from leadgenius.errors import LocalError, UsageError
@@ -38,20 +39,15 @@ class Context:
         command: Command,
         options: argparse.Namespace,
         arguments: argparse.Namespace,
-        *,
         environ: Mapping[str, str],
-        stdin: IO[str],
-        stdout: IO[str],
         notes: Notes,
-        masker: Masker,
-        raw: bool = False,
     ) -> None:
         self.command, self.options, self.arguments = command, options, arguments
-        self.environ, self.stdin, self.notes, self.masker = environ, stdin, notes, masker
+        self.environ, self.stdin, self.notes, self.masker = environ, sys.stdin, notes, notes.masker
         self.started, most = time.monotonic(), options.max_time
         self.end = None if most is None else self.started + most  # of --max-time
-        masker.show = bool(self.typed("show"))
-        self.output = Output(options, stdout, notes, masker, raw=raw)
+        self.masker.show = bool(self.typed("show"))
+        self.output = Output(options, sys.stdout, notes)
         self.output.preferred = command.columns.split()
         if self.known_operation:
             self.output.columns = self.known_operation.columns()

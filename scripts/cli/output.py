@@ -125,15 +125,15 @@ class Output:
     """Where the data of one run goes. `format` is json, jsonl, csv, table or ids."""
 
     def __init__(
-        self, options: Any, stdout: IO[str], notes: Notes, masker: Masker, *, raw: bool = False
+        self, options: Any, stdout: IO[str], notes: Notes
     ) -> None:
-        self.options, self.stdout, self.notes, self.masker = options, stdout, notes, masker
+        self.options, self.stdout, self.notes, self.masker = options, stdout, notes, notes.masker
         self.terminal = stdout.isatty()
         self.fields: Sequence[str] | None = options.fields
         self.columns: Sequence[str] = ()  # those of the schema
         self.preferred: Sequence[str] = ()  # those a terminal shows first
         self.footnotes: list[str] = []  # printed below a table
-        self.format = self._format("json" if raw or not self.terminal or options.out else "table")
+        self.format = self._format("json" if not self.terminal or options.out else "table")
         if self.format == "table" and not find_spec("rich"):
             notes("note", "Install the package rich (pip install rich) to see tables.")
             self.format = "json"
