@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from operator import ge, gt, le, lt
 from typing import Any, NamedTuple
 
@@ -22,10 +23,8 @@ def row_id(row: Any) -> str | None:
     """The id of a row of ours or of the API's."""
     if not isinstance(row, dict):
         return str(row) if isinstance(row, (str, int)) else None
-    found = next(
-        (row[name] for name in ("id", "leadId", "lead_id", "jobId", "key") if row.get(name)), None
-    )
-    return None if found is None else str(found)
+    names = ("id", "leadId", "lead_id", "jobId", "key")
+    return next((str(row[name]) for name in names if row.get(name)), None)
 
 
 def pick(row: Any, fields: Sequence[str] | None) -> Any:
@@ -41,10 +40,7 @@ def inside(row: Any, name: str) -> Any:
     if isinstance(row, dict) and name in row:
         return row[name]
     for word in name.split("."):
-        if isinstance(row, list):
-            row = row[int(word)] if word.isdecimal() and int(word) < len(row) else None
-        else:
-            row = row.get(word) if isinstance(row, dict) else None
+        row = row.get(word) if isinstance(row, dict) else None
     return row
 
 
@@ -66,8 +62,11 @@ class Condition(NamedTuple):
             return False
         if self.operator == "~":
             return self.value.casefold() in cell(found).casefold()
-        pair = _comparable(found, self.value)
-        return None if pair is None else bool(_ORDER[self.operator](*pair))
+        for read in (_number, _time):
+            left, right = read(found), read(self.value)
+            if left is not None and right is not None:
+                return bool(_ORDER[self.operator](left, right))
+        return None
 
     def _equals(self, found: Any) -> bool:
         if self.value == "":
@@ -84,25 +83,13 @@ def conditions(texts: Sequence[str]) -> list[Condition]:
     """The conditions typed as --where. UsageError for a text without a field and an operator."""
     made = []
     for text in texts:
-        found = re.fullmatch(
-            r"\s*([A-Za-z_][\w.-]*)\s*(!=|>=|<=|=|~|>|<)\s*(.*?)\s*", text, re.DOTALL
-        )
+        found = re.fullmatch(r"\s*([A-Za-z_][\w.-]*)\s*([!><]=|[=~><])\s*(.*?)\s*", text, re.DOTALL)
         if not found:
+            words = "--where takes FIELD and one of = != ~ > < >= <= and a VALUE."
             hint = "Quote it, as in --where 'status=qualified' or --where 'intentScore>=80'."
-            raise UsageError(
-                "--where takes FIELD and one of = != ~ > < >= <= and a VALUE.", hint=hint
-            )
+            raise UsageError(words, hint=hint)
         made.append(Condition(*found.groups()))
     return made
-
-
-def _comparable(found: Any, value: str) -> tuple[Any, Any] | None:
-    """Both as numbers, or both as times; None when neither goes."""
-    for read in (_number, _time):
-        left, right = read(found), read(value)
-        if left is not None and right is not None:
-            return left, right
-    return None
 
 
 def _number(value: Any) -> float | None:
@@ -113,16 +100,12 @@ def _number(value: Any) -> float | None:
 
 
 def _time(value: Any) -> float | None:
-    text = str(value)
-    if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        return None
+    """Seconds of an ISO time; one without a zone is UTC."""
     try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
     except ValueError:
         return None
-    return (
-        moment if moment.tzinfo else datetime.fromisoformat(f"{moment.isoformat()}+00:00")
-    ).timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
 class Tally:
@@ -130,18 +113,15 @@ class Tally:
     with the rows."""
 
     def __init__(self, fields: Sequence[str] = ()) -> None:
-        self.fields = fields
-        self.count = 0
-        self._groups: dict[str, tuple[list[Any], int]] = {}
+        self.fields, self.count = fields, 0
+        self._groups: dict[str, int] = {}  # values as JSON → how many
 
     def add(self, row: Any) -> None:
         """Count one row. UsageError when there are more different values than can be kept."""
         self.count += 1
-        if not self.fields:
-            return
-        values = [inside(row, name) for name in self.fields]
-        key = compact(values)
-        self._groups[key] = (values, self._groups.get(key, (values, 0))[1] + 1)
+        if self.fields:
+            key = compact([inside(row, name) for name in self.fields])
+            self._groups[key] = self._groups.get(key, 0) + 1
         if len(self._groups) > LARGEST_GROUPS:
             names = ", ".join(self.fields)
             raise UsageError(f"--count-by {names}: more than {LARGEST_GROUPS:,} different values.")
@@ -150,6 +130,6 @@ class Tally:
         """`{"count"}`, with fields also `by` (the 100 largest) and `values_total`."""
         if not self.fields:
             return {"count": self.count}
-        largest = sorted(self._groups.items(), key=lambda group: (-group[1][1], group[0]))[:TOP]
-        by = [{**dict(zip(self.fields, values, strict=True)), "n": n} for _, (values, n) in largest]
+        largest = sorted(self._groups.items(), key=lambda group: (-group[1], group[0]))[:TOP]
+        by = [dict(zip([*self.fields, "n"], [*json.loads(key), n])) for key, n in largest]  # noqa: B905
         return {"count": self.count, "by": by, "values_total": len(self._groups)}

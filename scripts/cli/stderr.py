@@ -3,8 +3,10 @@ lead's values."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import IO, Any
 
 from cli.hints import spelled
@@ -15,29 +17,21 @@ _LONGEST_WORDS = 300  # characters of what a server says
 
 
 class Notes:
-    """Prints on `stream`: attempts (with --verbose), notes and progress (not with --quiet),
+    """Prints on `stream`: attempts (with `verbose`), notes and progress (not with `quiet`),
     warnings, the error.
 
     On a terminal everything is written by `cli.terminal`, where rich is installed.
     """
 
     def __init__(
-        self,
-        stream: IO[str],
-        masker: Masker,
-        *,
-        quiet: bool = False,
-        verbose: bool = False,
-        monotonic: Callable[[], float] = time.monotonic,
+        self, stream: IO[str], masker: Masker, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self.stream, self.masker, self.quiet, self.verbose = stream, masker, quiet, verbose
-        self.terminal = stream.isatty()
-        self._printed: set[str] = set()
-        self._monotonic = monotonic
-        self._last_progress = monotonic()
-        self._screen: Any = None
+        self.stream, self.masker, self.terminal = stream, masker, stream.isatty()
+        self.quiet = self.verbose = False
         self.last_outcome: str | None = None  # of a change that a signal interrupted
         self.go_on = ""  # the command that goes on with interrupted work
+        self._printed: set[str] = set()
+        self._monotonic, self._last_progress = monotonic, monotonic()
 
     def __call__(self, level: str, message: str) -> None:
         """Print `message`; level is attempt, note, progress or warning. A note or warning is
@@ -47,14 +41,14 @@ class Notes:
         if (self.quiet and level != "warning") or (level == "attempt" and not self.verbose):
             return None
         message = self.masker.mask(spelled(message))
-        if level != "attempt" and message in self._printed:
+        if level == "attempt":
+            level = "note"
+        elif message in self._printed:
             return None
         self._printed.add(message)
-        level = "note" if level == "attempt" else level
         if self.terminal:
-            self.screen.message(level, message)
-            return None
-        return self._line(compact({"level": level, "message": message}))
+            return self.screen.message(level, message)
+        return self._line({"level": level, "message": message})
 
     def progress(self, message: str, done: int | None = None, total: int | None = None) -> None:
         """Where long work stands: one live line on a terminal, a line each ten seconds elsewhere.
@@ -67,58 +61,43 @@ class Notes:
             self.screen.progress(message, done, total)
         elif self._monotonic() - self._last_progress >= PROGRESS_SECONDS:
             self._last_progress = self._monotonic()
-            facts = {"done": done, "total": total}
-            known = {name: value for name, value in facts.items() if value is not None}
-            self._line(compact({"level": "progress", "message": message, **known}))
+            facts = {"level": "progress", "message": message, "done": done, "total": total}
+            self._line({name: value for name, value in facts.items() if value is not None})
 
     def error(self, error: dict[str, Any]) -> None:
         """The error object (errors.as_dict, the hint spelled): the last thing printed."""
-        error = self._shortened({**error, "hint": spelled(error.get("hint", ""))})
+        error = {**error, "hint": spelled(error.get("hint", ""))}
+        for facts in (error, error.get("details")):
+            for name in ("server_code", "server_message", "request_id", "location"):
+                if isinstance(facts, dict) and isinstance(facts.get(name), str):
+                    # Masked before it is cut: half a secret would no longer be known for one.
+                    facts[name] = self.masker.mask(facts[name])[:_LONGEST_WORDS]
         if self.terminal:
             self.screen.error(error)
         else:
-            self._line(compact({"error": error}))
+            self._line({"error": error})
 
     def end_progress(self) -> None:
         """Take the live line away, before something else is printed."""
-        if self._screen is not None:
-            self._screen.end_progress()
+        if "screen" in self.__dict__:
+            self.screen.end_progress()
 
-    @property
+    @cached_property
     def screen(self) -> Any:
-        if self._screen is None:
-            try:
-                from cli.terminal import Screen
-            except ImportError:  # rich is not installed
-                self._screen = Plain(self.write)
-            else:
-                self._screen = Screen(self.write)
-        return self._screen
+        try:
+            from cli.terminal import Screen
+        except ImportError:  # rich is not installed
+            return Plain(self.write)
+        return Screen(self.write)
 
     def write(self, text: str) -> None:
         """Write masked text as it is."""
-        try:
+        with contextlib.suppress(OSError, ValueError):  # closed or full: nowhere left to say so
             self.stream.write(self.masker.mask(text))
             self.stream.flush()
-        except (OSError, ValueError):
-            pass  # stderr is closed or full; there is nowhere left to say so
 
-    def _line(self, text: str) -> None:
-        self.write(text + "\n")
-
-    def _shortened(self, error: dict[str, Any]) -> dict[str, Any]:
-        """The server's words masked and then cut: half a secret, left by a cut, would no longer be
-        known for one."""
-        for name in ("server_code", "server_message", "request_id"):
-            if isinstance(error.get(name), str):
-                error[name] = self.masker.mask(error[name])[:_LONGEST_WORDS]
-        details = error.get("details")
-        if isinstance(details, dict) and isinstance(details.get("location"), str):
-            error["details"] = {
-                **details,
-                "location": self.masker.mask(details["location"])[:_LONGEST_WORDS],
-            }
-        return error
+    def _line(self, facts: dict[str, Any]) -> None:
+        self.write(compact(facts) + "\n")
 
 
 class Plain:
@@ -128,9 +107,9 @@ class Plain:
         self._write = write
 
     def message(self, level: str, text: str) -> None:
-        self._write(f"{'Warning: ' if level == 'warning' else ''}{inert(text)}\n")
+        self._write(f"{level.capitalize()}: {inert(text)}\n")
 
-    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+    def progress(self, *_: Any) -> None:
         """Nothing: a line cannot be drawn again."""
 
     def end_progress(self) -> None:
@@ -141,5 +120,3 @@ class Plain:
         for title, name in named.items():
             if error.get(name):
                 self._write(f"{title}: {inert(str(error[name]))}\n")
-        if error.get("details"):
-            self._write(compact(error["details"], 2) + "\n")

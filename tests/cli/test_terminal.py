@@ -347,7 +347,7 @@ def live(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("NO_COLOR", "1")
     stream, clock = Tty(), Clock()
     notes: Any = Notes(stream, Masker())
-    notes._screen = terminal.Screen(notes.write, clock)
+    notes.screen = terminal.Screen(notes.write, clock)
 
     def at(seconds: float, *words: Any) -> str:
         clock.now = 100.0 + seconds
