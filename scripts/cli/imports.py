@@ -1,7 +1,7 @@
 """leads import: a spreadsheet into leads, resumable at any moment, each row sent once.
 
 The order makes it so: the ledger says `sent` before a batch goes out, and what came of it after.
-What is `sent` and nothing more is looked for among the newest leads before it is sent again.
+What has no certain outcome is looked for among the newest leads before it is sent again.
 """
 
 from __future__ import annotations
@@ -15,370 +15,290 @@ from typing import Any
 
 from cli import batches, inputs, leads, many, spreadsheet
 from cli.context import MANY, Context
-from cli.ledger import Entry, Ledger, account_of, digest
+from cli.ledger import Entry, Ledger, digest
 from cli.rows import row_id
-from cli.spreadsheet import Row, Sheet
+from cli.spreadsheet import CREATE, PROBLEM, Row, csv_bytes, key_of
 from cli.text import compact, plural
 from contract.operations import operations
 from leadgenius import answers
-from leadgenius.errors import (
-    CredentialError,
-    LeadGeniusError,
-    RateError,
-    RefusedError,
-    UnknownOutcomeError,
-)
+from leadgenius.errors import LeadGeniusError, RefusedError, UnknownOutcomeError
 from leadgenius.files import write_private
 from leadgenius.retry import Answer
 from leadgenius.settings import iso
 
-CREATE = operations()["leads.create"]
-PAUSES = (0.0, 2.0, 4.0, 8.0, 16.0)  # before each try to read a lead back: 30 s in all
-LOOK_AGAIN = 60.0  # seconds after a row was sent until it may count as not stored
-EARLIER = 600.0  # a lead so much older than what was sent was certainly stored before it
-MOST_LOST = 3  # requests without an answer until a run gives up
-ABOUT_THE_ROW = (400, 409, 413, 422)  # statuses by which a single lead is refused
-STATES = ("created", "existing", "rejected", "changed", "unknown", "not_sent")
-REASONS = {
+COUNTS = ("created", "existing", "rejected", "changed", "unknown", "not_sent")
+REASONS = {  # of what is no plain success or refusal
+    "created": "",
+    "existing": "",
+    "not_sent": "",
     "changed": "imported before with other values, and this API cannot update a lead",
     "unknown": "sent, and it is not known whether it was stored",
 }
+FILES = {"created": "ids", "existing": "existing", "rejected": "rejects"}
+REFUSED = {400: "rejected", 409: "existing", 422: "rejected"}  # statuses about a single lead
+# State in the ledger → when such rows are looked for, in seconds after they were sent.
+LOOKS = {"unproved": (0, 2, 6, 14, 30), "sent": (0, 60), "unknown": (0, 60)}
+NOT_STORED = (
+    "created, as the server says, cannot be read back.",
+    "Run it again with --one-by-one; if that is what you did, report it to the vendor.",
+)
+UNCLEAR = (
+    "may or may not be stored: sent, and not among the leads of a search.",
+    "Look in the web application; --resend-unknown sends them again.",
+)
+CLOCKS = 2.0  # seconds that a server's clock may be behind ours
+MOST_LOST = 3  # requests without an answer until a run gives up
 
 sleep, monotonic, now = time.sleep, time.monotonic, time.time
 
 
 def run(context: Context) -> int:
     """Check every row, then send what is not done. Exit 4 when rows were rejected."""
-    path = Path(context.typed("file"))
-    sheet = spreadsheet.read(context, path)
-    if sheet.bad:
-        _refuse_bad(context, path, sheet)
-    try:
-        account = account_of(context.client)
-    except CredentialError:
-        if not context.options.dry_run:
-            raise
-        account = {"origin": context.client.origin, "company": "", "keys": []}
-    ledger = Ledger(path.with_name(f"{path.name}.lgp-ledger"), account)
-    work = Import(context, path, sheet, ledger)
+    work, client = Import(context), context.client
+    work.refuse_bad()
+    work.ledger.read()
+    keys = [key for key in work.rows if work.outcome(key) in ("not_sent", "unknown")]
+    client.check_changes(len(keys))
     if context.options.dry_run:
-        ledger.read()
-        return work.preview()
+        return work.preview(keys)
+    client.keys.find("agent")  # or a CredentialError, before anything is asked or written
+    work.ask([work.rows[key] for key in keys])
     context.notes.go_on = "{lgp} " + shlex.join(one for one in sys.argv[1:] if one != "--sandbox")
-    with ledger.opened():
-        work.check()
-        return work.run()
-
-
-def _refuse_bad(context: Context, path: Path, sheet: Sheet) -> None:
-    """Bad rows go to FILE.rejects.csv; UsageError, unless the others are to be sent."""
-    rejects = path.with_name(f"{path.name}.rejects.csv")
-    write_private(rejects, sheet.rejects(sheet.bad))
-    words = f"{plural(len(sheet.bad), 'row')} cannot be sent: see {rejects}."
-    if context.typed("skip_invalid"):
-        return context.notes("warning", words)
-    details = [{"line": row.line, "problem": row.problem} for row in sheet.bad[: many.FIRST]]
-    hint = "Fix them in the file, or add --skip-invalid to send the other rows."
-    raise inputs.invalid(f"{words} Nothing was sent.", hint, details=details, outcome="not_sent")
+    with work.ledger.opened():
+        try:
+            work.send_all()
+        except RefusedError as error:
+            error.hint = "Add --one-by-one: it finds the rows that are refused."
+            raise
+        finally:
+            rejected = work.report()
+    return 4 if rejected else 0
 
 
 class Import:
     """One run over one file. Rows go by the digest of client and e-mail, as in the ledger."""
 
-    def __init__(self, context: Context, path: Path, sheet: Sheet, ledger: Ledger) -> None:
+    def __init__(self, context: Context) -> None:
         self.context, self.client = context, context.client
-        self.path, self.sheet, self.ledger = path, sheet, ledger
-        self.rows = {digest(spreadsheet.key_of(row.lead)): row for row in sheet.rows}
-        self.digests = {key: digest(row.lead) for key, row in self.rows.items()}
+        self.path = Path(context.typed("file"))
+        self.sheet = spreadsheet.read(context, self.path)
+        self.rows = {key_of(row.lead): row for row in self.sheet.rows if not row.problem}
+        self.ledger = Ledger(self.beside("lgp-ledger"), context.client)
         self.operation, self.size = CREATE, 1
         if not context.typed("one_by_one"):
             self.operation = operations()["leads.create-batch"]
             self.size = self.operation.ceiling("leads")
-        self.sent: dict[str, None] = {}  # by this run
-        self.proved = False  # a lead that this run sent was read back
+        self.sent: set[str] = set()  # by this run
         self.lost = 0  # requests without an answer
 
-    def entry(self, key: str) -> Entry:
-        return self.ledger.entries.get(key) or Entry(self.digests[key])
+    def beside(self, name: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{name}")
 
-    def state(self, key: str) -> str:
-        """One of STATES."""
-        state, same = self.entry(key).state, self.entry(key).digest == self.digests[key]
-        if state in ("created", "existing"):
-            return state if same else "changed"
-        if state == "open" or (state == "rejected" and not same):
-            return "not_sent"
-        return "rejected" if state == "rejected" else "unknown"
+    def outcome(self, key: str) -> str:
+        """One of COUNTS."""
+        entry = self.ledger.entry(key)
+        if entry.state in LOOKS:
+            return "unknown"
+        if entry.state == "not_sent" or entry.digest == digest(self.rows[key].lead):
+            return entry.state
+        return "not_sent" if entry.state == "rejected" else "changed"
 
-    def todo(self) -> list[str]:
-        return [key for key in self.rows if self.state(key) in ("not_sent", "unknown")]
+    def refuse_bad(self) -> None:
+        """Bad rows go to FILE.rejects.csv; UsageError, unless the others are to be sent."""
+        bad = [row for row in self.sheet.rows if row.problem]
+        if bad:
+            words = f"{plural(len(bad), 'row')} cannot be sent: see {self.write('rejected', bad)}."
+            if self.context.typed("skip_invalid"):
+                return self.context.notes("warning", words)
+            details = [{"line": row.line, "problem": row.problem} for row in bad[: many.FIRST]]
+            hint = "Fix them in the file, or add --skip-invalid to send the other rows."
+            raise inputs.invalid(words, hint, details=details, outcome="not_sent")
+        return None
 
-    def preview(self) -> int:
+    def preview(self, keys: list[str]) -> int:
         """--dry-run: what goes where, and two rows as they would go."""
-        keys = self.todo()
-        self.client.check_changes(len(keys))
-        rows = [self.rows[key].lead for key in keys[:2]]
-        body = rows[0] if self.size == 1 and rows else {"leads": rows}
-        requests, asks = -(-len(keys) // self.size), len(keys) > MANY
-        columns = self.sheet.mapping
-        return many.preview(
-            self.context, self.operation.path, body, len(keys), requests, asks, columns=columns
-        )
+        body, count, requests = self.body(keys[:2]), len(keys), -(-len(keys) // self.size)
+        asks, columns = count > MANY, self.sheet.mapping
+        path = self.operation.path
+        return many.preview(self.context, path, body, count, requests, asks, columns=columns)
 
-    def check(self) -> None:
-        """The fence, the question and the warning, before anything is sent."""
-        context, rows = self.context, [self.rows[key] for key in self.todo()]
-        if not rows:
-            return
-        self.client.check_changes(len(rows))
+    def ask(self, rows: list[Row]) -> None:
+        """The question and the warning before anything is sent."""
+        context = self.context
         if len(rows) > MANY:
             if context.notes.terminal and not context.options.yes:
-                for name, columns in self.sheet.mapping.items():
-                    context.notes("note", f"{' and '.join(columns)} → {name}")
-                for row in rows[:2]:
-                    context.notes("note", f"Line {row.line}: {compact(row.lead)}")
+                for shown in (self.sheet.mapping, rows[0].lead, rows[1].lead):
+                    context.notes("note", compact(shown))
             lines = [f"line {row.line}" for row in rows]
             context.confirm(len(rows), "import", lines, f" to {self.client.origin}")
         leads.note_without_client(context, [row.lead for row in rows])
 
-    def run(self) -> int:
-        """Send in batches; report whatever happens."""
-        notes = self.context.notes
-        try:
-            self.work()
-        except (KeyboardInterrupt, SystemExit):
-            self.report(show=False)
-            done = (
-                f"{len(self.rows) - len(self.todo()):,} of {plural(len(self.rows), 'row')} are done"
-            )
-            notes("warning", f"{done}, and {self.ledger.path} knows them: nothing is sent twice.")
-            raise
-        except LeadGeniusError as error:
-            if isinstance(error, RefusedError) and self.size > 1:
-                error.hint = "Add --one-by-one: it finds the rows that are refused."
-            elif error.exit_code in (5, 6, 7) or self.lost == MOST_LOST:
-                error.hint = notes.go_on
-            self.report(show=bool(self.sent))
-            raise
-        return self.report()
+    # ---- sending
 
-    def work(self) -> None:
-        queue = [key for key in self.rows if self.state(key) == "not_sent"]
+    def send_all(self) -> None:
+        """Everything that is not done, after a look for what has no certain outcome."""
+        queue = [key for key in self.rows if self.outcome(key) == "not_sent"]
         queue += self.settle(self.rows, self.context.typed("resend_unknown"))
+        total = len(self.rows)
         while queue:
             batch, queue = queue[: self.size], queue[self.size :]
             self.send(batch)
             queue += self.settle(batch)
-            total, done = len(self.rows), len(self.rows) - len(queue)
+            done = total - len(queue)
             self.context.notes.progress(f"{done:,} of {plural(total, 'row')}", done, total)
 
-    # ---- sending
-
-    def note(self, keys: Iterable[str], state: str, **more: Any) -> None:
-        """The same state for some rows, in the ledger."""
-        self.ledger.write({key: self.entry(key)._replace(state=state, **more) for key in keys})
+    def body(self, keys: list[str]) -> Any:
+        rows = [self.rows[key].lead for key in keys]
+        return rows[0] if rows and self.size == 1 else {"leads": rows}
 
     def send(self, keys: list[str]) -> None:
-        """One request, and its outcome in the ledger. Rows of one that is not answered stay
-        `sent`."""
-        rows = [self.rows[key].lead for key in keys]
-        fresh = {key: Entry(self.digests[key], "sent", now()) for key in keys}
+        """One request. Rows of one that is not answered stay `sent`."""
+        fresh = {key: Entry(digest(self.rows[key].lead), "sent", now()) for key in keys}
         self.ledger.write(fresh)
-        self.sent |= dict.fromkeys(keys)
-        body = rows[0] if self.size == 1 else {"leads": rows}
+        self.sent |= fresh.keys()
         try:
-            answer = self.client.call("POST", self.operation.path, body=body)
-        except UnknownOutcomeError:
+            answer = self.client.call("POST", self.operation.path, body=self.body(keys))
+        except UnknownOutcomeError as error:
             self.lost += 1
             if self.lost == MOST_LOST:
+                error.hint = self.context.notes.go_on
                 raise
         except LeadGeniusError as error:
-            status = error.facts.get("http_status")
-            if self.size == 1 and status in ABOUT_THE_ROW:
-                state = "existing" if status == 409 else "rejected"
-                return self.note(keys, state, note=str(error))
+            if self.size == 1 and error.http_status in REFUSED:
+                return self.ledger.note(keys, REFUSED[error.http_status], str(error))
             if error.outcome in ("not_sent", "rejected"):
-                self.note(keys, "open")
+                self.ledger.note(keys, "not_sent")
             raise
         else:
             self.record(fresh, answer)
 
     def record(self, fresh: dict[str, Entry], answer: Answer) -> None:
         """What an answer says of each row; `unknown` for all where it leaves that open."""
-        left = {one.key: one for one in batches.left_undone(self.operation, [*fresh], answer)}
+        single = self.size == 1
+        left_undone = [] if single else batches.left_undone(self.operation, [*fresh], answer)
+        left = {str(one.key): one for one in left_undone}
         made = [key for key in fresh if key not in left]
-        ids = answers.dig(answer.body, "createdIds", "data.createdIds")
-        if self.size == 1:
-            ids = [answers.new_id(answer.body, "lead")]
-        if None in left or not isinstance(ids, list) or len(ids) != len(made) or None in ids:
-            return self.note(fresh, "unknown")
-        created = "created" if self.proved else "unproved"
-        entries = {
-            key: fresh[key]._replace(state=created, id=str(name))
-            for key, name in zip(made, ids, strict=True)
-        }
+        given = answers.dig(answer.body, "createdIds", "data.createdIds")
+        ids = [str(one) for one in given or [answers.new_id(answer.body, "lead")] if one]
+        if "None" in left or len(ids) != len(made):
+            return self.ledger.note(fresh, "unknown")
+        proved = any(self.ledger.entry(key).state == "created" for key in self.sent)
+        for key, name in zip(made, ids, strict=True):
+            fresh[key] = fresh[key]._replace(state="created" if proved else "unproved", id=name)
         for key, one in left.items():
             state = "existing" if one.outcome == "skipped" else "rejected"
-            entries[str(key)] = fresh[str(key)]._replace(state=state, note=one.message)
-        return self.ledger.write(entries)
+            fresh[key] = fresh[key]._replace(state=state, note=one.message)
+        return self.ledger.write(fresh)
 
     # ---- looking at the server
 
     def settle(self, keys: Iterable[str], resend: bool = False) -> list[str]:
-        """Read a first batch back, look for what has no outcome. Returns the rows to send again."""
-        states = {key: self.entry(key).state for key in keys}
-        unproved = [key for key, state in states.items() if state == "unproved"]
-        if unproved:
-            self.read_back(unproved)
-        lost = [key for key, state in states.items() if state in ("sent", "unknown")]
-        return self.look_up(lost, resend) if lost else []
-
-    def read_back(self, keys: list[str]) -> None:
-        """Find one lead of a batch by its e-mail: this server has been seen to answer 201 and store
-        nothing. UnknownOutcomeError when it is not found; then the next run looks for all."""
-        entry, lead = self.entry(keys[0]), self.rows[keys[0]].lead
-        asked = {"email": lead["email"], "pageSize": answers.LARGEST_PAGE}
-        for pause in PAUSES:
-            self.wait(pause)
-            found = answers.items(self.client.get(CREATE.path, asked), "leads")
-            rows = [row for row in found if _email(row) == _email(lead)]
-            if any(row_id(row) == entry.id or _since(row, entry) for row in rows):
-                self.proved = keys[0] in self.sent
-                return self.note(keys, "created")
-        self.note(keys, "sent")
-        count = plural(len(keys), "lead")
-        message = f"The server said that it created {count}, and none of them can be read back."
-        hint = "Run it again with --one-by-one; if that is what you did, report it to the vendor."
-        raise UnknownOutcomeError(message, hint=hint, outcome="unknown")
-
-    def look_up(self, keys: list[str], resend: bool) -> list[str]:
-        """Look twice for rows without an outcome: found ones are done. Of the others those are sent
-        again that had no answer, and would have been seen."""
-        latest = max(self.entry(key).at for key in keys)
-        for pause in (0.0, LOOK_AGAIN):
-            self.wait(min(pause, latest + pause - now()))
-            found, whole = self.newest(keys)
-            for key, row in found.items():
-                state = "created" if _since(row, self.entry(key)) else "existing"
-                self.note([key], state, id=row_id(row) or "")
-            keys = [key for key in keys if key not in found]
-            if not keys:
-                return []
-        again = [key for key in keys if resend or (whole and self.entry(key).state == "sent")]
-        self.note(again, "open")
-        if len(again) < len(keys):
-            count = plural(len(keys) - len(again), "row")
-            message = (
-                f"{count} may or may not be stored: sent, and not among the leads of a search."
-            )
-            hint = "Look in the web application; --resend-unknown sends them again."
-            raise UnknownOutcomeError(message, hint=hint, outcome="unknown")
+        """Look for rows without a certain outcome. Returns those to send again."""
+        again: list[str] = []
+        for state in LOOKS:
+            lost = {key: entry for key in keys if (entry := self.ledger.entry(key)).state == state}
+            again += self.look_up(lost, state, resend) if lost else []
         return again
 
-    def newest(self, keys: list[str]) -> tuple[dict[str, Any], bool]:
-        """Rows → their leads among the newest ones; and whether any other is certainly not stored:
-        everything there is was seen, or something that was there before the rows were sent."""
-        wanted: dict[str, list[str]] = {}
-        for key in keys:
-            wanted.setdefault(_email(self.rows[key].lead), []).append(key)
-        before = iso(min(self.entry(key).at for key in keys) - EARLIER)
-        known = {entry.id for entry in self.ledger.entries.values() if entry.id}
-        found: dict[str, Any] = {}
-        seen = 0
+    def look_up(self, lost: dict[str, Entry], state: str, resend: bool) -> list[str]:
+        """Note what became of rows of one state; those to send again. One lead that is found proves
+        the others of an unproved batch: this server has been seen to answer 201 and store nothing.
+        """
+        latest, proof = max(entry.at for entry in lost.values()), state == "unproved"
+        for seconds in LOOKS[state]:
+            self.wait(latest + seconds - now())
+            found, whole = self.newest(lost)
+            if len(found) == len(lost) or (found and proof):
+                break
+        self.ledger.write(found)
+        left = [key for key in lost if key not in found]
+        after = "not_sent" if resend or (whole and state == "sent") else state
+        if proof:
+            after = "created" if found else "sent"
+        self.ledger.note(left, after)
+        if left and after in LOOKS:
+            words, hint = NOT_STORED if proof else UNCLEAR
+            message = f"{plural(len(left), 'row')} {words}"
+            raise UnknownOutcomeError(message, hint=hint, outcome="unknown")
+        return left if after == "not_sent" else []
+
+    def newest(self, lost: dict[str, Entry]) -> tuple[dict[str, Entry], bool]:
+        """What the newest leads say of rows; and whether all others are certainly not stored: the
+        search saw every lead, or one that this import had made before."""
+        found: dict[str, Entry] = {}
+        known, seen = {entry.id for entry in self.ledger.entries.values()}, 0
         for page in self.client.pages(CREATE.path, collection="leads"):
             seen += len(page.items)
             for row in page.items:
-                for key in wanted.get(_email(row), ()):
-                    client = self.rows[key].lead.get("client_id")
-                    if client in (None, answers.dig(row, "client_id")):
-                        found.setdefault(key, row)
-            times = [_created(row) for row in page.items]
-            past = any(time < before for time in times) or known & set(map(row_id, page.items))
-            if len(found) == len(keys) or (past and times == sorted(times, reverse=True)):
+                of_any_client = {"email": answers.dig(row, "email")}
+                for key in {key_of(row), key_of(of_any_client)} & lost.keys() - found.keys():
+                    entry, name = lost[key], row_id(row) or ""
+                    since = str(answers.dig(row, "createdAt")) >= iso(entry.at - CLOCKS)
+                    if since or entry.id in ("", name):
+                        state = "created" if since or entry.id else "existing"
+                        found[key] = entry._replace(state=state, id=name)
+            if len(found) == len(lost) or known & set(map(row_id, page.items)):
                 return found, True
-        return found, seen < leads.SEARCH_DEPTH and not page.short
+        return found, seen < leads.SEARCH_DEPTH
 
     def wait(self, seconds: float) -> None:
-        """Sleep, unless --max-time ends before."""
+        """Sleep, at most to the end of --max-time: the next request says then that it is over."""
         end = self.context.end
-        if seconds > 0 and end is not None and monotonic() + seconds > end:
-            message = "What was sent has to be looked for, which --max-time leaves no time for."
-            raise RateError(message, code="out_of_time", retry_after_seconds=seconds)
+        seconds = seconds if end is None else min(seconds, end - monotonic())
         if seconds > 0:
             self.context.notes.progress(f"Looking again in {seconds:.0f} s for what was sent")
             sleep(seconds)
 
     # ---- reporting
 
-    def report(self, show: bool = True) -> int:
-        """Write the files and the record of changes, print the result; the exit code."""
-        of: dict[str, list[Row]] = {state: [] for state in STATES}
-        of["rejected"] += self.sheet.bad
-        for key, row in self.rows.items():
-            state = self.state(key)
-            reason = REASONS.get(state) or self.entry(key).note
-            of[state].append(row._replace(problem=reason, id=self.entry(key).id))
-        counts = {"rows": 0, **{state: len(rows) for state, rows in of.items()}}
-        counts["doubles"] = self.sheet.doubles
-        counts = {**counts, "rows": sum(counts.values()), "sent": len(self.sent)}
+    def report(self) -> int:
+        """Write the files, the record of changes and the result. Returns how many were rejected."""
+        rows = [row if row.problem else self.result(row) for row in self.sheet.rows]
+        of = {name: [row for row in rows if row.outcome == name] for name in COUNTS}
+        counts = {name: len(found) for name, found in of.items()}
+        counts |= {"rows": len(rows) + self.sheet.doubles, "doubles": self.sheet.doubles}
+        counts["sent"] = len(self.sent)
+        files = [self.write(name, of[name]) for name in FILES if of[name]]
         if self.sent:
-            made = [self.entry(key).id for key in self.sent if self.state(key) == "created"]
+            made = [row.id for row in of["created"] if key_of(row.lead) in self.sent]
             self.context.record_change(self.operation.path, made, file=str(self.path), **counts)
-        files = self.write_files(of)
-        if show:
-            self.print(of, counts, files)
-        return 4 if of["rejected"] else 0
+        if self.sent or not counts["unknown"] + counts["not_sent"]:
+            self.show(counts, rows, files)
+        return counts["rejected"]
 
-    def write_files(self, of: dict[str, list[Row]]) -> list[str]:
-        """FILE.ids.csv, FILE.existing.csv and FILE.rejects.csv, as far as they have rows."""
-        written = []
-        for name, rows in zip(("ids", "existing", "rejects"), of.values(), strict=False):
-            path = self.path.with_name(f"{self.path.name}.{name}.csv")
-            lines = [[row.line, row.lead.get("email"), row.id] for row in rows]
-            data = spreadsheet.csv_bytes([["line", "email", "id"], *lines])
-            if rows:
-                write_private(path, self.sheet.rejects(rows) if name == "rejects" else data)
-                written.append(str(path))
-        return written
+    def result(self, row: Row) -> Row:
+        """The row with what became of it, and why where that is a problem."""
+        key = key_of(row.lead)
+        entry, outcome = self.ledger.entry(key), self.outcome(key)
+        reason = REASONS.get(outcome, entry.note)
+        return row._replace(outcome=outcome, problem=reason, id=entry.id)
 
-    def print(self, of: dict[str, list[Row]], counts: dict[str, int], files: list[str]) -> None:
+    def write(self, outcome: str, rows: list[Row]) -> str:
+        """FILE.ids.csv, FILE.existing.csv or FILE.rejects.csv, which can be fixed and imported."""
+        lines = [["line", "email", "id"], *([row.line, row.email, row.id] for row in rows)]
+        if outcome == "rejected":
+            lines = [[PROBLEM, *self.sheet.columns], *([row.problem, *row.cells] for row in rows)]
+        path = self.beside(f"{FILES[outcome]}.csv")
+        write_private(path, csv_bytes(lines))
+        return str(path)
+
+    def show(self, counts: dict[str, int], rows: list[Row], files: list[str]) -> None:
         """The result; a sentence for a person, the ids alone for --format ids."""
-        output, ids = self.context.output, [row.id for row in of["created"]]
+        output, ids = self.context.output, [row.id for row in rows if row.outcome == "created"]
         if output.format == "ids":
-            with output.open() as writer:
-                return writer.rows(ids)
-        rows = [(row, state) for state in STATES[2:5] for row in of[state]]
-        rows.sort(key=lambda one: one[0].line)
-        names = ("line", "email", "outcome", "message")
-        found = ((row.line, row.lead.get("email"), state, row.problem) for row, state in rows)
-        problems = [dict(zip(names, one, strict=True)) for one in found]
+            return output.listing(ids)
+        problems = [
+            {"line": row.line, "email": row.email, "outcome": row.outcome, "message": row.problem}
+            for row in rows
+            if row.problem
+        ]
         result = {**counts, "ids": ids[: many.FIRST], "ids_total": len(ids)}
         result |= {"problems": problems[: many.FIRST], "problems_total": len(problems)}
+        words = [f"{counts[name]:,} {name.replace('_', ' ')}" for name in COUNTS if counts[name]]
+        sentence = f"{plural(len(rows), 'row')}: {', '.join(words)}; see {', '.join(files)}."
         result |= {"files": files, **self.context.mark()}
-        words = "" if self.sent else "Nothing was left to send. "
-        words += f"{plural(len(ids), 'lead')} created"
-        words += f", {len(of['existing']):,} were there before" if of["existing"] else ""
-        for state in STATES[2:]:
-            words += f"; {len(of[state]):,} {state.replace('_', ' ')}" if of[state] else ""
-        words += f": see {', '.join(files)}." if files else "."
-        output.document(result, self.client.requests, words)
-        if of["changed"]:
-            words = f"{plural(len(of['changed']), 'row')} not sent: {REASONS['changed']}."
-            self.context.notes("warning", words)
-        if of["existing"] and not ids:
-            words = "Neither campaign nor fields of what was there before were changed."
-            self.context.notes("note", words)
+        output.document(result, self.client.requests, sentence)
+        if counts["existing"] and not ids:
+            only = "Neither campaign nor fields of what was there before were changed."
+            self.context.notes("note", only)
         return None
-
-
-def _email(row: Any) -> str:
-    return str(answers.dig(row, "email")).casefold()
-
-
-def _created(row: Any) -> str:
-    return str(answers.dig(row, "createdAt"))
-
-
-def _since(row: Any, entry: Entry) -> bool:
-    """Whether a lead was created when the row was sent, not before; clocks differ a little."""
-    return _created(row) >= iso(entry.at - 2.0)
