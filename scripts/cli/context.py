@@ -10,11 +10,10 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from cli.commands import Command
-from cli.output import Output
+from cli.output import Output, has_rich
 from cli.parser import operation_of
 from cli.stderr import Notes
 from cli.text import plain, plural
@@ -93,7 +92,7 @@ class Context:
         options = self.options
         what = f"{verb} {plural(count, 'record')}{target}"
         program = self.environ.get("CI") or self.environ.get("LGP_AGENT_NAME") or options.quiet
-        terminals = self.stdin.isatty() and self.notes.terminal and find_spec("rich")
+        terminals = self.stdin.isatty() and self.notes.terminal and has_rich()
         if options.yes or options.dry_run:
             return
         if terminals and not program:

@@ -160,7 +160,6 @@ def dispatch(
     module, function = command.run.split(".")
     context = Context(command, options, arguments, environ, notes)
     with contextlib.closing(context):
-        context.output.check()
         try:
             return int(getattr(import_module(f"cli.{module}"), function)(context))
         except (KeyboardInterrupt, SystemExit):

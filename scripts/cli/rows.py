@@ -131,5 +131,6 @@ class Tally:
         if not self.fields:
             return {"count": self.count}
         largest = sorted(self._groups.items(), key=lambda group: (-group[1], group[0]))[:TOP]
-        by = [dict(zip([*self.fields, "n"], [*json.loads(key), n])) for key, n in largest]  # noqa: B905
+        names = [*self.fields, "n"]
+        by = [dict(zip(names, [*json.loads(key), n], strict=True)) for key, n in largest]
         return {"count": self.count, "by": by, "values_total": len(self._groups)}
