@@ -3,8 +3,7 @@ anything is sent."""
 
 from __future__ import annotations
 
-import csv
-import io
+import contextlib
 import json
 import re
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 from cli.context import Context
 from cli.parser import flags_of
-from cli.rows import inside, row_id
+from cli.rows import Condition, row_id
 from cli.text import plain, plural
 from contract import validate
 from contract.operations import near, operations, resolve
@@ -51,7 +50,7 @@ def data(context: Context) -> Any:
     if text is None:
         return None
     if text == "-" or text.startswith("@"):
-        return parse_json(read_text(context, text.removeprefix("@"), "--data"), text, "")
+        text = read_text(context, text.removeprefix("@"), "--data")
     return parse_json(text, "--data", "Quote the JSON for the shell, or use --data @FILE.")
 
 
@@ -59,23 +58,14 @@ def parse_json(text: str, name: str, hint: str) -> Any:
     """JSON of a user's text. UsageError with line and column for broken JSON."""
     try:
         made = json.loads(text)
-        json.dumps(made, allow_nan=False)
+        json.dumps(made, allow_nan=False, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         words = f"{name} is not valid JSON: line {error.lineno}, column {error.colno}."
         raise invalid(words, hint) from error
     except (RecursionError, ValueError) as error:
-        words = f"{name} cannot be sent: nested too deeply, or a number out of range."
-        raise invalid(words) from error
-    return valid_text(made, name)
-
-
-def valid_text(value: Any, name: str) -> Any:
-    """`value`; UsageError when a text in it is none (bytes that are not UTF-8)."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise invalid(f"{name} is not valid text.") from error
-    return value
+        words = "nested too deeply, a number out of range, or text that is no text"
+        raise invalid(f"{name} cannot be sent: {words}.") from error
+    return made
 
 
 def read_text(context: Context, name: str, option: str) -> str:
@@ -90,14 +80,12 @@ def read_text(context: Context, name: str, option: str) -> str:
 def read_bytes(context: Context, name: str, option: str) -> bytes:
     """The content of a file, or of standard input for `-`; at most 50 MB."""
     try:
-        if name == "-":
-            if context.stdin.isatty():
-                context.notes("note", f"Reading {option} from the keyboard; end with Ctrl-D.")
-            raw: bytes = context.stdin.buffer.read(LARGEST_INPUT + 1)  # type: ignore[attr-defined]
-        else:
-            with Path(name).open("rb") as file:
-                raw = file.read(LARGEST_INPUT + 1)
-    except (FileNotFoundError, IsADirectoryError, ValueError) as error:
+        with contextlib.ExitStack() as open_files:
+            stream: Any = context.stdin.buffer
+            if name != "-":
+                stream = open_files.enter_context(Path(name).open("rb"))
+            raw: bytes = stream.read(LARGEST_INPUT + 1)
+    except FileNotFoundError as error:
         raise invalid(f"{option}: there is no file {name}.", "Check its path.") from error
     except OSError as error:
         words = f"{option}: {name} cannot be read: {error.strerror}."
@@ -116,18 +104,11 @@ def flags(context: Context) -> dict[str, Any]:
         if isinstance(typed, list):
             made[name] = [part for word in typed for part in word.split(",") if part]
         elif typed is not None:
-            kinds = schema.get("type", "string")
-            text = "string" in kinds
-            made[name] = _as_listed(typed, schema) if text else _as_json(typed)
-    valid_text(made, "A flag")
+            made[name] = _as_listed(typed, schema)
+            if "string" not in schema.get("type", "string"):
+                with contextlib.suppress(ValueError):
+                    made[name] = json.loads(typed)
     return made
-
-
-def _as_json(typed: str) -> Any:
-    try:
-        return json.loads(typed)
-    except ValueError:
-        return typed
 
 
 def _as_listed(typed: str, schema: dict[str, Any]) -> str:
@@ -139,24 +120,17 @@ def check_body(context: Context, made: Any) -> None:
     """UsageError listing every problem of a body, unless --no-check; a breach of an assumed rule is
     a note."""
     operation = context.known_operation
-    if context.options.no_check or operation is None or operation.body is None:
-        return
-    found = validate.problems(made, operation.body)
-    found += validate.unknown_fields(made, operation.body)
-    fields = {} if context.typed("data") else operation.body_fields()
-    for at, one in enumerate(found):
-        if one.path in fields:
-            flag = flags_of(context.command, one.path)[0]
-            found[at] = one._replace(path=f"{one.path} ({flag})")
-    refuse(context, found)
+    if operation and operation.body:
+        found = validate.problems(made, operation.body)
+        refuse(context, found + validate.unknown_fields(made, operation.body))
 
 
 def refuse(context: Context, found: list[Problem]) -> None:
-    """UsageError with all stated breaches; assumed ones are noted and let pass."""
+    """UsageError with all stated breaches, unless --no-check; assumed ones are noted and let
+    pass."""
     stated = [problem for problem in found if not problem.assumed]
-    for path, problem, _ in [] if stated else found:
-        words = f"{path} {problem} (undocumented rule; the request is sent anyway)."
-        context.notes("note", words)
+    if context.options.no_check:
+        return
     if stated:
         operation, details = context.known_operation, None
         if len(stated) > 1:
@@ -164,6 +138,9 @@ def refuse(context: Context, found: list[Problem]) -> None:
         words = f"The input cannot be sent: {stated[0].path or 'the body'} {stated[0].problem}."
         outcome = "not_sent" if operation and operation.changing else None
         raise invalid(words, context.command.example, details=details, outcome=outcome)
+    for path, problem, _ in found:
+        words = f"{path} {problem} (undocumented rule; the request is sent anyway)."
+        context.notes("note", words)
 
 
 def filters(context: Context) -> dict[str, Any]:
@@ -174,11 +151,9 @@ def filters(context: Context) -> dict[str, Any]:
         typed = context.typed(f"query_{name}")
         if typed is not None:
             schema = resolve(parameter["schema"])
-            made[name] = valid_text(_as_listed(typed, schema), "A flag")
-            flag = flags_of(context.command, name)[0]
-            found += [one._replace(path=flag) for one in validate.problems(made[name], schema)]
-    if not context.options.no_check:
-        refuse(context, found)
+            made[name] = _as_listed(typed, schema)
+            found += validate.problems(made[name], schema, flags_of(context.command, name)[0])
+    refuse(context, found)
     return made
 
 
@@ -188,13 +163,13 @@ def check_fields(
     """UsageError for a field name that neither the record nor the answer has, or that is not in
     `known`, unless --no-check."""
     operation = context.known_operation
-    if not names or context.options.no_check or operation is None or not operation.columns():
+    if not names or context.options.no_check or operation is None:
         return
-    fields = [*operation.columns(), *operation.answer.get("properties", {})]
-    known = list(known or dict.fromkeys(fields))
+    known = list(known or {**operation.record()["properties"], **operation.answer["properties"]})
     for name in names:
-        if name.split(".")[0] not in known:
-            like = near(name.split(".")[0], known, least=0.6)
+        first = name.split(".")[0]
+        if first not in known:
+            like = near(first, known, least=0.6)
             words = f"did you mean {like}?" if like else "there are: " + ", ".join(known)
             words = f"{option}: there is no field {plain(name, 'of that name')}; {words}"
             raise invalid(words, "--no-check lets a field pass that our schema does not know.")
@@ -203,7 +178,7 @@ def check_fields(
 def ids(context: Context) -> list[str]:
     """The ids given, each once, in their order; `name=…` looked up. UsageError for none."""
     in_path = context.typed("path_id")
-    words = in_path if isinstance(in_path, list) and context.operation.id_field() is None else []
+    words = in_path if isinstance(in_path, list) else []
     words = [record_id(context, word) for word in words]
     words += [part for word in context.typed("ids") or () for part in word.split(",")]
     if context.typed("ids_from"):
@@ -227,41 +202,34 @@ def record_id(context: Context, word: str) -> str:
     if context.options.dry_run:
         context.notes("note", f"{field}=… is looked up in the real run.")
         return "ID"
-    group, wanted = context.command.words.split()[0], value.strip().casefold()
+    group = context.command.words.split()[0]
+    same = Condition(field, "=", value.strip())
     rows = context.client.rows(operations()[f"{group}.list"].path)
-    found = [row_id(row) for row in rows if str(inside(row, field)).casefold() == wanted]
-    if not found:
-        raise invalid(f"No record has this {field}.", f"{{lgp}} {group} list --all")
-    if len(found) > 1:
-        matches = " ".join(map(plain, found[:10]))
-        words = f"{len(found)} records have this {field}: {matches}."
-        raise invalid(words, "Give one of these ids.")
-    return found[0] or word
+    found = [row_id(row) or "" for row in rows if same.holds(row)]
+    if len(found) != 1:
+        matches = f": {' '.join(map(plain, found[:10]))}" if found else ""
+        words = f"{plural(len(found), 'record')} with this {field}{matches}."
+        raise invalid(words, f"{{lgp}} {group} list --all   (then give one id)")
+    return found[0]
 
 
 def ids_from(text: str) -> list[str]:
     """The ids of a file: lines, a JSON array, JSON or jsonl of records, csv with a column id,
     leadId or lead_id."""
-    rows: list[Any] = []
-    text = text.strip()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     header = re.split(r"[,;\t]", lines[0].replace('"', "")) if lines else []
-    if text.startswith(("[", "{")):
+    rows: list[Any] = lines
+    if lines and lines[0].startswith(("[", "{")):
         rows = _json_rows(text, lines)
-    elif len(header) > 1 or (header and header[0] in ("id", "leadId", "lead_id")):
-        delimiter = max(",;\t", key=lines[0].count)
-        rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
-    else:
-        for number, line in enumerate(lines, 1):
-            if re.search(r"[\s@,;]", line):
-                hint = "One id a line. For addresses: {lgp} leads list --email ADDRESS --format ids"
-                raise invalid(f"--ids-from: line {number} is no id.", hint)
-        rows = list(lines)
-    found = [row_id(row) for row in rows]
-    if not all(found):
-        words = "--ids-from: a row has no id; there is no column id, leadId or lead_id."
-        raise invalid(words, "One id a line works too.")
-    return [one for one in found if one]
+    elif len(header) > 1 or {"id", "leadId", "lead_id"} & set(header):
+        import csv
+
+        rows = list(csv.DictReader(lines, delimiter=max(",;\t", key=lines[0].count)))
+    for number, row in enumerate(rows, 1):
+        if not row_id(row) or re.search(r"[\s@,;]", str(row_id(row))):
+            words = f"--ids-from: line {number} is no id, and has no column id, leadId or lead_id."
+            raise invalid(words, "One id a line. For addresses: {lgp} leads list --email ADDRESS")
+    return [str(row_id(row)) for row in rows]
 
 
 def _json_rows(text: str, lines: list[str]) -> list[Any]:
@@ -269,7 +237,5 @@ def _json_rows(text: str, lines: list[str]) -> list[Any]:
         whole = json.loads(text)
     except ValueError:
         return [parse_json(line, "--ids-from", "") for line in lines]
-    if isinstance(whole, list):
-        return whole
-    lists = (whole.get(name) for name in ("data", "ids"))
-    return next((one for one in lists if isinstance(one, list)), [whole])
+    rows = whole if isinstance(whole, list) else whole.get("data") or whole.get("ids")
+    return rows if isinstance(rows, list) else [whole]

@@ -154,6 +154,11 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
     The namespace has every option's value (None when not given; times in seconds) and `typed`, the
     names typed.
     """
+    try:
+        "".join(argv).encode()
+    except UnicodeEncodeError as error:
+        words = "The command line holds bytes that are not UTF-8."
+        raise UsageError(words, code="invalid_input") from error
     found, rest = global_parser().parse_known_args(argv)
     found.typed = {name for name, value in vars(found).items() if value is not None}
     for option in OPTIONS:

@@ -81,7 +81,7 @@ class Csv(Lines):
             self.write("\ufeff" if self.output.options.excel else "")
             lines.insert(0, list(self._columns))
         self.started = True
-        self.write("".join((",".join(map(_quoted, line)) or '""') + "\n" for line in lines))
+        self.write("".join(map(_csv_line, lines)))
 
     def end(self, summary: Row) -> None:
         self.rows([])
@@ -100,9 +100,12 @@ class Csv(Lines):
         return escaped(guarded)
 
 
-def _quoted(text: str) -> str:
-    """Some spreadsheets split at semicolons and tabs too."""
-    return '"' + text.replace('"', '""') + '"' if re.search(r'[",;\t\r\n]', text) else text
+def _csv_line(cells: list[str]) -> str:
+    """All cells quoted or none: spreadsheets that split at semicolons or tabs look for a quote at
+    the start of a line."""
+    if re.search(r'[",;\t\r\n]', "".join(cells)) or cells == [""]:
+        cells = ['"' + one.replace('"', '""') + '"' for one in cells]
+    return ",".join(cells) + "\n"
 
 
 class Output:
