@@ -27,10 +27,7 @@ from leadgenius.retry import Answer
 from leadgenius.settings import iso
 
 COUNTS = ("created", "existing", "rejected", "changed", "unknown", "not_sent")
-REASONS = {  # of what is no plain success or refusal
-    "created": "",
-    "existing": "",
-    "not_sent": "",
+REASONS = {
     "changed": "imported before with other values, and this API cannot update a lead",
     "unknown": "sent, and it is not known whether it was stored",
 }
@@ -47,6 +44,7 @@ UNCLEAR = (
     "Look in the web application; --resend-unknown sends them again.",
 )
 CLOCKS = 2.0  # seconds that a server's clock may be behind ours
+EARLIER = 600.0  # a lead so much older than what was sent was certainly stored before it
 MOST_LOST = 3  # requests without an answer until a run gives up
 
 sleep, monotonic, now = time.sleep, time.monotonic, time.time
@@ -174,9 +172,10 @@ class Import:
 
     def record(self, fresh: dict[str, Entry], answer: Answer) -> None:
         """What an answer says of each row; `unknown` for all where it leaves that open."""
-        single = self.size == 1
-        left_undone = [] if single else batches.left_undone(self.operation, [*fresh], answer)
-        left = {str(one.key): one for one in left_undone}
+        left = {}
+        if self.size > 1:
+            undone = batches.left_undone(self.operation, [*fresh], answer)
+            left = {str(one.key): one for one in undone}
         made = [key for key in fresh if key not in left]
         given = answers.dig(answer.body, "createdIds", "data.createdIds")
         ids = [str(one) for one in given or [answers.new_id(answer.body, "lead")] if one]
@@ -205,8 +204,11 @@ class Import:
         the others of an unproved batch: this server has been seen to answer 201 and store nothing.
         """
         latest, proof = max(entry.at for entry in lost.values()), state == "unproved"
+        end = float("inf") if self.context.end is None else self.context.end
         for seconds in LOOKS[state]:
-            self.wait(latest + seconds - now())
+            pause = max(0.0, min(latest + seconds - now(), end - monotonic()))
+            self.context.notes.progress(f"Looking in {pause:.0f} s for what was sent")
+            sleep(pause)  # where --max-time ends before, the next request says so
             found, whole = self.newest(lost)
             if len(found) == len(lost) or (found and proof):
                 break
@@ -224,30 +226,24 @@ class Import:
 
     def newest(self, lost: dict[str, Entry]) -> tuple[dict[str, Entry], bool]:
         """What the newest leads say of rows; and whether all others are certainly not stored: the
-        search saw every lead, or one that this import had made before."""
+        search saw every lead, or one that was there before they were sent."""
         found: dict[str, Entry] = {}
-        known, seen = {entry.id for entry in self.ledger.entries.values()}, 0
+        known, seen, past = {entry.id for entry in self.ledger.entries.values()}, 0, False
+        before = iso(min(entry.at for entry in lost.values()) - EARLIER)
         for page in self.client.pages(CREATE.path, collection="leads"):
             seen += len(page.items)
             for row in page.items:
-                of_any_client = {"email": answers.dig(row, "email")}
-                for key in {key_of(row), key_of(of_any_client)} & lost.keys() - found.keys():
-                    entry, name = lost[key], row_id(row) or ""
-                    since = str(answers.dig(row, "createdAt")) >= iso(entry.at - CLOCKS)
-                    if since or entry.id in ("", name):
-                        state = "created" if since or entry.id else "existing"
-                        found[key] = entry._replace(state=state, id=name)
-            if len(found) == len(lost) or known & set(map(row_id, page.items)):
+                name, created = row_id(row) or "", str(answers.dig(row, "createdAt"))
+                past = past or name in known or created < before
+                key = key_of(row)
+                if key in lost and key not in found:
+                    new = created >= iso(lost[key].at - CLOCKS) or name == lost[key].id
+                    if new or not lost[key].id:
+                        state = "created" if new else "existing"
+                        found[key] = lost[key]._replace(state=state, id=name)
+            if past or len(found) == len(lost):
                 return found, True
         return found, seen < leads.SEARCH_DEPTH
-
-    def wait(self, seconds: float) -> None:
-        """Sleep, at most to the end of --max-time: the next request says then that it is over."""
-        end = self.context.end
-        seconds = seconds if end is None else min(seconds, end - monotonic())
-        if seconds > 0:
-            self.context.notes.progress(f"Looking again in {seconds:.0f} s for what was sent")
-            sleep(seconds)
 
     # ---- reporting
 
@@ -270,7 +266,7 @@ class Import:
         """The row with what became of it, and why where that is a problem."""
         key = key_of(row.lead)
         entry, outcome = self.ledger.entry(key), self.outcome(key)
-        reason = REASONS.get(outcome, entry.note)
+        reason = entry.note if outcome == "rejected" else REASONS.get(outcome, "")
         return row._replace(outcome=outcome, problem=reason, id=entry.id)
 
     def write(self, outcome: str, rows: list[Row]) -> str:

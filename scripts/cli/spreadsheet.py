@@ -26,12 +26,17 @@ from leadgenius import answers
 CREATE = operations()["leads.create"]
 LARGEST_ROW = 40_000  # bytes of JSON: a hundred of them are a body that servers take
 PROBLEM = "problem"  # the column that FILE.rejects.csv adds
-# Headings that mean a field of another name; they are compared without case, spaces, _ and -.
-HEADINGS = {
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+# What a heading means, compared without case, spaces, _ and -: a field by its name, or by these.
+FIELDS = {_plain(name): name for name in CREATE.body_fields()} | {
     "company": "companyName", "jobtitle": "title", "linkedin": "linkedinUrl",
     "mobile": "phoneNumber", "phone": "phoneNumber", "website": "companyDomain",
 }  # fmt: skip
-
 Sources = dict[int, list[str]]  # place of a column → the fields it gives
 Lines = list[tuple[int, list[Any]]]  # (line where a row starts, its cells)
 
@@ -164,17 +169,6 @@ def _of_json(path: Path, text: str) -> tuple[list[str], Lines]:
     return columns, list(enumerate(([one.get(name) for name in columns] for one in rows), 1))
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.casefold())
-
-
-def _field(heading: str) -> str | None:
-    """The field that a heading means, None for none."""
-    word = _plain(heading)
-    fields = {_plain(name): name for name in CREATE.body_fields()}
-    return {**HEADINGS, **fields}.get(word)
-
-
 def _sources(context: Context, columns: list[str]) -> Sources:
     """The fields that columns give: those of --map first, then those that match by name."""
     sources: Sources = {}
@@ -184,12 +178,12 @@ def _sources(context: Context, columns: list[str]) -> Sources:
         if not places:
             words = f"--map takes COLUMN=FIELD; the columns are {', '.join(columns)}."
             raise inputs.invalid(words, 'Such as --map "Work Email=email".')
-        names = [_field(one) or one for one in target.split("+")]
+        names = [FIELDS.get(_plain(one), one) for one in target.split("+")]
         unknown = validate.unknown_fields(dict.fromkeys(names), CREATE.body or {})
         inputs.refuse(context, unknown)
         sources |= dict.fromkeys(places, names)
     for place, heading in enumerate(columns):
-        if name := _field(heading):
+        if name := FIELDS.get(_plain(heading)):
             sources.setdefault(place, [name])
     return sources
 

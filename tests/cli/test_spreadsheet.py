@@ -260,7 +260,10 @@ def test_our_own_csv_comes_back_with_equal_values(rows: list[dict[str, str]]) ->
         text.append, SimpleNamespace(columns=columns, fields=None, options=options, notes=notes)
     )  # type: ignore[arg-type]
     writer.rows(stored)
-    context: Any = SimpleNamespace(options=options, notes=notes, typed=lambda name: None)
+    stdin = SimpleNamespace(buffer=None)
+    context: Any = SimpleNamespace(
+        options=options, notes=notes, typed=lambda name: None, stdin=stdin
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "leads.csv")
         path.write_text("".join(text), "utf-8", newline="")
