@@ -80,11 +80,11 @@ def read_text(context: Context, name: str, option: str) -> str:
 def read_bytes(context: Context, name: str, option: str) -> bytes:
     """The content of a file, or of standard input for `-`; at most 50 MB."""
     try:
-        with contextlib.ExitStack() as open_files:
-            stream: Any = context.stdin.buffer
-            if name != "-":
-                stream = open_files.enter_context(Path(name).open("rb"))
-            raw: bytes = stream.read(LARGEST_INPUT + 1)
+        if name == "-":
+            raw: bytes = context.stdin.buffer.read(LARGEST_INPUT + 1)  # type: ignore[attr-defined]
+        else:
+            with Path(name).open("rb") as file:
+                raw = file.read(LARGEST_INPUT + 1)
     except FileNotFoundError as error:
         raise invalid(f"{option}: there is no file {name}.", "Check its path.") from error
     except OSError as error:

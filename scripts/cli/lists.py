@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from leadgenius.client import Page
 
 FIRST_ROWS = 20  # printed when nothing says how many
-LARGEST = {"page": 100, "cursor": 5000}  # rows a page
+LARGEST = {"page": answers.LARGEST_PAGE, "cursor": answers.LARGEST_BULK_PAGE}  # rows a page
 _WITHOUT_CASE = ("email", "companyName")  # filters of the server that compare as --where does
 
 
@@ -39,11 +39,8 @@ class Listing(NamedTuple):
 
 def of_command(context: Context, **params: Any) -> Listing:
     """The list of the command's operation, with its filters."""
-    operation = context.operation
-    params |= inputs.filters(context)
-    return Listing(
-        operation.path, params, operation.paging or "page", operation.collection, operation.scope
-    )
+    one, params = context.operation, params | inputs.filters(context)
+    return Listing(one.path, params, one.paging or "page", one.collection, one.scope)
 
 
 def run(context: Context) -> int:
@@ -58,13 +55,16 @@ def show(context: Context, listing: Listing) -> int:
     inputs.check_fields(context, options.fields or (), "--fields")
     inputs.check_fields(context, [one.field for one in kept], "--where")
     inputs.check_fields(context, options.count_by or (), "--count-by")
-    params = {**_same_filters(context, kept), **listing.params, **_fields(context, listing, kept)}
+    params = {**_same_filters(context, kept), **listing.params}
+    wanted = options.count_by or (["id"] if options.count else options.fields)
+    if wanted and listing.paging == "cursor":  # what is filtered on is fetched though not printed
+        names = [*wanted, *(one.field for one in kept)]
+        params["fields"] = ",".join(dict.fromkeys(name.split(".")[0] for name in names))
     walk = Walk(context, listing._replace(params=params), kept)
-    counting = options.count or options.count_by
     if options.dry_run:
         params |= walk.first_page()
         return context.preview("GET", listing.path, params=params, scope=listing.scope)
-    if counting:
+    if options.count or options.count_by:
         return _count(walk)
     if not (kept or options.all or options.max_items):
         return _one_page(walk)
@@ -77,7 +77,7 @@ def show(context: Context, listing: Listing) -> int:
 
 def _same_filters(context: Context, kept: list[Condition]) -> dict[str, Any]:
     """Conditions that the server's own filter means in the same way: it then sends fewer rows."""
-    known = context.known_operation.filters() if context.known_operation else {}
+    known = context.known_operation.filters() if kept and context.known_operation else {}
     made = {}
     for field, operator, value in kept:
         if operator == "=" and value and field in known:
@@ -86,17 +86,6 @@ def _same_filters(context: Context, kept: list[Condition]) -> dict[str, Any]:
             elif field in _WITHOUT_CASE:
                 made[field] = value
     return made
-
-
-def _fields(context: Context, listing: Listing, kept: list[Condition]) -> dict[str, Any]:
-    """`fields` of the bulk lists: the server leaves the others out. What is filtered on is fetched
-    though not printed."""
-    options = context.options
-    wanted = options.count_by or (["id"] if options.count else options.fields)
-    if listing.paging != "cursor" or not wanted:
-        return {}
-    names = [*wanted, *(one.field for one in kept)]
-    return {"fields": ",".join(dict.fromkeys(name.split(".")[0] for name in names))}
 
 
 def pages(context: Context, listing: Listing, cursor: str | None = None) -> Iterator[Page]:
@@ -116,44 +105,47 @@ class Walk:
     def __init__(self, context: Context, listing: Listing, kept: list[Condition]) -> None:
         self.context, self.listing, self.kept = context, listing, kept
         self.read = self.matched = self.not_comparable = 0
-        self.short = False  # the list ended before the number of rows that the server had announced
+        self.changed = False  # the list was cut short, or its total changed on the way
         self.more = True  # rows may follow the page just read
-        self._seen: set[str] = set()
-        self._total: int | None = None
 
     def first_page(self) -> dict[str, Any]:
         """The paging parameters of one page, or of the first of all."""
-        options = self.context.options
-        every = options.all or options.max_items or options.where or options.count_by
-        size = options.page_size or (LARGEST[self.listing.paging] if every else None)
-        if self.listing.paging == "cursor":
-            size = size or (LARGEST["cursor"] if options.count else FIRST_ROWS)
-            return {"limit": min(size, options.max_items or size)}
-        if options.count and not options.where:
+        options, bulk = self.context.options, self.listing.paging == "cursor"
+        largest = LARGEST[self.listing.paging]
+        if options.count and not (bulk or options.where):
             return {"page": 1, "pageSize": 1}
-        return {"page": options.page or (1 if every else None), "pageSize": size}
+        every = options.all or options.where or options.count or options.count_by
+        size = options.page_size or (largest if every else min(options.max_items or 0, largest))
+        if bulk:
+            return {"limit": size or FIRST_ROWS}
+        first = 1 if every or options.max_items else None
+        return {"page": options.page or first, "pageSize": size or None}
 
     def body(self) -> Any:
         """The answer with the first page."""
-        listing = self.listing
+        listing, client = self.listing, self.context.client
         params = {**listing.params, **self.first_page()}
-        return self.context.client.call(
-            "GET", listing.path, params=params, scope=listing.scope
-        ).body
+        return client.call("GET", listing.path, params=params, scope=listing.scope).body
 
     def pages(self) -> Iterator[list[Any]]:
-        """The fitting rows, a page at a time."""
-        for page in pages(self.context, self.listing):
-            rows = self.keep(list(map(self.listing.shown, self._fresh(page))))
-            self.short = self.short or page.short
-            requests = plural(self.context.client.requests, "request")
-            self.context.notes.progress(
-                f"{plural(self.read, 'row')}, {requests}", self.read, self._total
-            )
+        """The fitting rows, a page at a time. Numbered pages shift when rows are added on the way:
+        a row met twice is dropped, and the shift is noted."""
+        context, seen, total = self.context, set[str | None](), None
+        for page in pages(context, self.listing):
+            last, total = total, answers.total(page.body)
+            self.changed |= page.short or total not in (None, last or total)
+            self.more = page.cursor is not None or (total or 0) > self.read + len(page.items)
+            rows = page.items
+            if self.listing.paging == "page":
+                rows = [row for row in rows if row_id(row) is None or row_id(row) not in seen]
+                seen.update(map(row_id, rows))
+            rows = self.keep(list(map(self.listing.shown, rows)))
+            requests = plural(context.client.requests, "request")
+            context.notes.progress(f"{plural(self.read, 'row')}, {requests}", self.read, total)
             yield rows
-        if self.short:
-            words = "The list ended before the number of rows that the server had announced."
-            self.context.notes("warning", words)
+        if self.changed:
+            words = "The list changed while it was read: rows may be missing. Run it again."
+            context.notes("warning", words)
 
     def keep(self, rows: list[Any]) -> list[Any]:
         """Those of `rows` that fit every condition, all of them counted."""
@@ -165,27 +157,11 @@ class Walk:
         self.matched += len(rows)
         return rows
 
-    def _fresh(self, page: Page) -> list[Any]:
-        """Numbered pages shift when rows are added on the way: a row met twice is dropped, and the
-        shift is noted."""
-        if self.listing.paging == "cursor":
-            self.more = page.cursor is not None
-            return page.items
-        total = answers.total(page.body)
-        if None not in (total, self._total) and total != self._total:
-            words = "The list changed while it was read: rows may be missing. Run it again."
-            self.context.notes("warning", words)
-        self._total = self._total if total is None else total
-        self.more = self._total is None or self.read + len(page.items) < self._total
-        fresh = [row for row in page.items if row_id(row) is None or row_id(row) not in self._seen]
-        self._seen.update(row_id(row) or "" for row in fresh)
-        return fresh
-
     def summary(self, complete: bool = True) -> dict[str, Any]:
         """What is said of the list as a whole, once all is read."""
-        complete = complete and not self.short and not self.not_comparable
+        complete = complete and not self.changed and not self.not_comparable
+        complete = complete and self.listing.is_whole()
         made = {"requests": self.context.client.requests, "complete": complete}
-        made["complete"] = complete and self.listing.is_whole()
         if self.not_comparable:
             made["not_comparable"] = self.not_comparable
             rows = plural(self.not_comparable, "row")
@@ -194,19 +170,20 @@ class Walk:
 
 
 def _one_page(walk: Walk) -> int:
-    context, listing, number = walk.context, walk.listing, walk.context.options.page or 1
-    output, body = context.output, walk.body()
+    context, listing = walk.context, walk.listing
+    output, body, number = context.output, walk.body(), context.options.page or 1
     if not answers.has_rows(body, listing.collection):
         hint = f"Run it again later; to see the answer as it is: {{api_call}} GET {listing.path}"
         words = "The server answered without any rows."
         raise ServerError(words, hint=hint, method="GET", path=listing.path)
     rows = list(map(listing.shown, answers.items(body, listing.collection)))
-    last = answers.total_pages(body)
-    more = bool(answers.cursor(body)) or (last is not None and number < last)
-    if last is not None and number > max(last, 1):
+    total, last = answers.total(body), answers.total_pages(body) or 1
+    more = bool(answers.cursor(body)) or number < last
+    if number > last:
         output.below(f"There is no page {number}; the last is {last}.")
-    elif more or output.format == "table" or listing.depth(answers.total(body)):
-        output.below(_position(listing, body, len(rows), number + 1 if more else 0))
+    elif more or output.format == "table" or listing.depth(total):
+        following = number + 1 if number < last else 0
+        output.below(_position(listing.depth(total), len(rows), total, following, more))
     if (context.options.page_size or 0) > LARGEST[listing.paging]:
         output.below(f"The server gives at most {LARGEST[listing.paging]} rows a page.")
     with output.open() as writer:
@@ -216,19 +193,16 @@ def _one_page(walk: Walk) -> int:
     return 0
 
 
-def _position(listing: Listing, body: Any, count: int, following: int) -> str:
+def _position(depth: str, count: int, total: int | None, following: int, more: bool) -> str:
     """How many of how many, and the options for the rest; `following` is the next page, or 0."""
-    total = answers.total(body)
-    depth = listing.depth(total)
-    onward = f"--page {following} for the next ones" if following else ""
+    onward = [f"--page {following} for the next ones"] if following else []
     if depth:
         known = f"{count:,}" + ("" if total is None else f" of at least {total:,}")
-        return f"{known} found by search ({depth}" + (f"; {onward}." if following else ".")
-    if not following:
+        return f"{known} found by search ({'; '.join([depth, *onward])}."
+    if not more:
         return f"{plural(count, 'row')}."
     rows = plural(count, "row") if total is None else f"{count:,} of {plural(total, 'row')}"
-    onward = "" if answers.cursor(body) else f", {onward}"
-    return f"{rows}: --all for every row{onward}."
+    return f"{rows}: {', '.join(['--all for every row', *onward])}."
 
 
 def _print_all(walk: Walk) -> int:
@@ -245,17 +219,17 @@ def _print_all(walk: Walk) -> int:
             if options.max_items and written == most:
                 cut = cut or walk.more
                 break
-        summary = walk.summary(not (options.max_items and cut))
+        summary = {"rows": written, **walk.summary(not (options.max_items and cut))}
         if walk.kept and not options.max_items:
             shown = f"; the first {written} are shown, --all for every row" if cut else ""
             requests = plural(context.client.requests, "request")
             found = f"{walk.matched:,} of {plural(walk.read, 'row')} match"
             output.below(f"{found} ({requests}){shown}.")
-            summary = {"matched": walk.matched, "rows_read": walk.read, **summary}
+            summary |= {"matched": walk.matched, "rows_read": walk.read}
         elif cut:
             stopped = plural(written, "row")
             output.below(f"Stopped after {stopped}, as --max-items says; there are more.")
-        writer.end({"rows": written, **summary})
+        writer.end(summary)
     complete = summary["complete"] and not cut
     output.receipt(written, context.client.requests, complete, **context.mark())
     return 0
@@ -263,27 +237,22 @@ def _print_all(walk: Walk) -> int:
 
 def _count(walk: Walk) -> int:
     """The server's own total where that is exact, else every page is read and counted."""
-    options = walk.context.options
+    context, output, options = walk.context, walk.context.output, walk.context.options
+    total = None
     if options.count and not walk.kept and walk.listing.paging == "page":
         total = answers.total(walk.body())
-        if total is not None:
-            result: dict[str, Any] = {"count": total, "complete": walk.listing.is_whole()}
-            return _print_count(walk.context, {**result, "method": "server_total"})
-    tally = Tally(options.count_by or ())
-    for rows in walk.pages():
-        for row in rows:
-            tally.add(row)
-    counted = {**tally.result(), **walk.summary(), "method": "all_pages"}
-    return _print_count(walk.context, counted)
-
-
-def _print_count(context: Context, result: dict[str, Any]) -> int:
-    output, groups = context.output, result.get("by")
-    if groups is None or output.format in ("json", "ids"):
-        output.document({**result, **context.mark()}, context.client.requests)
-        return 0
-    output.columns = output.preferred = list(groups[0]) if groups else []
-    with output.open() as writer:
-        writer.rows(groups)
-        writer.end({})
+    if total is not None:
+        complete, method = walk.listing.is_whole(), "server_total"
+        result = {"count": total, "complete": complete, "method": method, **context.mark()}
+    else:
+        tally = Tally(options.count_by or ())
+        for rows in walk.pages():
+            for row in rows:
+                tally.add(row)
+        result = {**tally.result(), **walk.summary(), "method": "all_pages"}
+    if "by" not in result or output.format in ("json", "ids"):
+        output.document(result, context.client.requests)
+    else:
+        output.columns = output.preferred = [*(options.count_by or ()), "n"]
+        output.listing(result["by"], context.client.requests)
     return 0
