@@ -116,7 +116,7 @@ def test_a_status_is_lower_cased(lgp: Any) -> None:
         ),
         (["leads", "create", "--data", "{broken"], ["line 1, column 2"]),
         (["leads", "create", "--data", "@missing.json"], ["missing.json"]),
-        (["leads", "create", "--data", "[]"], ["empty list"]),
+        (["leads", "create", "--data", "[]"], ["list of them"]),
         (["leads", "create", "--data", "3"], ["object"]),
         (["campaigns", "create", "--data", "[1]"], ["object"]),
         (["campaigns", "update", "c"], ["Nothing to change", "--name"]),
