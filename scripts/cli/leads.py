@@ -70,43 +70,31 @@ def bulk(context: Context) -> int:
 
 def create(context: Context) -> int:
     """One lead from flags or a JSON object; a JSON list goes in batches of 100."""
-    from cli import request
+    from cli import batches, request
 
-    given = inputs.data(context)
-    if isinstance(given, list):
-        return _create_many(context, given)
-    if given is not None and not isinstance(given, dict):
+    given, flags, schema = inputs.data(context), inputs.flags(context), context.operation.body or {}
+    rows = given if isinstance(given, list) else [given or {}]
+    if not rows or not all(isinstance(row, dict) for row in rows):
         raise inputs.invalid("--data must be an object or a list of them.", context.command.example)
-    body = {**(given or {}), **inputs.flags(context)}
-    inputs.check_body(context, body)
-    note_without_client(context, [body])
-    return request.send(context, context.operation.path, body=body)
-
-
-def _create_many(context: Context, rows: list[Any]) -> int:
-    from cli import batches
-
-    if not rows:
-        raise inputs.invalid("--data holds an empty list.", context.command.example)
-    flags = inputs.flags(context)
-    rows = [{**row, **flags} if isinstance(row, dict) else row for row in rows]
-    if not context.options.no_check:
-        schema = context.operation.body or {}
-        found = (row_problems(row, schema, f"row {at}: ") for at, row in enumerate(rows, 1))
-        inputs.refuse(context, [one for problems in found for one in problems])
+    rows = [{**row, **flags} for row in rows]
+    if not isinstance(given, list):
+        inputs.check_body(context, rows[0])
+    elif not context.options.no_check:
+        found = [(at, one) for at, row in enumerate(rows, 1) for one in problems(row, schema)]
+        inputs.refuse(context, [one._replace(path=f"row {at}: {one.path}") for at, one in found])
     note_without_client(context, rows)
-    return batches.create_leads(context, rows, operations()["leads.create-batch"])
+    if isinstance(given, list):
+        return batches.create_leads(context, rows, operations()["leads.create-batch"])
+    return request.send(context, context.operation.path, body=rows[0])
 
 
-def row_problems(row: Any, schema: dict[str, Any], prefix: str) -> list[validate.Problem]:
-    """Everything wrong with one lead, each problem's path behind `prefix`."""
-    found = [*validate.problems(row, schema), *validate.unknown_fields(row, schema)]
-    return [one._replace(path=prefix + one.path) for one in found]
+def problems(row: dict[str, Any], schema: dict[str, Any]) -> list[validate.Problem]:
+    """Everything wrong with one lead."""
+    return validate.problems(row, schema) + validate.unknown_fields(row, schema)
 
 
 def note_without_client(context: Context, rows: list[Any]) -> None:
     """Leads without a client are stored, but the web application may not show them."""
-    without = sum(isinstance(row, dict) and not row.get("client_id") for row in rows)
-    if without:
+    if not all(row.get("client_id") for row in rows):
         words = "The web application may hide leads without a client: give --client-id (client_id)."
         context.notes("warning", words)

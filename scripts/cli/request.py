@@ -7,10 +7,9 @@ from typing import Any
 from cli import inputs
 from cli.context import Context
 from cli.rows import row_id
-from cli.text import compact
 from contract.operations import Operation
 from leadgenius import answers
-from leadgenius.errors import LeadGeniusError, LocalError
+from leadgenius.errors import LocalError
 from leadgenius.scopes import segment
 
 # What a person reads after a change: the operation → a sentence; {name} is the record's name.
@@ -59,14 +58,9 @@ def create_campaign(context: Context) -> int:
     """The documented short line makes an active campaign, which is more than most people mean: it
     is said."""
     code = run(context)
-    if (
-        context.typed("data") is None
-        and context.typed("body_status") is None
-        and not context.options.dry_run
-    ):
-        context.notes(
-            "note", "The new campaign's status is active; to prepare a draft add --status draft."
-        )
+    if not (context.typed("data") or context.typed("body_status") or context.options.dry_run):
+        words = "The new campaign's status is active; to prepare a draft add --status draft."
+        context.notes("note", words)
     return code
 
 
@@ -78,16 +72,11 @@ def show(context: Context, answer: Any, words: str = "") -> None:
         words = words or sentence(context.operation, answer)
         output.document(answer, context.client.requests, words)
         output.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except (LeadGeniusError, OSError) as error:
-        outcome = "applied" if context.operation.changing else None
-        if context.options.out and outcome:
-            output.stdout.write(compact(answer) + "\n")  # it may be one that cannot be had again
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise LocalError(
-            f"The output could not be written: {reason}.", code="disk", outcome=outcome
-        ) from error
+    except (LocalError, OSError) as error:
+        if isinstance(error, BrokenPipeError) or not context.operation.changing:
+            raise
+        message = f"The change was applied; its answer could not be written: {error}"
+        raise LocalError(message, code="disk", outcome="applied") from error
 
 
 def sentence(operation: Operation, answer: Any) -> str:
