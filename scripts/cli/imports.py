@@ -204,7 +204,7 @@ class Import:
         the others of an unproved batch: this server has been seen to answer 201 and store nothing.
         """
         latest, proof = max(entry.at for entry in lost.values()), state == "unproved"
-        end = float("inf") if self.context.end is None else self.context.end
+        end = self.context.end or float("inf")
         for seconds in LOOKS[state]:
             pause = max(0.0, min(latest + seconds - now(), end - monotonic()))
             self.context.notes.progress(f"Looking in {pause:.0f} s for what was sent")
