@@ -81,7 +81,7 @@ def read_bytes(context: Context, name: str, option: str) -> bytes:
     """The content of a file, or of standard input for `-`; at most 50 MB."""
     try:
         if name == "-":
-            raw: bytes = context.stdin.buffer.read(LARGEST_INPUT + 1)  # type: ignore[attr-defined]
+            raw: bytes = context.stdin.buffer.read(LARGEST_INPUT + 1)
         else:
             with Path(name).open("rb") as file:
                 raw = file.read(LARGEST_INPUT + 1)

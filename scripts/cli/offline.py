@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+import os
 import shlex
-import shutil
 import sys
 import textwrap
 from argparse import RawDescriptionHelpFormatter
@@ -21,7 +21,6 @@ from cli.options import Parser
 from cli.text import plural, prefix
 from contract.operations import Operation, expand, near, operations, resolve, schemas
 from leadgenius.errors import CredentialError, LocalError, UsageError
-from leadgenius.keys import Credential
 
 if TYPE_CHECKING:
     from cli.context import Context
@@ -109,15 +108,20 @@ def _with_options(made: Parser, groups: Set[str] | None = None) -> Parser:
 
 def _page(made: Parser, top: str, end: str) -> str:
     """What argparse makes of `made`, with the lines `top` and `end` around it."""
-    made.usage, made.description, made.epilog = argparse.SUPPRESS, _wrapped(top), _wrapped(end)
-    made.formatter_class = lambda prog: RawDescriptionHelpFormatter(prog, max_help_position=34)
+    columns = os.environ.get("COLUMNS", "")
+    width = (int(columns) if columns.isdecimal() else 80) - 2
+    with contextlib.suppress(OSError, ValueError):  # no terminal
+        width = os.get_terminal_size(sys.stdout.fileno()).columns - 2
+
+    def wrapped(text: str) -> str:
+        lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines()]
+        return "\n".join(lines)
+
+    made.usage, made.description, made.epilog = argparse.SUPPRESS, wrapped(top), wrapped(end)
+    made.formatter_class = lambda prog: RawDescriptionHelpFormatter(
+        prog, max_help_position=34, width=width
+    )
     return made.format_help()
-
-
-def _wrapped(text: str) -> str:
-    width = shutil.get_terminal_size().columns - 2
-    lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines()]
-    return "\n".join(lines)
 
 
 def schema(context: Context) -> int:
@@ -170,6 +174,8 @@ def _described(operation: Operation) -> dict[str, Any]:
 
 def limits(context: Context) -> int:
     """Used, left, when the next is free, for each key and window of the shared request log."""
+    from leadgenius.keys import Credential
+
     names, client = {}, context.client
     for kind in ("agent", "amplify", "jwt"):
         with contextlib.suppress(CredentialError, LocalError):

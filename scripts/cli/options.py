@@ -73,7 +73,7 @@ class Option(NamedTuple):
 OPTIONS = (
     # always: people have them in aliases
     Option("sandbox", "always", "use the local sandbox: no account, no network, invented data"),
-    Option("profile", "always", "another account, with a credential file of its own", _text, "NAME"),
+    Option("profile", "always", "another account, with its own credential file", _text, "NAME"),
     Option("base-url", "origin", "another server than the saved one or production", _text, "URL"),
     Option("format", "output", f"{', '.join(FORMATS)} (default json; table on a terminal)",
            _format, "FORMAT"),

@@ -47,8 +47,10 @@ class Notes:
             return None
         self._printed.add(message)
         if self.terminal:
-            return self.screen.message(level, message)
-        return self._line({"level": level, "message": message})
+            self.screen.message(level, message)
+        else:
+            self._line({"level": level, "message": message})
+        return None
 
     def progress(self, message: str, done: int | None = None, total: int | None = None) -> None:
         """Where long work stands: one live line on a terminal, a line each ten seconds elsewhere.

@@ -7,14 +7,12 @@ messages show it in visible form.
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
-from urllib.parse import quote
 
 MASK = "***"
 _SHORTEST_SECRET = 6  # a shorter one would turn ordinary words into stars
@@ -173,6 +171,9 @@ class Masker:
         for text in ((secret or "").strip() for secret in secrets):
             if len(text) < _SHORTEST_SECRET or text in self._forms:
                 continue
+            import base64  # help has no secret to mask
+            from urllib.parse import quote
+
             raw = text.encode("utf-8", "replace")
             encoded = (base64.b64encode(raw[start:]).decode() for start in range(3))
             forms = {text, quote(text, safe=""), json.dumps(text)[1:-1], inert(text)}

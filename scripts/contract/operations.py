@@ -34,7 +34,7 @@ class Operation(NamedTuple):
     @property
     def collection(self) -> str:
         """The last fixed word of the path: some servers put the rows of a list under this name."""
-        return re.findall(r"/(?!list\b)([\w-]+)", self.path)[-1]
+        return str(re.findall(r"/(?!list\b)([\w-]+)", self.path)[-1])
 
     @property
     def changing(self) -> bool:
@@ -108,9 +108,11 @@ def operations() -> dict[str, Operation]:
     made = {}
     for path, methods in document()["paths"].items():
         for method, spec in methods.items():
-            words = (spec[name] for name in ("summary", "description", "x-scope", "x-effect"))
-            name, paging = spec["operationId"], spec.get("x-paging")
-            made[name] = Operation(name, method.upper(), path, spec, *words, paging)
+            name = spec["operationId"]
+            made[name] = Operation(
+                name, method.upper(), path, spec, spec["summary"], spec["description"],
+                spec["x-scope"], spec["x-effect"], spec.get("x-paging"),
+            )  # fmt: skip
     return made
 
 

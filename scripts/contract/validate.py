@@ -33,6 +33,7 @@ _LIMITS = {  # keyword → words, with the limit, what was given, and the fields
 }
 _PATTERNS = {r"\S": "must not be empty", "^https://": "must start with https://"}
 _PART = r"[^@\s\x00-\x1f\x7f]+"
+_EMAIL = rf"(?=.{{,254}}$){_PART}@{_PART}\.{_PART}"
 _TIME = r"([01]\d|2[0-3]):[0-5]\d"
 _CLOCK = rf"T{_TIME}:[0-5]\d(\.\d{{1,9}})?(Z|[+-]{_TIME})"  # compiled when first used
 
@@ -63,7 +64,7 @@ def _is_moment(text: str) -> bool:
 FORMATS: dict[str, tuple[Callable[[str], Any], str]] = {
     "date": (is_date, "a date that exists, as YYYY-MM-DD"),
     "date-time": (_is_moment, "a time such as 2026-01-31T09:30:00.000Z"),
-    "email": (partial(re.fullmatch, rf"(?=.{{,254}}$){_PART}@{_PART}\.{_PART}"), "an e-mail address"),
+    "email": (partial(re.fullmatch, _EMAIL), "an e-mail address"),
     "uri": (partial(re.fullmatch, r"[a-zA-Z][a-zA-Z0-9+.-]*:\S+"), "a URL"),
 }
 
@@ -109,7 +110,7 @@ def _breaches(value: Any, schema: Schema) -> Iterator[tuple[str, str, str]]:
         if word not in schema["enum"]:
             yield "enum", "", "must be one of " + ", ".join(map(str, schema["enum"]))
     fields = schema.get("properties", {})
-    size = value if isinstance(value, (int, float)) or value is None else len(value)
+    size: Any = value if isinstance(value, (int, float)) or value is None else len(value)
     for keyword, words in _LIMITS.items():
         limit = schema.get(keyword, size)
         if limit != size and (limit > size) is keyword.startswith("min"):
