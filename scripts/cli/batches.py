@@ -170,8 +170,8 @@ class Changes:
         self.outcomes |= dict.fromkeys(keys, outcome)
         self.problems += [many.problem(error, **self.name(key)) for key in keys]
         if outcome == "unknown" and self.rows:
-            email = self.name(keys[0])["email"]
-            error.hint = f"{{lgp}} leads list --email {plain(email, 'ADDRESS')}"
+            email = plain(self.problems[-1]["email"], "ADDRESS")
+            error.hint = f"{{lgp}} leads list --email {email}"
         elif error.exit_code in (4, 5, 6) or self.operation.method in IDEMPOTENT:
             error.hint = self.again() or error.hint
 

@@ -109,7 +109,7 @@ def verdict(job_id: str, job: Any) -> LeadGeniusError | None:
         return StillRunningError(message, hint=command([job_id]), retryable=True)
     if state(job) == "completed" and not failed:
         return None
-    message = f"{plural(len(failed), 'task')} of the job {name} failed; it is {plain(state(job))}."
+    message = f"{plural(len(failed), 'task')} of the job {name} failed; it is {state(job)}."
     details = [{"leadId": lead, "reason": why} for lead, why in failed if lead][: many.FIRST]
     hint = "Correct what the reasons name, and start a new job with those ids alone."
     return RefusedError(message, code="job_failed", hint=hint, details=details or None)
