@@ -54,7 +54,7 @@ def show_help(words: Sequence[str], exit_codes: Mapping[int, str]) -> int:
         top = f"LeadGenius from the command line: {spelled('{lgp}')} COMMAND"
         page = _page(_named(rows), top, f"exit codes: {codes}")
     elif named == ["options"]:
-        page = _page(_with_options(Parser(add_help=False)), "Global options.", _VARIABLES)
+        page = _page(_with_options(Parser()), "Global options.", _VARIABLES)
     elif parser.is_group(named):
         rows = [(one.words, _title(one)) for one in parser.in_group(" ".join(named))]
         page = _page(_named(rows), "", f"options of one: {spelled('{lgp}')} {rows[0][0]} --help")
@@ -88,7 +88,7 @@ def _title(command: Command) -> str:
 
 
 def _named(rows: Iterable[tuple[str, str]]) -> Parser:
-    made = Parser(add_help=False)
+    made = Parser()
     listed = made.add_argument_group("commands")
     for name, words in rows:
         listed.add_argument(name, help=words)
@@ -221,7 +221,7 @@ def _candidates(before: list[str], last: str) -> Iterable[str]:
     flag = before.pop() if before and before[-1].startswith("-") else ""
     words = _command_words(before)
     command = parser.find(words)[0] if words and not parser.is_group(words) else None
-    made = parser.parser(command) if command else Parser(add_help=False)
+    made = parser.parser(command) if command else Parser()
     _with_options(made, parser.option_groups(command) if command else None)
     for action in made._actions:
         if flag in action.option_strings and action.nargs != 0:

@@ -130,7 +130,13 @@ ELSEWHERE = {
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that raises our own error instead of leaving."""
+    """argparse that raises our own error instead of leaving, and asks for no terminal's width."""
+
+    def __init__(self, prog: str = "") -> None:
+        def formatter(prog: str) -> argparse.HelpFormatter:
+            return argparse.HelpFormatter(prog, width=80)
+
+        super().__init__(prog, add_help=False, allow_abbrev=False, formatter_class=formatter)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}.")
@@ -138,7 +144,7 @@ class Parser(argparse.ArgumentParser):
 
 def global_parser() -> Parser:
     """A parser that takes the global options from anywhere and leaves everything else."""
-    made = Parser(add_help=False, allow_abbrev=False)
+    made = Parser()
     for option in OPTIONS:
         how: dict[str, Any] = {"action": "append" if option.name == "where" else "store"}
         if option.read is None:

@@ -100,7 +100,7 @@ def _unknown_word(made: Parser, command: Command, word: str) -> UsageError:
 
 def parser(command: Command) -> Parser:
     """The parser of one command."""
-    made = Parser(prog=command.words, add_help=False, allow_abbrev=False)
+    made = Parser(command.words)
     operation = operation_of(command)
     names = {"schema": "campaigns.create, leads, Lead", "completion": "bash or zsh"}
     if command.words in names:

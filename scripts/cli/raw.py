@@ -44,7 +44,7 @@ def parse(
 
 
 def _parser() -> options.Parser:
-    made = options.Parser(prog="api_call.py", add_help=False, allow_abbrev=False)
+    made = options.Parser("api_call.py")
     add, methods, names = made.add_argument, ("GET", "POST", "PUT", "DELETE"), [*scopes.SCOPES]
     add("method", metavar="METHOD", type=str.upper, choices=methods, help=", ".join(methods))
     add("endpoint", metavar="ENDPOINT", help="/campaigns, campaigns, /api/agent/campaigns or a URL")
