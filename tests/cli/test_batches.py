@@ -362,3 +362,9 @@ def test_a_record_that_is_not_named_is_another_one_than_those_that_are() -> None
     found, _ = settled(ENROLL, body)
     assert [found[name] for name in NUMBERS] == [3, 1, 1, 1, 0, 0]
     assert found["ids"] == []  # either a or b
+
+
+def test_a_dry_run_looks_no_name_up(real: Any) -> None:
+    reply = real("campaigns", "get", "name=Spring ABM", "--dry-run")
+    assert (reply.code, reply.json["url"]) == (0, f"{AGENT}/campaigns/ID")
+    assert reply.notes == ["name=… is looked up in the real run."]
