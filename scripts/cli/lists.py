@@ -12,7 +12,6 @@ from cli.rows import Condition, Tally, conditions, row_id
 from cli.text import plural
 from contract.operations import resolve
 from leadgenius import answers
-from leadgenius.errors import ServerError
 
 if TYPE_CHECKING:
     from leadgenius.client import Page
@@ -62,7 +61,7 @@ def show(context: Context, listing: Listing) -> int:
         params["fields"] = ",".join(dict.fromkeys(name.split(".")[0] for name in names))
     walk = Walk(context, listing._replace(params=params), kept)
     if options.dry_run:
-        params |= walk.first_page()
+        params |= first_page(context, listing.paging)
         return context.preview("GET", listing.path, params=params, scope=listing.scope)
     if options.count or options.count_by:
         return _count(walk)
@@ -88,15 +87,23 @@ def _same_filters(context: Context, kept: list[Condition]) -> dict[str, Any]:
     return made
 
 
+def first_page(context: Context, paging: str) -> dict[str, Any]:
+    """The paging parameters of one page, or of the first of all."""
+    options, largest = context.options, LARGEST[paging]
+    every = options.all or options.where or options.count or options.count_by
+    usual = largest if every else min(options.max_items or FIRST_ROWS, largest)
+    size = options.page_size or usual
+    return {"limit": size} if paging == "cursor" else {"page": options.page or 1, "pageSize": size}
+
+
 def pages(context: Context, listing: Listing, cursor: str | None = None) -> Iterator[Page]:
     """The pages of a list, of the size asked for or the largest; a bulk list from `cursor` on."""
-    options, largest = context.options, LARGEST[listing.paging]
-    most = largest if options.where else options.max_items or largest
-    size = options.page_size or min(most, largest)
+    client, size = context.client, first_page(context, listing.paging)
     how: dict[str, Any] = {"collection": listing.collection, "scope": listing.scope}
     if listing.paging == "cursor":
-        return context.client.bulk(listing.path, listing.params, limit=size, cursor=cursor, **how)
-    return context.client.pages(listing.path, listing.params, size=size, **how)
+        return client.bulk(listing.path, listing.params, **size, cursor=cursor, **how)
+    first, most = size["page"], size["pageSize"]
+    return client.pages(listing.path, listing.params, first=first, size=most, **how)
 
 
 class Walk:
@@ -107,41 +114,24 @@ class Walk:
         self.read = self.matched = self.not_comparable = 0
         self.changed = False  # the list was cut short, or its total changed on the way
         self.more = True  # rows may follow the page just read
-
-    def first_page(self) -> dict[str, Any]:
-        """The paging parameters of one page, or of the first of all."""
-        options, bulk = self.context.options, self.listing.paging == "cursor"
-        largest = LARGEST[self.listing.paging]
-        if options.count and not (bulk or options.where):
-            return {"page": 1, "pageSize": 1}
-        every = options.all or options.where or options.count or options.count_by
-        size = options.page_size or (largest if every else min(options.max_items or 0, largest))
-        if bulk:
-            return {"limit": size or FIRST_ROWS}
-        first = 1 if every or options.max_items else None
-        return {"page": options.page or first, "pageSize": size or None}
-
-    def body(self) -> Any:
-        """The answer with the first page."""
-        listing, client = self.listing, self.context.client
-        params = {**listing.params, **self.first_page()}
-        return client.call("GET", listing.path, params=params, scope=listing.scope).body
+        self.total: int | None = None  # as the server says
 
     def pages(self) -> Iterator[list[Any]]:
         """The fitting rows, a page at a time. Numbered pages shift when rows are added on the way:
         a row met twice is dropped, and the shift is noted."""
-        context, seen, total = self.context, set[str | None](), None
+        context, seen = self.context, set[str | None]()
         for page in pages(context, self.listing):
-            last, total = total, answers.total(page.body)
-            self.changed |= page.short or total not in (None, last or total)
-            self.more = page.cursor is not None or (total or 0) > self.read + len(page.items)
+            last, self.total = self.total, answers.total(page.body)
+            self.changed |= page.short or self.total not in (None, last or self.total)
+            self.more = bool(page.cursor) or (self.total or 0) > self.read + len(page.items)
             rows = page.items
             if self.listing.paging == "page":
                 rows = [row for row in rows if row_id(row) is None or row_id(row) not in seen]
                 seen.update(map(row_id, rows))
             rows = self.keep(list(map(self.listing.shown, rows)))
             requests = plural(context.client.requests, "request")
-            context.notes.progress(f"{plural(self.read, 'row')}, {requests}", self.read, total)
+            words = f"{plural(self.read, 'row')}, {requests}"
+            context.notes.progress(words, self.read, self.total)
             yield rows
         if self.changed:
             words = "The list changed while it was read: rows may be missing. Run it again."
@@ -170,26 +160,20 @@ class Walk:
 
 
 def _one_page(walk: Walk) -> int:
-    context, listing = walk.context, walk.listing
-    output, body, number = context.output, walk.body(), context.options.page or 1
-    if not answers.has_rows(body, listing.collection):
-        hint = f"Run it again later; to see the answer as it is: {{api_call}} GET {listing.path}"
-        words = "The server answered without any rows."
-        raise ServerError(words, hint=hint, method="GET", path=listing.path)
-    rows = list(map(listing.shown, answers.items(body, listing.collection)))
-    total, last = answers.total(body), answers.total_pages(body) or 1
-    more = bool(answers.cursor(body)) or number < last
-    if number > last:
+    context, listing, output = walk.context, walk.listing, walk.context.output
+    page = next(pages(context, listing))
+    number, total = context.options.page or 1, answers.total(page.body)
+    last = answers.total_pages(page.body) or number
+    more = bool(page.cursor) or number < last
+    if number > max(last, 1):
         output.below(f"There is no page {number}; the last is {last}.")
     elif more or output.format == "table" or listing.depth(total):
         following = number + 1 if number < last else 0
-        output.below(_position(listing.depth(total), len(rows), total, following, more))
-    if (context.options.page_size or 0) > LARGEST[listing.paging]:
-        output.below(f"The server gives at most {LARGEST[listing.paging]} rows a page.")
+        output.below(_position(listing.depth(total), len(page.items), total, following, more))
     with output.open() as writer:
-        writer.rows(rows)
-        writer.end(answers.rest(body, listing.collection))
-    output.receipt(len(rows), context.client.requests, not more, **context.mark())
+        writer.rows(list(map(listing.shown, page.items)))
+        writer.end(answers.rest(page.body, listing.collection))
+    output.receipt(len(page.items), context.client.requests, not more, **context.mark())
     return 0
 
 
@@ -238,21 +222,19 @@ def _print_all(walk: Walk) -> int:
 def _count(walk: Walk) -> int:
     """The server's own total where that is exact, else every page is read and counted."""
     context, output, options = walk.context, walk.context.output, walk.context.options
-    total = None
-    if options.count and not walk.kept and walk.listing.paging == "page":
-        total = answers.total(walk.body())
-    if total is not None:
-        complete, method = walk.listing.is_whole(), "server_total"
-        result = {"count": total, "complete": complete, "method": method, **context.mark()}
-    else:
-        tally = Tally(options.count_by or ())
-        for rows in walk.pages():
-            for row in rows:
-                tally.add(row)
-        result = {**tally.result(), **walk.summary(), "method": "all_pages"}
-    if "by" not in result or output.format in ("json", "ids"):
+    exact = options.count and not walk.kept and walk.listing.paging == "page"
+    tally = Tally(options.count_by or ())
+    method = "all_pages"
+    for rows in walk.pages():
+        for row in rows:
+            tally.add(row)
+        if exact and walk.total is not None:
+            tally.count, method = walk.total, "server_total"
+            break
+    result = {**tally.result(), **walk.summary(), "method": method}
+    if options.count or output.format in ("json", "ids"):
         output.document(result, context.client.requests)
     else:
-        output.columns = output.preferred = [*(options.count_by or ()), "n"]
+        output.columns = output.preferred = [*options.count_by, "n"]
         output.listing(result["by"], context.client.requests)
     return 0

@@ -268,7 +268,7 @@ def test_dry_run_prints_the_request_and_sends_nothing(lgp: Any) -> None:
     reply = lgp(*words, sandbox=False, environ={"LGP_BASE_URL": "http://127.0.0.1:9"})
     assert reply.code == 0
     assert reply.json["method"] == "GET"
-    assert reply.json["url"] == "http://127.0.0.1:9/api/agent/leads?status=new&pageSize=5"
+    assert reply.json["url"] == "http://127.0.0.1:9/api/agent/leads?status=new&page=1&pageSize=5"
     assert reply.json["headers"]["X-API-Key"] == "***"
     assert reply.json["effect"] == "reads"
 
