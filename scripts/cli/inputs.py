@@ -17,6 +17,7 @@ from cli.text import plain, plural
 from contract import validate
 from contract.operations import near, operations, resolve
 from contract.validate import Problem
+from leadgenius import answers
 from leadgenius.errors import LocalError, UsageError
 from leadgenius.scopes import check_id
 
@@ -36,9 +37,7 @@ def body(context: Context) -> dict[str, Any]:
         raise invalid("--data must be a JSON object here.", command.example)
     made = {**(command.defaults if given is None else given), **flags(context)}
     if not made and context.operation.method == "PUT":
-        names = [flags_of(command, name)[0] for name in context.operation.body_fields()]
-        words = f"Nothing to change was given; there are {', '.join(names)}."
-        raise invalid(words, command.example)
+        raise invalid("Nothing to change was given.", f"{{lgp}} {command.words} --help")
     check_body(context, made)
     return made
 
@@ -237,5 +236,5 @@ def _json_rows(text: str, lines: list[str]) -> list[Any]:
         whole = json.loads(text)
     except ValueError:
         return [parse_json(line, "--ids-from", "") for line in lines]
-    rows = whole if isinstance(whole, list) else whole.get("data") or whole.get("ids")
+    rows = whole if isinstance(whole, list) else answers.dig(whole, "data", "ids")
     return rows if isinstance(rows, list) else [whole]

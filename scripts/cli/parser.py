@@ -102,9 +102,8 @@ def parser(command: Command) -> Parser:
     """The parser of one command."""
     made = Parser(command.words)
     operation = operation_of(command)
-    names = {"schema": "campaigns.create, leads, Lead", "completion": "bash or zsh"}
-    if command.words in names:
-        made.add_argument("name", metavar="NAME", nargs="*", help=names[command.words])
+    if command.words in ("schema", "completion"):
+        made.add_argument("name", metavar="NAME", nargs="*", help="as in the example")
     if command.run == "imports.run":
         made.add_argument("file", metavar="FILE", help="csv, jsonl or json")
     elif operation:
@@ -120,11 +119,13 @@ def parser(command: Command) -> Parser:
 
 
 def _add_ids(made: Parser, command: Command, operation: Operation) -> None:
-    for name in operation.parameters("path") if command.ids in ("one", "many") else ():
-        group = command.words.split()[0].split("-")[-1].rstrip("s")
-        noun, many = "job" if name == "jobId" else group, "+" if command.ids == "many" else None
-        words = "its id, or name=NAME to look it up" if noun == group else "the job's id"
-        made.add_argument("path_id", metavar=noun.upper(), help=words, nargs=many)
+    if command.ids in ("one", "many"):
+        group = command.words.split()[0].split("-")[-1].rstrip("s").upper()
+        noun, words = group, "its id, or name=NAME to look it up"
+        if "jobId" in operation.parameters("path"):
+            noun, words = "JOB", "the job's id"
+        many = "+" if command.ids == "many" else None
+        made.add_argument("path_id", metavar=noun, help=words, nargs=many)
     if command.ids == "flag" or operation.id_field():
         words = "ids, apart or with commas"
         made.add_argument("--ids", nargs="+", action="extend", metavar="LEAD", help=words)

@@ -119,7 +119,7 @@ def test_a_status_is_lower_cased(lgp: Any) -> None:
         (["leads", "create", "--data", "[]"], ["list of them"]),
         (["leads", "create", "--data", "3"], ["object"]),
         (["campaigns", "create", "--data", "[1]"], ["object"]),
-        (["campaigns", "update", "c"], ["Nothing to change", "--name"]),
+        (["campaigns", "update", "c"], ["Nothing to change", "--help"]),
         (["target-accounts", "score", "a", "--intent-score", "many"], ["whole number"]),
         (["target-accounts", "score", "a", "--intent-score", "101"], ["at most 100"]),
         (["leads", "status", "--ids", "a", "--status", "hot"], ["must be one of", "qualified"]),
