@@ -64,7 +64,6 @@ def test_a_line_parses_and_gives_what_its_operation_requires(line: str) -> None:
     options.check_served(found, parser.option_groups(command))
     if (
         command.run == "request.run"
-        and command.data
         and command.words.split()[-1] in ("create", "report", "request")
     ):
         missing = [

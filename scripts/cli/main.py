@@ -39,7 +39,6 @@ EXIT_CODES = {
     130: "interrupted (143 terminated, 141 stdout closed)",
 }
 STOPPED = {"interrupted": 130, "terminated": 143}
-PIPE_CLOSED = 141
 _OUTCOMES = {
     "applied": " The change in flight was applied.",
     "rejected": " The change in flight was refused.",
@@ -91,7 +90,7 @@ def run(work: Work, argv: list[str]) -> int:
         return _stopped(notes, "terminated")
     except BrokenPipeError:
         _discard_stdout()
-        return PIPE_CLOSED
+        return 141
     except OSError as error:
         words = f"The output could not be written: {error.strerror}."
         return _failed(LocalError(words, code="disk"), notes)

@@ -134,7 +134,7 @@ def _add_ids(made: Parser, command: Command, operation: Operation) -> None:
 
 
 def _add_body(made: Parser, command: Command, operation: Operation) -> None:
-    if command.data:
+    if operation.body and command.ids != "flag" and not operation.id_field():
         words = "the whole body; flags win over it"
         made.add_argument("--data", metavar="JSON|@FILE|-", help=words)
     for name, schema in operation.body_fields().items():
