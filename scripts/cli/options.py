@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -64,10 +65,6 @@ class Option(NamedTuple):
     help: str
     read: Callable[[str], Any] | None = None
     metavar: str = ""
-
-    @property
-    def dest(self) -> str:
-        return self.name.replace("-", "_")
 
 
 OPTIONS = (
@@ -133,10 +130,8 @@ class Parser(argparse.ArgumentParser):
     """argparse that raises our own error instead of leaving, and asks for no terminal's width."""
 
     def __init__(self, prog: str = "") -> None:
-        def formatter(prog: str) -> argparse.HelpFormatter:
-            return argparse.HelpFormatter(prog, width=80)
-
-        super().__init__(prog, add_help=False, allow_abbrev=False, formatter_class=formatter)
+        width: Any = partial(argparse.HelpFormatter, width=80)
+        super().__init__(prog, add_help=False, allow_abbrev=False, formatter_class=width)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}.")
@@ -168,14 +163,14 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
     found, rest = global_parser().parse_known_args(argv)
     found.typed = {name for name, value in vars(found).items() if value is not None}
     for option in OPTIONS:
-        text, name = getattr(found, option.dest), f"--{option.name}"
-        if text is None and option.dest in WITH_VARIABLE:
-            name = f"LGP_{option.dest.upper()}"
+        name, dest = f"--{option.name}", option.name.replace("-", "_")
+        text = getattr(found, dest)
+        if text is None and dest in WITH_VARIABLE:
+            name = f"LGP_{dest.upper()}"
             text = environ.get(name, "").strip() or None
         if text is not None:
-            setattr(found, option.dest, _value(option, text, name))
-    for pair in _CONTRADICTIONS:
-        _resolve(found, pair.split())
+            setattr(found, dest, _value(option, text, name))
+    _resolve(found)
     return found, rest
 
 
@@ -191,24 +186,29 @@ def _value(option: Option, text: Any, name: str) -> Any:
 
 _CONTRADICTIONS = (
     "all page", "max_items page", "where page", "count page", "count_by page", "all max_items",
+    "count all", "count_by all",
     "count max_items", "count count_by", "quiet verbose", "sandbox base_url",
 )  # fmt: skip
 
 
-def _resolve(found: argparse.Namespace, pair: list[str]) -> None:
+def _resolve(found: argparse.Namespace) -> None:
     """Of two options that contradict each other a typed one wins over a variable; both typed are an
     error."""
-    if all(getattr(found, name) for name in pair):
-        others = [name for name in pair if name not in found.typed]
+    for pair in _CONTRADICTIONS:
+        names = pair.split()
+        if not all(getattr(found, name) for name in names):
+            continue
+        others = [name for name in names if name not in found.typed]
         if len(others) != 1:
-            words = " and ".join("--" + name.replace("_", "-") for name in pair)
-            raise UsageError(f"{words} contradict each other.", hint="Leave out one of the two.")
+            words = " and --".join(names).replace("_", "-")
+            raise UsageError(f"--{words} contradict each other.", hint="Leave out one of the two.")
         setattr(found, others[0], None)
 
 
 def check_served(found: argparse.Namespace, groups: Collection[str]) -> None:
     """UsageError for an option that does nothing for a command that serves `groups`."""
     for option in OPTIONS:
-        if option.dest in found.typed and option.group not in groups:
+        typed = option.name.replace("-", "_") in found.typed
+        if typed and option.group not in groups:
             words = f"--{option.name} does nothing for this command."
             raise UsageError(words, hint=f"Leave out --{option.name}.")
