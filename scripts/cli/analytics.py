@@ -54,9 +54,9 @@ def _day(context: Context, text: str) -> date:
     if text in ("today", "yesterday"):
         return today() - timedelta(days=text == "yesterday")
     if ago := re.fullmatch(r"([0-9]{1,6})d", text, re.ASCII):
-        return today() - timedelta(days=int(ago[1]))
+        return today() - timedelta(days=int(ago[1]) - 1)
     if not validate.is_date(text):
-        words = "A date is YYYY-MM-DD, today, yesterday, or 30d for 30 days ago."
+        words = "A date is YYYY-MM-DD, today, yesterday, or 30d for the last 30 days."
         raise inputs.invalid(words, context.command.example)
     return date.fromisoformat(text)
 

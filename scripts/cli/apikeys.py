@@ -67,7 +67,8 @@ def create(context: Context) -> int:
     used = login.described(context, "agent")
     if stores and used and used["prefix"] != prefix(key):
         context.notes("warning", f"{used['source']} is set and still wins over the stored key.")
-    found |= {"stored": stores, **({"key": key} if show else {}), **context.mark()}
+    found |= {"stored": stores, **({"stored_in": str(client.file.path)} if stores else {})}
+    found |= {**({"key": key} if show else {}), **context.mark()}
     sentence = f"Key {found['name']} made ({found['prefix']}…), {'' if stores else 'not '}stored."
     context.output.document(found, client.requests, "" if show else sentence)
     return 0

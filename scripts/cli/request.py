@@ -7,9 +7,10 @@ from typing import Any
 from cli import inputs
 from cli.context import Context
 from cli.rows import row_id
+from cli.text import plain
 from contract.operations import Operation
 from leadgenius import answers
-from leadgenius.errors import LocalError
+from leadgenius.errors import LocalError, UnknownOutcomeError
 from leadgenius.scopes import segment
 
 # What a person reads after a change: the operation → a sentence; {name} is the record's name.
@@ -46,12 +47,26 @@ def send(
     operation = context.operation
     if context.options.dry_run:
         return context.preview(operation.method, path, params=params, body=body)
-    answer = context.client.call(operation.method, path, params=params, body=body).body
+    try:
+        answer = context.client.call(operation.method, path, params=params, body=body).body
+    except UnknownOutcomeError as error:
+        error.hint = _look_up(context, body) or error.hint
+        raise
     if operation.changing:
         made = row_id(answers.record(answer)) or context.typed("path_id") or ""
         context.record_change(path, [str(made)] if made else [], outcome="applied")
     show(context, answer)
     return 0
+
+
+def _look_up(context: Context, body: Any) -> str:
+    """The command that finds the record of a create whose answer was lost; empty without a name."""
+    group = context.command.words.rpartition(" ")[0]
+    for field in ("email", "name", "accountName", "url") if isinstance(body, dict) else ():
+        value = plain(body.get(field, ""), "")
+        if value and context.operation.method == "POST":
+            return f"{{lgp}} {group} list --where {field}={value}"
+    return ""
 
 
 def create_campaign(context: Context) -> int:

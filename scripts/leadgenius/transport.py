@@ -229,8 +229,11 @@ def _has_too_many_values(raw: bytes) -> bool:
     """About so many, counted before any memory is taken: a value follows a comma or a bracket.
     Texts are left out only when it matters.
     """
-    counts = (sum(map(text.count, (b",", b"[", b"{"))) for text in (raw, _TEXT.sub(b"", raw)))
-    return all(count > MAX_VALUES for count in counts)
+
+    def count(text: bytes) -> int:
+        return sum(map(text.count, (b",", b"[", b"{")))
+
+    return count(raw) > MAX_VALUES and count(_TEXT.sub(b"", raw)) > MAX_VALUES
 
 
 def _finite(text: str) -> float:

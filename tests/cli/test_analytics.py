@@ -42,7 +42,7 @@ def planned(lgp: Any, *words: str) -> Any:
         ("--end 2026-01-30", "2026-01-01", "2026-01-30"),
         ("--end 2024-03-01", "2024-02-01", "2024-03-01"),
         ("--start yesterday", "2026-11-23", "2026-11-24"),
-        ("--start 30d --end yesterday", "2026-10-25", "2026-11-23"),
+        ("--start 30d --end yesterday", "2026-10-26", "2026-11-23"),
         ("--start today --end today", "2026-11-24", "2026-11-24"),
     ],
 )
@@ -132,7 +132,10 @@ def test_on_a_terminal_the_trend_has_totals_and_marks_the_running_period(
     assert [line[:12].endswith(" *") for line in points] == [False] * (len(series) - 1) + [True]
     total = next(line for line in lines if line.startswith("total")).split()
     names = ("new", "qualified", "contacted", "converted")
-    assert total[1:5] == [str(sum(row[name] for row in series)) for name in names]
+    sums = [sum(row[name] for row in series) for name in names]
+    assert total[1:6] == [*map(str, sums), f"{round(sums[3] / sums[0], 4):.1%}"]
+    narrow = lgp(*words, terminal=True, environ={"NO_COLOR": "1", "COLUMNS": "40"}).out
+    assert "left out: --format json" in " ".join(narrow.split())
 
 
 @pytest.mark.usefixtures("today")
