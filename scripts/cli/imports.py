@@ -70,7 +70,9 @@ def run(context: Context) -> int:
             raise
         finally:
             rejected = work.report()
-    return 4 if rejected else 0
+    if rejected:
+        raise rejected
+    return 0
 
 
 class Import:
@@ -105,28 +107,46 @@ class Import:
         """Bad rows go to FILE.rejects.csv; UsageError, unless the others are to be sent."""
         bad = [row for row in self.sheet.rows if row.problem]
         if bad:
-            words = f"{plural(len(bad), 'row')} cannot be sent: see {self.write('rejected', bad)}."
+            words = f"{len(bad):,} of {plural(len(self.sheet.rows), 'row')} cannot be sent"
+            words += f": see {self.write('rejected', bad)}."
             if self.context.typed("skip_invalid"):
                 return self.context.notes("warning", words)
-            details = [{"line": row.line, "problem": row.problem} for row in bad[: many.FIRST]]
+            self.note_mapping()
+            details: list[Any] = [{"line": row.line, "problem": row.problem} for row in bad]
+            if self.context.notes.terminal:
+                details = [f"line {row.line}: {row.problem}" for row in bad]
             hint = "Fix them in the file, or add --skip-invalid to send the other rows."
-            raise inputs.invalid(words, hint, details=details, outcome="not_sent")
+            raise inputs.invalid(words, hint, details=details[: many.FIRST], outcome="not_sent")
         return None
 
     def preview(self, keys: list[str]) -> int:
-        """--dry-run: what goes where, and two rows as they would go."""
-        body, count, requests = self.body(keys[:2]), len(keys), -(-len(keys) // self.size)
-        asks, columns = count > MANY, self.sheet.mapping
-        path = self.operation.path
-        return many.preview(self.context, path, body, count, requests, asks, columns=columns)
+        """--dry-run: what goes where, and two rows as they would go; a sentence for a person."""
+        context, sheet, count = self.context, self.sheet, len(keys)
+        requests = -(-count // self.size)
+        if context.output.format == "table":
+            self.note_mapping()
+            words = f"{plural(count, 'row')} would be imported, in {plural(requests, 'request')}."
+            context.output.write(f"{words}\n")
+            return 0
+        facts = {"columns": sheet.mapping, "doubles": sheet.doubles}
+        facts["rejected"] = len(sheet.rows) - len(self.rows)
+        body, path = self.body(keys[:2]), self.operation.path
+        return many.preview(context, path, body, count, requests, count > MANY, **facts)
+
+    def note_mapping(self) -> None:
+        """Which columns give each field: a line each for a person."""
+        lines = [f"{name} from {' or '.join(given)}" for name, given in self.sheet.mapping.items()]
+        for line in lines if self.context.notes.terminal else [f"Columns: {'; '.join(lines)}."]:
+            self.context.notes("note", line)
 
     def ask(self, rows: list[Row]) -> None:
         """The question and the warning before anything is sent."""
         context = self.context
         if len(rows) > MANY:
             if context.notes.terminal and not context.options.yes:
-                for shown in (self.sheet.mapping, rows[0].lead, rows[1].lead):
-                    context.notes("note", compact(shown))
+                self.note_mapping()
+                for row in rows[:2]:
+                    context.notes("note", compact(row.lead))
             lines = [f"line {row.line}" for row in rows]
             context.confirm(len(rows), "import", lines, f" to {self.client.origin}")
         leads.note_without_client(context, [row.lead for row in rows])
@@ -247,20 +267,42 @@ class Import:
 
     # ---- reporting
 
-    def report(self) -> int:
-        """Write the files, the record of changes and the result. Returns how many were rejected."""
+    def report(self) -> RefusedError | None:
+        """Write the files, the record of changes and the result. The error of rejected rows."""
         rows = [row if row.problem else self.result(row) for row in self.sheet.rows]
         of = {name: [row for row in rows if row.outcome == name] for name in COUNTS}
         counts = {name: len(found) for name, found in of.items()}
         counts |= {"rows": len(rows) + self.sheet.doubles, "doubles": self.sheet.doubles}
         counts["sent"] = len(self.sent)
-        files = [self.write(name, of[name]) for name in FILES if of[name]]
+        files = {name: self.write(name, of[name]) for name in FILES if of[name]}
+        made = [row.id for row in of["created"] if key_of(row.lead) in self.sent]
         if self.sent:
-            made = [row.id for row in of["created"] if key_of(row.lead) in self.sent]
             self.context.record_change(self.operation.path, made, file=str(self.path), **counts)
         if self.sent or not counts["unknown"] + counts["not_sent"]:
-            self.show(counts, rows, files)
-        return counts["rejected"]
+            self.show(counts, rows, [*files.values()], self.sentence(counts, len(made), files))
+        count, bad = counts["rejected"], len(self.sheet.rows) - len(self.rows)
+        if not count:
+            return None
+        was = "was" if count == 1 else "were"
+        what = "rejected" if count > bad else "not sent"
+        words = f"{plural(count, 'row')} {was} {what}: see {files['rejected']}."
+        hint = "Fix what is wrong there, and import that file."
+        return RefusedError(words, hint=hint, outcome=what.replace(" ", "_"))
+
+    def sentence(self, counts: dict[str, int], made: int, files: dict[str, str]) -> str:
+        """`289 leads created, 6 were there before; 3 rejected: see FILE.`; `made` in this run."""
+        words, before = f"{plural(made, 'lead')} created", counts["created"] - made
+        if not self.sent:
+            was = "was" if before == 1 else "were"
+            words = f"Nothing left to send: {plural(before, 'lead')} {was} created before"
+        elif before:
+            words += f", {before:,} in an earlier run"
+        words += f", {counts['existing']:,} were there before" if counts["existing"] else ""
+        for name in COUNTS[2:]:
+            if counts[name]:
+                words += f"; {counts[name]:,} {name.replace('_', ' ')}"
+                words += f": see {files[name]}" if name in files else ""
+        return words + "."
 
     def result(self, row: Row) -> Row:
         """The row with what became of it, and why where that is a problem."""
@@ -278,8 +320,10 @@ class Import:
         write_private(path, csv_bytes(lines))
         return str(path)
 
-    def show(self, counts: dict[str, int], rows: list[Row], files: list[str]) -> None:
-        """The result; a sentence for a person, the ids alone for --format ids."""
+    def show(
+        self, counts: dict[str, int], rows: list[Row], files: list[str], sentence: str
+    ) -> None:
+        """The result; the sentence for a person, the ids alone for --format ids."""
         output, ids = self.context.output, [row.id for row in rows if row.outcome == "created"]
         if output.format == "ids":
             return output.listing(ids)
@@ -288,10 +332,12 @@ class Import:
             for row in rows
             if row.problem
         ]
-        result = {**counts, "ids": ids[: many.FIRST], "ids_total": len(ids)}
+        result: dict[str, Any] = dict(counts)
+        if output.format == "table":
+            self.context.notes("note", f"See {', '.join(files)}.")
+        else:
+            result |= {"ids": ids[: many.FIRST], "ids_total": len(ids)}
         result |= {"problems": problems[: many.FIRST], "problems_total": len(problems)}
-        words = [f"{counts[name]:,} {name.replace('_', ' ')}" for name in COUNTS if counts[name]]
-        sentence = f"{plural(len(rows), 'row')}: {', '.join(words)}; see {', '.join(files)}."
         result |= {"files": files, **self.context.mark()}
         output.document(result, self.client.requests, sentence)
         if counts["existing"] and not ids:

@@ -84,7 +84,7 @@ class Ledger:
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
         """Read it and hold it. LocalError, code `locked`, when another run holds it."""
-        with files.locked(self.path, wait=0.0):
+        with files.locked(self.path, wait=0.0, suffix=""):
             whole = self.read()
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
             with open(files.open_private(self.path, flags), "ab") as self._file:  # noqa: PTH123

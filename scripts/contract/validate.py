@@ -31,7 +31,11 @@ _LIMITS = {  # keyword → words, with the limit, what was given, and the fields
     "maxItems": "must have at most {0} items, not {1}",
     "minProperties": "needs at least one of {2}",
 }
-_PATTERNS = {r"\S": "must not be empty", "^https://": "must start with https://"}
+_PATTERNS = {
+    r"\S": "must not be empty",
+    r"[^.\s]": "must not be only dots or blanks",
+    "^https://": "must start with https://",
+}
 _PART = r"[^@\s\x00-\x1f\x7f]+"
 _EMAIL = rf"(?=.{{,254}}$){_PART}@{_PART}\.{_PART}"
 _TIME = r"([01]\d|2[0-3]):[0-5]\d"

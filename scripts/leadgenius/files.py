@@ -136,8 +136,9 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, wait: float = 5.0) -> Iterator[None]:
-    """Hold PATH.lock, which stays; the system releases it when the process dies. LocalError, code
+def locked(path: Path, wait: float = 5.0, suffix: str = ".lock") -> Iterator[None]:
+    """Hold PATH.lock, which stays (with suffix "" PATH itself, for a file that is never replaced);
+    the system releases it when the process dies. LocalError, code
     `locked`, when another process holds it for `wait` seconds. Without `fcntl` the later of two
     simultaneous changes wins.
     """
@@ -145,7 +146,7 @@ def locked(path: Path, wait: float = 5.0) -> Iterator[None]:
         yield
         return
     target = Path(os.path.realpath(path))
-    descriptor = open_private(target.with_name(target.name + ".lock"), os.O_RDWR | os.O_CREAT)
+    descriptor = open_private(target.with_name(target.name + suffix), os.O_RDWR | os.O_CREAT)
     deadline = time.monotonic() + wait
     try:
         while True:

@@ -377,6 +377,9 @@ def test_bad_rows_stop_everything_unless_skipped(lgp: Any, sent: list[tuple[str,
         }
     ]
     assert [one for one in reply.notes if "hide leads without a client" in one] != []
+    assert reply.error["message"] == "1 row was not sent: see c.csv.rejects.csv."
+    reply = lgp("leads", "import", "c.csv", terminal=True)
+    assert "email from email" in reply.err and "line 3: email must be" in reply.err
 
 
 def test_many_rows_and_fences_are_asked_about_before_anything_is_sent(
@@ -391,10 +394,12 @@ def test_many_rows_and_fences_are_asked_about_before_anything_is_sent(
     reply = lgp("leads", "import", "c.csv", "--dry-run")
     assert (reply.code, reply.json["records"], reply.json["requests"]) == (0, 126, 2)
     assert len(reply.json["body"]["leads"]) == 2 and "yes" in reply.json
+    reply = lgp("leads", "import", "c.csv", "--dry-run", terminal=True)
+    assert reply.out == "126 rows would be imported, in 2 requests.\n"
     reply = lgp("leads", "import", "c.csv", terminal=True, stdin="n\n")
     shown = " ".join(reply.err.split())
     assert (reply.code, sent) == (2, [])
-    assert '"email":["email"]' in shown and '{"firstName":"N1"' in shown
+    assert 'email from email' in shown and '{"firstName":"N1"' in shown
     assert lgp("leads", "import", sheet(25)).code == 0
 
 
@@ -435,7 +440,7 @@ def test_a_second_run_on_the_file_and_a_damaged_ledger_are_exit_9(imported: Any,
 
     run, served = imported()
     sheet(3)
-    with locked(Path("c.csv.lgp-ledger")):
+    with locked(Path("c.csv.lgp-ledger"), suffix=""):
         assert (run("c.csv").error["code"], stored(served)) == ("locked", [])
     assert run("c.csv").code == 0
     ledger = Path("c.csv.lgp-ledger")
@@ -482,7 +487,11 @@ def test_no_wait_goes_beyond_max_time(imported: Any, monkeypatch: pytest.MonkeyP
 def test_a_person_reads_a_sentence_and_a_program_ids(lgp: Any) -> None:
     lgp("leads", "import", sheet(2, "before.csv"))
     reply = lgp("leads", "import", sheet(5), terminal=True)
-    files = ", ".join(f"c.csv.{name}.csv" for name in ("ids", "existing"))
-    words = f"5 rows: 3 created, 2 existing; see {files}."
-    assert " ".join(reply.out.split()).startswith(words)
+    assert reply.out == "3 leads created, 2 were there before.\n"
+    assert "See c.csv.ids.csv, c.csv.existing.csv." in reply.err
+    Path("c.csv").write_text(Path("c.csv").read_text() + "Bad,Row,nothing,client_a,\n")
+    reply = lgp("leads", "import", "c.csv", "--skip-invalid", terminal=True)
+    words = "Nothing left to send: 3 leads were created before, 2 were there before; 1 rejected: see"
+    assert " ".join(reply.out.split()).startswith(f"{words} c.csv.rejects.csv.")
+    sheet(5)
     assert len(lgp("leads", "import", "c.csv", "--format", "ids").out.split()) == 3
