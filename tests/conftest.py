@@ -168,6 +168,14 @@ Lgp = Callable[..., Reply]
 
 
 @pytest.fixture
+def quick_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs of the sandbox end as soon as they begin, and nobody sleeps before looking."""
+    for name in ("QUEUED_SECONDS", "BASE_SECONDS", "TASK_SECONDS"):
+        monkeypatch.setattr(f"sandbox.jobs.{name}", 0.0)
+    monkeypatch.setattr("cli.jobs.sleep", lambda seconds: None)
+
+
+@pytest.fixture
 def lgp(monkeypatch: pytest.MonkeyPatch, state: Path, small_database: Path) -> Lgp:
     """`lgp("leads", "list")` runs lgp.py in this process with --sandbox over the small demo database.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli import analytics, jobs
+from cli import analytics
 
 REPORT = ["analytics", "report", "--report-type", "leads", "--report-format", "csv"]
 TODAY = date(2026, 11, 24)
@@ -169,24 +169,18 @@ def test_an_answer_that_is_no_funnel_is_printed_as_it_came(
     assert lgp("pipeline").json["data"]["stages"] == "none today"
 
 
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs are looked at without waiting."""
-    monkeypatch.setattr(jobs, "sleep", lambda seconds: None)
-
-
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("quick_jobs")
 def test_a_report_with_out_is_waited_for_and_written_itself(lgp: Any) -> None:
     reply = lgp(*REPORT, "--out", "r.csv", "--start", "30d", "--wait-time", "60s")
     assert reply.code == 0, reply
     rows = list(csv.DictReader(io.StringIO(Path("r.csv").read_text(), newline="")))
     assert (reply.json["rows"], reply.json["file"]) == (len(rows), "r.csv")
-    since = (analytics.today() - timedelta(days=30)).isoformat()
+    since = (analytics.today() - timedelta(days=29)).isoformat()
     leads = lgp("enrich-leads", "list", "--where", f"createdAt>={since}", "--count").json["count"]
     assert len(rows) == leads > 0
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("quick_jobs")
 def test_without_out_a_report_is_a_job_and_its_content_is_never_printed(lgp: Any) -> None:
     started = lgp(*REPORT)
     job = started.json["jobId"]
