@@ -147,7 +147,8 @@ class Changes:
         self.created += map(str, made if isinstance(made, list) else ())
         if self.operation.id == "enrichment.trigger":
             job_id, state = answers.job_id(answer.body), jobs.state(answers.record(answer.body))
-            followable = jobs.note(self.context, job_id, self.operation.id)
+            follows = self.context.options.wait
+            followable = jobs.note(self.context, job_id, self.operation.id, follows)
             state = (state or "queued") if followable else "unknown"
             job = {"jobId": job_id, "status": state, "requested": len(keys), "failed": 0}
             self.jobs.append((job, keys))
@@ -249,7 +250,7 @@ class Changes:
                     out.write(texts[flag])
             output.columns = list(document)
             if output.format == "ids":
-                output.listing(made, context.client.requests, **context.mark())
+                output.listing(made, context.client.requests)
             elif set(self.outcomes.values()) != {"not_sent"}:
                 request.show(context, document, self.sentence())
         except LocalError as error:
@@ -260,6 +261,8 @@ class Changes:
         counts, typed = Counter(self.outcomes.values()), self.context.typed
         target = str(typed("path_id")).rpartition("=")[2]
         done = DONE[self.operation.id].format(status=typed("body_status"), target=target)
+        if self.jobs and all(job["status"] in jobs.ENDED for job, _ in self.jobs):
+            done = "enriched"
         noun = "campaign" if self.operation.id.startswith("campaigns") else "lead"
         words = f"{plural(counts['applied'], noun)} {done}"
         for outcome in OUTCOMES[1:]:

@@ -47,6 +47,7 @@ class Context:
         self.end = None if most is None else self.started + most  # of --max-time
         self.masker.show = bool(self.typed("show"))
         self.output = Output(options, sys.stdout, notes)
+        self.output.mark = self.mark
         self.output.preferred = command.columns.split()
         if self.known_operation:
             self.output.columns = self.known_operation.columns()

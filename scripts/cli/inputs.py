@@ -164,7 +164,8 @@ def check_fields(
     operation = context.known_operation
     if not names or context.options.no_check or operation is None:
         return
-    known = list(known or {**operation.record()["properties"], **operation.answer["properties"]})
+    beside = {} if operation.paging else operation.answer["properties"]
+    known = list(known or {**operation.record()["properties"], **beside})
     for name in names:
         first = name.split(".")[0]
         if first not in known:

@@ -33,16 +33,17 @@ _FILE = "jobs.jsonl"
 _LARGEST = 16 * 1024 * 1024  # bytes of jobs.jsonl
 
 
-def note(context: Context, job_id: str | None, operation: str) -> bool:
+def note(context: Context, job_id: str | None, operation: str, follows: Any = False) -> bool:
     """Print and keep the id of a job just started; False, with a warning, when it cannot be
-    followed."""
+    followed. A person is not shown how where this command `follows` it itself."""
     try:
         known = check_id(job_id or "", "job id")
     except UsageError:
         words = "A job was started that cannot be followed: the server gave it no id to ask for."
         context.notes("warning", f"{words} Starting it again would be another job.")
         return False
-    context.notes("note", f"Job {plain(known)} was started; to follow it: {command([known])}")
+    if not (follows and context.notes.terminal):
+        context.notes("note", f"Job {plain(known)} was started; to follow it: {command([known])}")
     context.append(_FILE, jobId=known, operation=operation)
     return True
 
@@ -88,8 +89,7 @@ def watch(context: Context, job_id: str, end: float, just_started: bool = True) 
         if state(job) in ENDED or monotonic() >= end:
             break
         done, total = _number(job, "completedTasks", "failedTasks"), _number(job, "totalTasks")
-        words = f"Job {plain(job_id)}: {done:,} of {plural(total, 'task')}"
-        context.notes.progress(words, done, total or None)
+        context.notes.progress(f"{done:,} of {plural(total, 'task')}", done, total or None)
     return body
 
 
@@ -193,7 +193,7 @@ def write_report(context: Context, job: Any) -> int:
     if form == "csv":
         reader = csv.DictReader(io.StringIO(str(content), newline=""), restkey="")
         rows, output.columns = list(reader), list(reader.fieldnames or ())
-        output.listing(rows, context.client.requests, **context.mark())
+        output.listing(rows, context.client.requests)
         return 0
     with contextlib.suppress(ValueError, TypeError):  # parsed already, or a text that is no JSON
         content = json.loads(content)

@@ -173,7 +173,7 @@ def _one_page(walk: Walk) -> int:
     with output.open() as writer:
         writer.rows(list(map(listing.shown, page.items)))
         writer.end(answers.rest(page.body, listing.collection))
-    output.receipt(len(page.items), context.client.requests, not more, **context.mark())
+    output.receipt(len(page.items), context.client.requests, not more)
     return 0
 
 
@@ -215,7 +215,7 @@ def _print_all(walk: Walk) -> int:
             output.below(f"Stopped after {stopped}, as --max-items says; there are more.")
         writer.end(summary)
     complete = summary["complete"] and not cut
-    output.receipt(written, context.client.requests, complete, **context.mark())
+    output.receipt(written, context.client.requests, complete)
     return 0
 
 

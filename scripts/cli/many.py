@@ -92,7 +92,7 @@ def show(context: Context, ids: Sequence[str], read: Read) -> int:
                 problems += [{"id": other, **not_read} for other in ids[done:]]
                 break
         writer.end({"problems": problems, **context.mark()})
-    output.receipt(rows, context.client.requests, not problems, **context.mark())
+    output.receipt(rows, context.client.requests, not problems)
     if problems and output.format != "json":
         listed = " ".join(plain(one["id"]) for one in problems[:FIRST])
         context.notes("warning", f"{plural(len(problems), 'problem')}: {listed}")

@@ -122,6 +122,7 @@ class Output:
         self.format = _format(options, "table" if self.terminal and not options.out else "json")
         self.indent = 2 if self.terminal and not options.out else None
         self.started = time.monotonic()
+        self.mark: Callable[[], Row] = dict  # what receipts of a sandbox carry; see Context.mark
         if self.format == "table" and not has_rich():
             notes("note", "Install the package rich (pip install rich) to see tables.")
             self.format = "json"
@@ -214,7 +215,7 @@ class Output:
             self.write(f"{path}: {plural(rows, 'row')}, {size}, {seconds:g} s{incomplete}\n")
             return
         facts = {"file": str(path), "rows": rows, "requests": requests, "seconds": seconds}
-        self.write(compact({**facts, "complete": complete, **more}) + "\n")
+        self.write(compact({**facts, "complete": complete, **more, **self.mark()}) + "\n")
 
 
 def has_rich() -> bool:
