@@ -70,7 +70,7 @@ def create(context: Context) -> int:
     found |= {"stored": stores, **({"stored_in": str(client.file.path)} if stores else {})}
     found |= {**({"key": key} if show else {}), **context.mark()}
     sentence = f"Key {found['name']} made ({found['prefix']}…), {'' if stores else 'not '}stored."
-    context.output.document(found, client.requests, "" if show else sentence)
+    context.output.document(found, client.requests, sentence)
     return 0
 
 

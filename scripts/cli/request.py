@@ -17,6 +17,7 @@ from leadgenius.scopes import segment
 DONE = {
     "campaigns.create": "Campaign {name} created; it is {status}.",
     "campaigns.update": "Campaign {name} changed; it is {status}.",
+    "campaigns.archive": "Campaign {name} archived.",
     "target-accounts.create": "Account {name} created.",
     "target-accounts.score": "Account {name} scored.",
     "sequences.create": "Sequence {name} created.",

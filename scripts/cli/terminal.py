@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.rows import TWINS, inside, pick, row_id
+from cli.stderr import PROGRESS_SECONDS
 from cli.text import inert, plural, rows_in, shown
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _LONGEST = 1000  # characters of one value of a record: a report is never printe
 _BAR = " "  # the column of bars has no name to read
 _FIRST_ROWS = 20  # of a list that comes row by row
 _LINES = 16  # of ids, problems or details
+_ONCE = ("secret", "key")  # fields that no later answer has
 _COLOURS = {
     **dict.fromkeys(("active", "qualified", "converted", "connected", "completed"), "green"),
     **dict.fromkeys(("draft", "paused", "queued", "running", "invited", "open"), "yellow"),
@@ -96,7 +98,7 @@ class Columns:
         head, widest = cell_len(name), max(map(cell_len, texts))
         if all(re.fullmatch(r"(-?[0-9,]+(\.[0-9]+)?%?)?", text) for text in texts):
             self._numbers.add(name)
-        whole = r"[0-9 .,:%-]*" if not re.search(r"(^id|_id|Id)$", name) else ".*"
+        whole = r"[0-9 .,:%*-]*" if not re.search(r"(^id|_id|Id)$", name) else ".*"
         if all(re.fullmatch(whole, text) for text in texts):
             return max(head, widest), max(min(head, _LEAST), widest)
         natural = max(head, min(widest, most))
@@ -240,6 +242,8 @@ def print_sentence(write: Write, output: Output, sentence: str, record: Any) -> 
     name = "problems" if record.get("problems") else "ids"
     lines = record.get(name) or [one for one in [row_id(record)] if one]
     more = _some(lines, record.get(f"{name}_total") or len(lines))
+    once = [f"{name}: {inert(str(record[name]))}" for name in _ONCE if record.get(name)]
+    more += [*once, "keep it: it is shown only now"] if once else []
     Sheet(write, output).print(Text(inert(sentence)), *(Text(f"  {line}") for line in more))
 
 
@@ -252,10 +256,11 @@ def _some(lines: Sequence[Any], total: int) -> list[str]:
 def _problem(one: Any) -> str:
     if not isinstance(one, dict):
         return str(one)
-    what = [str(one[name]) for name in ("id", "email", "field", "path") if one.get(name)]
+    what = [f"{name} {one[name]}" for name in ("line", "row") if name in one]
+    names = ("id", "leadId", "email", "field", "path")
+    what += [str(one[name]) for name in names if one.get(name)]
     words = [one[name] for name in ("message", "problem", "reason", "code") if one.get(name)]
-    name = " ".join([f"row {one['row']}", *what] if "row" in one else what)
-    return f"{name}: {words[0]}" if words else shown("", one)
+    return ": ".join([" ".join(what)][: len(what)] + words[:1]) if words else shown("", one)
 
 
 def print_bars(
@@ -297,21 +302,26 @@ class Screen:
 
         Without `done` it is a wait: it is shown at once, and how far the work is stays as it was.
         """
-        now = self._monotonic()
+        now, dumb = self._monotonic(), os.environ.get("TERM") == "dumb"
         if done is not None:
-            self._began, self._done = self._began or (now, done), (done, total)
+            if not self._began or done < self._done[0]:  # other work begins
+                self._began = (now, done)
+            self._done = (done, total)
             self._words = f"{text} · "
             if now - self._began[0] < 1 or now - self._drawn < 0.1:
                 return
-        if os.environ.get("TERM") != "dumb":  # which cannot draw a line again
-            self._open, self._drawn = True, now
-            self._write("\r\x1b[2K" + self._line(text, now, waiting=done is None))
+        if dumb and now - self._drawn < PROGRESS_SECONDS:  # it cannot draw a line again
+            return
+        self._open, self._drawn = not dumb, now
+        line = self._line(text, now, waiting=done is None)
+        self._write(f"{line}\n" if dumb else f"\r\x1b[2K{line}")
 
     def _line(self, text: str, now: float, waiting: bool) -> str:
         (done, total), words = self._done, list[RenderableType]()
         if total:
             words = [ProgressBar(total, done, width=20), Text(f"{done / total:4.0%}")]
         text = self._words + text if waiting and not total else text
+        text += "" if waiting else ","
         words.append(Text(inert(text), no_wrap=True, overflow="ellipsis"))
         if self._began and not waiting:
             rate = (done - self._began[1]) / (now - self._began[0])

@@ -21,7 +21,7 @@ from leadgenius.errors import LeadGeniusError, LocalError, RateError
 from leadgenius.retry import reset_wait
 from leadgenius.settings import Window, iso
 
-RECHECK = 5.0  # seconds; longest sleep before looking again, because a pause may have been lifted
+RECHECK = 1.0  # seconds; longest sleep before looking again, because a pause may have been lifted
 LOCK_SECONDS = 2.0
 SHARE = 8  # a process that cannot see the others keeps to this part of the limits
 _SCHEMA = """
