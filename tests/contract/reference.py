@@ -4,12 +4,9 @@ A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; the r
 hand. The tests compare the page with what this writes.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ PAGE = ROOT / "references" / "api_reference.md"
 if str(ROOT / "scripts") not in sys.path:
     sys.path.insert(0, str(ROOT / "scripts"))
 
-from contract.operations import Operation, document, operations, resolve, schemas  # noqa: E402
+from contract.operations import document, operations, resolve, schemas  # noqa: E402
 from leadgenius.retry import RULES  # noqa: E402
 
 Json = dict[str, Any]
@@ -29,7 +26,7 @@ EFFECTS = {
 }
 
 
-def parts() -> dict[str, str]:
+def parts():
     """name → text of every generated part."""
     return {
         "failures": "\n".join(failures()),
@@ -39,14 +36,14 @@ def parts() -> dict[str, str]:
     }
 
 
-def generate(page: str) -> str:
+def generate(page):
     """The page with every generated part written anew."""
     for name, text in parts().items():
         page = fill(page, name, text)
     return page
 
 
-def fill(page: str, name: str, text: str) -> str:
+def fill(page, name, text):
     """The page with one part replaced. ValueError unless its two markers stand there once."""
     pattern = rf"(<!-- generated: {name} -->\n).*?(<!-- end: {name} -->)"
     filled, count = re.subn(
@@ -57,14 +54,14 @@ def fill(page: str, name: str, text: str) -> str:
     return filled
 
 
-def row(*cells: str) -> str:
+def row(*cells):
     return "| " + " | ".join(cells) + " |"
 
 
 # -- failures
 
 
-def failures() -> Iterator[str]:
+def failures():
     yield row("what happened", "GET", "PUT, DELETE", "POST")
     yield row(*["---"] * 4)
     again = {"once": "retried once, ", "wait": "waits, retried, ", "never": ""}
@@ -80,7 +77,7 @@ def failures() -> Iterator[str]:
 # -- operations
 
 
-def operation_table() -> Iterator[str]:
+def operation_table():
     yield row("operation", "method and path", "effect", "fields", "answer")
     yield row(*["---"] * 5)
     for one in operations().values():
@@ -88,7 +85,7 @@ def operation_table() -> Iterator[str]:
         yield row(f"`{one.id}`", f"`{one.method} {one.path}`", effect, fields(one), answer(one))
 
 
-def fields(one: Operation) -> str:
+def fields(one):
     """Of the body, else of the query; `*` marks a required one."""
     if one.body:
         return ", ".join(f"{name}*" if name in one.required else name for name in one.body_fields())
@@ -97,7 +94,7 @@ def fields(one: Operation) -> str:
     )
 
 
-def answer(one: Operation) -> str:
+def answer(one):
     found = {
         name: inner
         for name, inner in one.answer["properties"].items()
@@ -106,7 +103,7 @@ def answer(one: Operation) -> str:
     return ", ".join(name + form(inner) for name, inner in found.items())
 
 
-def form(schema: Json) -> str:
+def form(schema):
     """The record that a field holds, as `: Lead` or `: [Lead]`; empty for plain values."""
     inner = schema.get("items", schema)
     named = next((one for one in (inner, *inner.get("anyOf", ())) if "$ref" in one), None)
@@ -119,7 +116,7 @@ def form(schema: Json) -> str:
 # -- records
 
 
-def records() -> Iterator[str]:
+def records():
     """One line for each shared schema that is neither a body nor an answer of its own."""
     top = set(
         re.findall(
@@ -138,14 +135,14 @@ def records() -> Iterator[str]:
             yield f"- **{name}**: one of {', '.join(schema['enum'])}"
 
 
-def nullable(schema: Json) -> bool:
+def nullable(schema):
     return "null" in schema.get("type", ()) or {"type": "null"} in schema.get("anyOf", ())
 
 
 # -- assumptions
 
 
-def assumptions() -> Iterator[str]:
+def assumptions():
     """Every mark in the document, sorted by what it stands on."""
     marks = {one.id: one.spec.get("x-assumed", ()) for one in operations().values()}
     yield "- Lists that are read by page: " + names(
@@ -162,7 +159,7 @@ def assumptions() -> Iterator[str]:
     yield "- Rules and values: " + "; ".join(f"`{place}` {rule}" for place, rule in found if rule)
 
 
-def schema_marks(place: str, schema: Json) -> Iterator[tuple[str, str]]:
+def schema_marks(place, schema):
     """(place, rule) of every mark of a schema and its fields; an empty rule for all of it."""
     mark = schema.get("x-assumed", ())
     if mark is True:
@@ -173,16 +170,16 @@ def schema_marks(place: str, schema: Json) -> Iterator[tuple[str, str]]:
         yield from schema_marks(f"{place}.{name}", field)
 
 
-def rule_of(schema: Json, word: str) -> str:
+def rule_of(schema, word):
     value = resolve(schema).get(word, "")
     return f"{word} {', '.join(value) if isinstance(value, list) else value}".strip()
 
 
-def names(found: Iterator[str]) -> str:
+def names(found):
     return ", ".join(f"`{name}`" for name in found)
 
 
-def main() -> None:
+def main():
     PAGE.write_text(generate(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -1,10 +1,7 @@
 """The operations of openapi.json as the rest of the program reads them."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +10,7 @@ from contract import operations as contract
 from contract.operations import at, document, expand, near, operations, resolve, schemas
 
 
-def test_an_operation_states_what_it_is() -> None:
+def test_an_operation_states_what_it_is():
     found = operations()["leads.create-batch"]
     assert (found.method, found.path) == ("POST", "/api/agent/leads/batch")
     assert (found.scope, found.effect, found.paging, found.changing) == (
@@ -26,7 +23,7 @@ def test_an_operation_states_what_it_is() -> None:
     assert found.description.startswith("Valid rows are stored even when others are skipped.")
 
 
-def test_only_reads_and_the_login_change_nothing() -> None:
+def test_only_reads_and_the_login_change_nothing():
     unchanging = {name for name, one in operations().items() if not one.changing}
     assert unchanging == {name for name, one in operations().items() if one.effect == "reads"}
     assert operations()["auth.login"].method == "POST"
@@ -42,11 +39,11 @@ def test_only_reads_and_the_login_change_nothing() -> None:
         ("admin.users", "page", "users"),
     ],
 )
-def test_lists_and_their_collections(name: str, paging: str | None, collection: str) -> None:
+def test_lists_and_their_collections(name, paging, collection):
     assert (operations()[name].paging, operations()[name].collection) == (paging, collection)
 
 
-def test_filters_are_the_query_without_paging() -> None:
+def test_filters_are_the_query_without_paging():
     found = operations()["leads.list"]
     assert list(found.filters()) == ["status", "campaignId", "email", "companyName", "client_id"]
     assert list(found.parameters()) == [*found.filters(), "page", "pageSize"]
@@ -54,20 +51,14 @@ def test_filters_are_the_query_without_paging() -> None:
     assert list(operations()["enrich-leads.list"].filters()) == ["companyId", "clientId"]
 
 
-def test_path_parameters() -> None:
-    assert list(operations()["leads.status"].parameters("path")) == ["id"]
-    assert list(operations()["enrichment.status"].parameters("path")) == ["jobId"]
-    assert operations()["leads.list"].parameters("path") == {}
-
-
-def test_fields_of_a_body_are_resolved() -> None:
+def test_fields_of_a_body_are_resolved():
     found = operations()["target-accounts.create"]
     assert found.required == ["accountName"]
     assert found.body_fields()["fitScore"]["maximum"] == 100
     assert found.body_fields()["fitScore"]["description"] == "How well it fits."
 
 
-def test_an_operation_without_a_body_has_no_fields() -> None:
+def test_an_operation_without_a_body_has_no_fields():
     found = operations()["leads.list"]
     assert (found.body, found.body_fields(), found.required, found.id_field()) == (
         None,
@@ -86,7 +77,7 @@ def test_an_operation_without_a_body_has_no_fields() -> None:
         ("sequences.enroll", "leadIds", 500),
     ],
 )
-def test_ceilings_of_batches(name: str, field: str, ceiling: int) -> None:
+def test_ceilings_of_batches(name, field, ceiling):
     found = operations()[name]
     assert found.ceiling(field) == ceiling
     assert found.id_field() == (None if field == "leads" else field)
@@ -102,11 +93,11 @@ def test_ceilings_of_batches(name: str, field: str, ceiling: int) -> None:
         ("maintenance.bugs.report", ["success", "bug"]),
     ],
 )
-def test_columns_are_the_fields_of_one_record(name: str, columns: list[str]) -> None:
+def test_columns_are_the_fields_of_one_record(name, columns):
     assert operations()[name].columns() == columns
 
 
-def test_columns_of_leads_are_the_same_in_both_lists() -> None:
+def test_columns_of_leads_are_the_same_in_both_lists():
     columns = operations()["leads.list"].columns()
     assert (
         columns
@@ -116,7 +107,7 @@ def test_columns_of_leads_are_the_same_in_both_lists() -> None:
     assert columns[:4] == ["id", "lead_id", "firstName", "lastName"]
 
 
-def test_the_answer_is_the_success_schema() -> None:
+def test_the_answer_is_the_success_schema():
     assert set(operations()["keys.create"].answer["properties"]) == {"success", "apiKey", "data"}
     assert operations()["campaigns.get"].record() == schemas()["Campaign"]
 
@@ -132,17 +123,17 @@ def test_the_answer_is_the_success_schema() -> None:
         ("GET", "/api/agent/campaigns/x/y", None),
     ],
 )
-def test_an_operation_is_found_by_method_and_path(method: str, path: str, name: str | None) -> None:
+def test_an_operation_is_found_by_method_and_path(method, path, name):
     found = at(method, path)
     assert (found.id if found else None) == name
 
 
-def test_references_are_resolved_and_words_beside_them_win() -> None:
+def test_references_are_resolved_and_words_beside_them_win():
     found = resolve({"$ref": "#/components/schemas/Score", "description": "Mine."})
     assert found == {"type": "integer", "minimum": 0, "maximum": 100, "description": "Mine."}
 
 
-def test_expansion_ends_with_names() -> None:
+def test_expansion_ends_with_names():
     schema = {"items": {"$ref": "#/components/schemas/Sequence"}}
     assert expand(schema, 0) == {"items": {"$ref": "Sequence"}}
     steps = expand(schema, 1)["items"]["properties"]["steps"]
@@ -158,12 +149,12 @@ def test_expansion_ends_with_names() -> None:
         ("qqq", 0.5, ""),
     ],
 )
-def test_near_names(word: str, least: float, found: str) -> None:
+def test_near_names(word, least, found):
     assert near(word, ["phoneNumber", "status", "state"], least) == found
 
 
 @pytest.fixture
-def folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(contract, "FILE", tmp_path / "openapi.json")
     document.cache_clear()
     yield tmp_path
@@ -171,16 +162,14 @@ def folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"\xff"])
-def test_a_missing_or_broken_document_is_a_value_error(
-    folder_of_its_own: Path, content: bytes | None
-) -> None:
+def test_a_missing_or_broken_document_is_a_value_error(folder_of_its_own, content):
     if content is not None:
         (folder_of_its_own / "openapi.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"openapi\.json is missing or broken"):
         document()
 
 
-def test_reading_it_imports_little() -> None:
+def test_reading_it_imports_little():
     code = "import sys, contract.operations as o; o.operations(); print(*sys.modules)"
     path = Path(contract.__file__).parents[1]
     run = subprocess.run(

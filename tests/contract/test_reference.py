@@ -1,7 +1,5 @@
 """The written reference: its generated parts are up to date, its links lead somewhere."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
@@ -18,21 +16,21 @@ ANCHORS = [
 ]
 
 
-def test_the_generated_parts_are_up_to_date() -> None:
+def test_the_generated_parts_are_up_to_date():
     assert reference.generate(PAGE) == PAGE, "run python3 tests/contract/reference.py"
 
 
-def test_the_page_has_markers_of_the_generated_parts_only() -> None:
+def test_the_page_has_markers_of_the_generated_parts_only():
     assert re.findall(r"<!-- generated: (.+) -->", PAGE) == list(reference.parts())
 
 
 @pytest.mark.parametrize("page", ["", "<!-- generated: a -->\n<!-- end: a -->\n" * 2])
-def test_markers_must_stand_there_once(page: str) -> None:
+def test_markers_must_stand_there_once(page):
     with pytest.raises(ValueError, match="'a'"):
         reference.fill(page, "a", "text")
 
 
-def test_every_operation_has_its_row() -> None:
+def test_every_operation_has_its_row():
     rows = list(reference.operation_table())
     assert len(rows) == 2 + len(operations())
     webhook, bulk = rows[2 + list(operations()).index("webhooks.create")], rows[5]
@@ -41,7 +39,7 @@ def test_every_operation_has_its_row() -> None:
     assert bulk.endswith("| companyId*, clientId | data: [Lead], nextToken, meta: BulkMeta |")
 
 
-def test_every_rule_of_failure_has_its_row() -> None:
+def test_every_rule_of_failure_has_its_row():
     rows = list(reference.failures())
     assert len(rows) == 2 + len(RULES)
     assert "| other 5xx | retried, 7 | retried, 8 | 8 |" in rows
@@ -51,14 +49,14 @@ def test_every_rule_of_failure_has_its_row() -> None:
     assert "| 404 | 4 | 4 | 4 |" in rows
 
 
-def test_records_in_a_line() -> None:
+def test_records_in_a_line():
     lines = list(reference.records())
     assert "- **Trends**: granularity, period: Period, series: [TrendPoint]" in lines
     assert "- **CampaignType**: one of abm, demand_gen, nurture" in lines
     assert any(line.startswith("- **Lead**: id, lead_id, firstName?, ") for line in lines)
 
 
-def test_assumptions_name_every_kind_of_mark() -> None:
+def test_assumptions_name_every_kind_of_mark():
     text = "\n".join(reference.assumptions())
     for part in (
         "`LeadIds.ids` maxItems 100",
@@ -70,12 +68,12 @@ def test_assumptions_name_every_kind_of_mark() -> None:
     assert "- The answer 409: `leads.create`" in text
 
 
-def test_the_page_is_short_and_its_anchors_are_unique() -> None:
+def test_the_page_is_short_and_its_anchors_are_unique():
     assert PAGE.count("\n") <= 450
     assert len(ANCHORS) == len(set(ANCHORS))
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_every_link_leads_somewhere():
     links = re.findall(r"\]\(([^)]+)\)", PAGE)
     assert len(links) > 20
     for link in links:
@@ -84,7 +82,7 @@ def test_every_link_leads_somewhere() -> None:
         assert not anchor or anchor in ANCHORS, link
 
 
-def test_what_code_and_documents_point_at_is_there() -> None:
+def test_what_code_and_documents_point_at_is_there():
     files = [*reference.ROOT.glob("*.md"), *(reference.ROOT / "scripts").rglob("*.py")]
     text = "".join(file.read_text(encoding="utf-8") for file in files)
     pointed = set(re.findall(r"api_reference\.md#([\w-]+)", text)) | {
@@ -95,7 +93,7 @@ def test_what_code_and_documents_point_at_is_there() -> None:
     assert pointed <= set(ANCHORS)
 
 
-def test_every_error_code_is_explained() -> None:
+def test_every_error_code_is_explained():
     assert set(schemas()["ErrorCode"]["enum"]) == set(
         re.findall(r"^\| \d{3} \| `(\w+)`", PAGE, re.MULTILINE)
     )
