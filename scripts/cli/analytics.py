@@ -134,16 +134,18 @@ def _draw_trend(context: Context, record: dict[str, Any]) -> None:
     from cli.terminal import print_bars
 
     rows, granularity = record["series"], shown("", record.get("granularity"))
+    start = str(answers.dig(record, "period.startDate"))
     most = max(figure(row, "new") for row in rows) or 1
     bars = [
-        (shown("", row.get("periodStart")) + " *" * is_running(row, granularity),
+        (shown("", row.get("periodStart"))
+         + " *" * (is_running(row, granularity) or str(row.get("periodStart")) < start),
          figure(row, "new") / most, *_cells(row, _TREND))
         for row in rows
     ]  # fmt: skip
     bars.append(("total", 0, *_cells(total(rows), _TREND)))
-    words = "A lead counts in the period in which it was created; * is not over yet."
-    heads = ["from", *_TREND[:-1], "conversion"]
-    print_bars(context.output, f"Trend by {granularity}, {days(record)}", heads, bars, words)
+    words = "A lead counts in the period in which it was created; * is not a whole one."
+    title = f"Trend by {granularity}, {days(record)}"
+    print_bars(context.output, title, ["from", *_TREND], bars, words)
 
 
 def _cells(row: Any, names: Sequence[str]) -> list[str]:

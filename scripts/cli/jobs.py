@@ -60,7 +60,8 @@ def started_here(context: Context) -> int:
     for line in reversed(content.splitlines()):
         with contextlib.suppress(ValueError):  # half a line of a full disk
             rows.append(json.loads(line))
-    output.columns = output.preferred = ["jobId", "operation", "time", "origin"]
+    output.columns = ["jobId", "operation", "time", "origin"]
+    output.preferred = ["operation", "time"]
     output.listing([row for row in rows if row["origin"] == client.origin])
     return 0
 

@@ -14,7 +14,7 @@ from leadgenius import answers
 from leadgenius.errors import CredentialError
 
 SEARCH_DEPTH = 1000  # records of each of two indexes; references/api_reference.md#search-depth
-EXACT = "exact: enrich-leads list --where … --count"
+EXACT = "exact: enrich-leads list --count"
 
 
 def search(context: Context) -> int:
@@ -59,12 +59,22 @@ def _exact(context: Context) -> str:
     return f"; {EXACT}"
 
 
+def _company(context: Context) -> str:
+    context.client.keys.find("amplify")  # without it the company would help nobody
+    try:
+        return context.client.company_id()
+    except CredentialError as error:
+        error.message += " It would find the company, which is missing."
+        error.hint = "Give --company-id or LGP_COMPANY_ID."
+        raise
+
+
 def bulk(context: Context) -> int:
     """A bulk list. The company: the option, the variable, the stored one, or found through one
     lead."""
     company = context.typed("query_companyId")
     if not company:
-        company = "COMPANY_ID" if context.options.dry_run else context.client.company_id()
+        company = "COMPANY_ID" if context.options.dry_run else _company(context)
     return lists.show(context, lists.of_command(context, companyId=company))
 
 

@@ -3,6 +3,7 @@ said."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -167,6 +168,8 @@ def _one_page(walk: Walk) -> int:
     more = bool(page.cursor) or number < last
     if number > max(last, 1):
         output.below(f"There is no page {number}; the last is {last}.")
+    elif not page.items and output.format == "table":
+        output.below(f"No {_noun(context)} matches.")
     elif more or output.format == "table" or listing.depth(total):
         following = number + 1 if number < last else 0
         output.below(_position(listing.depth(total), len(page.items), total, following, more))
@@ -179,14 +182,21 @@ def _one_page(walk: Walk) -> int:
 
 def _position(depth: str, count: int, total: int | None, following: int, more: bool) -> str:
     """How many of how many, and the options for the rest; `following` is the next page, or 0."""
-    onward = [f"--page {following} for the next ones"] if following else []
+    onward = [f"next: --page {following}"] if following else []
     if depth:
         known = f"{count:,}" + ("" if total is None else f" of at least {total:,}")
-        return f"{known} found by search ({'; '.join([depth, *onward])}."
+        return f"{'; '.join([f'{known} found by search ({depth}', *onward])}."
     if not more:
         return f"{plural(count, 'row')}."
-    rows = plural(count, "row") if total is None else f"{count:,} of {plural(total, 'row')}"
+    first = f"The first {plural(count, 'row')}"
+    rows = first if total is None else f"{count:,} of {plural(total, 'row')}"
     return f"{rows}: {', '.join(['--all for every row', *onward])}."
+
+
+def _noun(context: Context) -> str:
+    """What a row of the command's list is: `lead`, `account`, else `row`."""
+    found = re.search(r"(\w+?)(?<!ie)s( list)?$", context.command.words)
+    return found[1] if found else "row"
 
 
 def _print_all(walk: Walk) -> int:
@@ -232,9 +242,13 @@ def _count(walk: Walk) -> int:
             tally.count, method = walk.total, "server_total"
             break
     result = {**tally.result(), **walk.summary(), "method": method}
+    words = plural(tally.count, _noun(context)) + "."
+    if not result["complete"]:  # why stands in a warning
+        words = f"At least {words}"
     if options.count or output.format in ("json", "ids"):
-        output.document(result, context.client.requests)
+        output.document(result, context.client.requests, words)
     else:
         output.columns = output.preferred = [*options.count_by, "n"]
+        output.footnotes.append(words)
         output.listing(result["by"], context.client.requests)
     return 0

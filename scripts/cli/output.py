@@ -164,6 +164,8 @@ class Output:
         """Write to stdout as it is, secrets masked unless --show."""
         self.notes.end_progress()
         self.stdout.write(self.masked(text))
+        if self.format == "table":  # what stands below it, on stderr, must not come before it
+            self.stdout.flush()
 
     def masked(self, text: str) -> str:
         return text if self.masker.show else self.masker.mask(text)

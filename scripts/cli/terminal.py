@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from cli.output import Output
 
 Write = Callable[[str], Any]
+_HEADS = {
+    "qualified": "qual.", "contacted": "cont.", "converted": "conv.", "conversionRate": "rate",
+    "pipelineValue": "pipeline",
+}  # fmt: skip
 _HIDDEN = {*TWINS, "firstName", "lastName", "company_id", "owner"}
 _IDS = ("id", "leadId", "jobId", "lead_id")
 _WIDEST, _LEAST, _OTHER = 60, 8, 30  # columns of a cell: at most, when cut, at most of an unwanted
@@ -95,7 +99,7 @@ class Columns:
     def _sizes(self, name: str, most: int) -> tuple[int, int]:
         """The natural and the least width of a column."""
         texts = [shown(name, inside(row, name))[:300] for row in self._rows]
-        head, widest = cell_len(name), max(map(cell_len, texts))
+        head, widest = cell_len(_HEADS.get(name, name)), max(map(cell_len, texts))
         if all(re.fullmatch(r"(-?[0-9,]+(\.[0-9]+)?%?)?", text) for text in texts):
             self._numbers.add(name)
         whole = r"[0-9 .,:%*-]*" if not re.search(r"(^id|_id|Id)$", name) else ".*"
@@ -109,7 +113,7 @@ class Columns:
         made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=head)
         for name, width in self.widths.items():
             made.add_column(
-                Text(inert(name), "bold"), width=width, no_wrap=True, overflow="ellipsis",
+                Text(inert(_HEADS.get(name, name)), "bold"), width=width, no_wrap=True, overflow="ellipsis",
                 justify="right" if name in self._numbers else "left",
             )  # fmt: skip
         for row in rows:
