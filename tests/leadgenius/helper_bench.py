@@ -5,11 +5,11 @@ on real sockets.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,6 @@ from leadgenius.settings import Settings, Window
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 KEY = "lgp_canary_of_the_tests"
 TLS = Path(__file__).parent / "data" / "tls"
-Step = Callable[[socket.socket, threading.Event], None]
 
 
 class Time:
@@ -94,13 +93,22 @@ class Planned:
         pass
 
 
-def ok(body=None, status=200, **headers):
-    return Answer(status, CaseInsensitiveDict(headers), body)
+def ok(body=None):
+    return Answer(200, CaseInsensitiveDict(), body)
 
 
 def failed(kind, status=None, body=None, **headers):
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Failure(kind, status, CaseInsensitiveDict(named), body)
+
+
+def throw(error):
+    """What raises the error when it is called."""
+
+    def act(*_):
+        raise error
+
+    return act
 
 
 class Bench:
@@ -123,7 +131,7 @@ class Bench:
 
 class Raw:
     """A server whose connections are answered by steps, one each, the last again and again. `seen`
-    are the requests.
+    are the requests: first line, headers, body.
     """
 
     def __init__(self, steps, tls=False):
@@ -132,37 +140,25 @@ class Raw:
         if self.context:
             self.context.load_cert_chain(TLS / "test-only-cert.pem", TLS / "test-only-key.pem")
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.origin = f"{'https' if tls else 'http'}://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.threads = [threading.Thread(target=self.accept, daemon=True)]
-        self.threads[0].start()
+        self.origin = f"http{'s' * tls}://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.threads = []
+        self.begin(self.accept)
+
+    def begin(self, target, *arguments):
+        self.threads.append(threading.Thread(target=target, args=arguments, daemon=True))
+        self.threads[-1].start()
 
     def accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            thread = threading.Thread(target=self.serve, args=(sock,), daemon=True)
-            self.threads.append(thread)
-            thread.start()
+        with contextlib.suppress(OSError):
+            while True:
+                self.begin(self.serve, self.listener.accept()[0])
 
     def serve(self, sock):
         with contextlib.suppress(OSError), sock:
             sock = self.context.wrap_socket(sock, server_side=True) if self.context else sock
-            with sock:
-                data = b""
-                while b"\r\n\r\n" not in data:
-                    data += sock.recv(65536) or b"\r\n\r\n"
-                head, _, body = data.partition(b"\r\n\r\n")
-                named = [
-                    line
-                    for line in head.lower().split(b"\r\n")
-                    if line.startswith(b"content-length:")
-                ]
-                length = int(named[0].split(b":")[1]) if named else 0
-                while len(body) < length:
-                    body += sock.recv(65536)
-                self.seen.append(head + b"\r\n\r\n" + body)
+            with sock, sock.makefile("rb") as file:
+                line, headers = file.readline(), http.client.parse_headers(file)
+                self.seen.append((line, headers, file.read(int(headers["Content-Length"] or 0))))
                 self.steps[min(len(self.seen), len(self.steps)) - 1](sock, self.stopping)
 
     def stop(self):

@@ -4,6 +4,7 @@ proxies.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -43,10 +44,8 @@ FAULTS = {
     "close": (send(b""), "no_answer"),
     "stall": (send(b"", "stall"), "no_answer"),
     "header drip": (send(b"HTTP/1.1 200 OK\r\nX-Drip: ", "drip x"), "no_answer"),
-    "100 Continue drip": (send(b"", "drip HTTP/1.1 100 Continue\r\n\r\n"), "no_answer"),
     "body reset": (send(page(BODY[:20], length=len(BODY)), "reset"), "body"),
     "body truncated": (send(page(BODY[:20], length=len(BODY))), "body"),
-    "body stall": (send(page(BODY[:20], length=len(BODY)), "stall"), "body"),
     "body drip": (send(page(b"", length=10**9), "drip  "), "body"),
     "chunk cut short": (send(CHUNKED + b"ff\r\n" + BODY[:20]), "body"),
     "broken gzip": (
@@ -95,8 +94,7 @@ def test_a_bomb_is_measured_as_it_swells(raw, attempt):
     block = gzip.compress(b" " * 2**20)
     bomb = b"".join([block] * 66)
     server = raw(send(page(bomb, "Content-Encoding: gzip")))
-    found = attempt(server.origin, timeout=30)
-    assert found.kind == "too_large"
+    assert attempt(server.origin, timeout=30).kind == "too_large"
 
 
 def test_values_are_counted_before_they_are_made(monkeypatch):
@@ -108,57 +106,6 @@ def test_values_are_counted_before_they_are_made(monkeypatch):
     assert isinstance(understood(200, {}, report), Answer), "commas in a text are no values"
 
 
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        (b"[" * 100_000, "unusable"),
-        (b"[NaN]", "unusable"),
-        (b"[1e999]", "unusable"),
-        (b"[" + b"1" * 5000 + b"]", "unusable"),
-        (b'{"data": [', "not_json"),
-        (b"\xff\xfe\xfd", "not_json"),
-    ],
-)
-def test_what_cannot_be_used_is_said(body, kind):
-    assert understood(200, {}, body).kind == kind
-    assert understood(500, {}, body) == Failure("status", 500, {}, None)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "found"),
-    [
-        (200, b'{"success": true, "data": []}', {"success": True, "data": []}),
-        (202, b"\xef\xbb\xbf[1]", [1]),
-        (200, b" null ", None),
-        (200, b" \r\n", None),
-        (200, b'{"success": null, "data": []}', {"success": None, "data": []}),
-        (
-            200,
-            b'{"data": {}, "error": "one row was left out"}',
-            {"data": {}, "error": "one row was left out"},
-        ),
-        (200, b'{"jobId": "j", "error": "x"}', {"jobId": "j", "error": "x"}),
-    ],
-)
-def test_every_success_is_taken(status, body, found):
-    answer = understood(status, {"Content-Type": "text/plain"}, body)
-    assert isinstance(answer, Answer)
-    assert answer.body == found
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'{"success": false}',
-        b'{"success": "False", "data": []}',
-        b'{"success": 0}',
-        b'{"error": "quota"}',
-    ],
-)
-def test_a_2xx_that_reports_failure_is_a_refusal(body):
-    assert understood(200, {}, body) == Failure("status", 200, {}, json.loads(body))
-
-
 def test_what_goes_out_is_whole_and_nothing_else(raw, attempt, home):
     server = raw(send(page(b'{"data": 1}', "Set-Cookie: session=1; Path=/")))
     netrc = home / ".netrc"
@@ -166,35 +113,18 @@ def test_what_goes_out_is_whole_and_nothing_else(raw, attempt, home):
     netrc.chmod(0o600)
     assert attempt(server.origin, "POST", body={"name": "é"}).body == {"data": 1}
     attempt(server.origin)
-    head, _, body = server.seen[0].partition(b"\r\n\r\n")
-    assert head.startswith(b"POST /api/agent/leads HTTP/1.1")
-    assert b"x-api-key: lgp_canary" in head.lower()
-    assert json.loads(body) == {"name": "é"}
-    for one in server.seen:
-        assert b"authorization" not in one.lower()
-        assert b"cookie" not in one.lower()
+    line, headers, body = server.seen[0]
+    assert line == b"POST /api/agent/leads HTTP/1.1\r\n"
+    assert (headers["X-API-Key"], json.loads(body)) == ("lgp_canary", {"name": "é"})
+    for _, headers, _ in server.seen:
+        assert not {"authorization", "cookie"} & {name.lower() for name in headers}
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [301, 303, 308])
 def test_a_redirect_is_never_followed(status, raw, attempt):
     server = raw(send(page(b"", "Location: /elsewhere", status=f"{status} Moved")))
     found = attempt(server.origin, "POST", body={})
     assert (found.kind, found.status, len(server.seen)) == ("status", status, 1)
-
-
-def test_one_connection_carries_many_requests(raw):
-    def twice(sock, stopping):
-        answer = page(b"{}").replace(b"Connection: close\r\n", b"")
-        sock.sendall(answer)
-        sock.recv(65536)
-        sock.sendall(answer)
-
-    server = raw(twice)
-    made = Transport(server.origin, environ={})
-    found = [made.send("GET", f"{server.origin}/x", {}, timeout=5.0) for _ in range(2)]
-    made.close()
-    assert [one.status for one in found] == [200, 200]
-    assert len(server.seen) == 1
 
 
 def test_a_body_that_is_no_json_is_refused_before_anything_is_sent(raw, attempt):
@@ -203,16 +133,6 @@ def test_a_body_that_is_no_json_is_refused_before_anything_is_sent(raw, attempt)
         with pytest.raises(UsageError):
             attempt(server.origin, "POST", body=body)
     assert server.seen == []
-
-
-def test_a_fault_of_this_program_is_no_fault_of_the_network(raw, attempt, monkeypatch):
-    def broken(*_, **__):
-        raise ZeroDivisionError
-
-    server = raw(send(page()))
-    monkeypatch.setattr(transport_module.requests.Session, "request", broken)
-    with pytest.raises(ZeroDivisionError):
-        attempt(server.origin)
 
 
 @pytest.mark.parametrize(
@@ -265,4 +185,47 @@ def test_nothing_is_sent_after_the_deadline(raw, monkeypatch):
             thread.join(1)
     made.close()
     assert found.kind == "connect"
-    assert all(not one.startswith(b"POST") for one in server.seen)
+    assert not any(line for line, _, _ in server.seen)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"success": null, "data": []}', ""),
+        (b"\xef\xbb\xbf[1]", ""),
+        (b" null ", ""),
+        (b'{"jobId": "j", "error": "x"}', ""),
+        (b'{"data": {}, "error": "one row was left out"}', ""),
+        (b'{"success": false}', "status"),
+        (b'{"success": "False", "data": []}', "status"),
+        (b'{"success": 0}', "status"),
+        (b'{"error": "quota"}', "status"),
+        (b"[" * 100_000, "unusable"),
+        (b"[NaN]", "unusable"),
+        (b"[1e999]", "unusable"),
+        (b"[" + b"1" * 5000 + b"]", "unusable"),
+        (b'{"data": [', "not_json"),
+        (b"\xff\xfe\xfd", "not_json"),
+    ],
+)
+def test_what_a_body_makes_of_a_2xx(body, kind):
+    found = understood(200, {"Content-Type": "text/plain"}, body)
+    assert getattr(found, "kind", "") == kind
+    if kind in ("", "status"):
+        assert (found.status, found.body) == (200, json.loads(body.decode("utf-8-sig")))
+    else:
+        assert understood(500, {}, body) == Failure("status", 500, {}, None)
+
+
+def test_one_connection_carries_many_requests(raw, attempt):
+    def twice(sock, stopping):
+        answer = page(b"{}").replace(b"Connection: close\r\n", b"")
+        sock.sendall(answer)
+        sock.recv(65536)
+        sock.sendall(answer)
+
+    server = raw(twice)
+    with contextlib.closing(Transport(server.origin, environ={})) as made:
+        for _ in range(2):
+            assert made.send("GET", f"{server.origin}/x", {}, timeout=5.0).status == 200
+    assert len(server.seen) == 1
