@@ -126,8 +126,8 @@ def test_values_are_written_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
         zip(re.split(r" {2,}", head.strip()), re.split(r" {2,}", line.strip()), strict=True)
     )
     assert cells == {
-        "name": "Spring", "spend": "18,500", "pipelineValue": "1,177,600.50", "roi": "745.4%",
-        "conversionRate": "6.6%", "leads": "1,274", "days": "3.25", "active": "yes", "paused": "no",
+        "name": "Spring", "spend": "18,500", "pipeline": "1,177,600.50", "roi": "745.4%",
+        "rate": "6.6%", "leads": "1,274", "days": "3.25", "active": "yes", "paused": "no",
         "events": "a, b", "at": "2026-11-24 09:30", "goals": "targetPipeline 90,000",
         "steps": "2 items", "id": "c1",
     }  # fmt: skip
@@ -136,6 +136,14 @@ def test_values_are_written_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_numbers_stand_to_the_right(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"name": "a", "leadCount": 5}, {"name": "b", "leadCount": 1500}]
     assert table(rows, monkeypatch).text == "name  leadCount\na             5\nb         1,500\n"
+
+
+def test_money_of_a_column_has_cents_everywhere_or_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [{"name": "a", "spend": 2600.5}, {"name": "b", "spend": 7400}, {"name": "c"}]
+    lines = table(rows, monkeypatch).text.splitlines()
+    assert lines[1:] == ["a     2,600.50", "b     7,400.00", "c"]
 
 
 def test_cells_are_cut_before_columns_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +164,7 @@ def test_cells_are_cut_before_columns_are_left_out(monkeypatch: pytest.MonkeyPat
 
 def test_what_the_list_says_of_itself_stands_below_it_in_one_line(lgp: Any) -> None:
     first = lgp("enrich-leads", "list", terminal=True)
-    assert first.err.splitlines()[-1].startswith("20 rows: --all for every row.")
+    assert first.err.splitlines()[-1].startswith("The first 20 rows: --all for every row.")
     assert "20 of 60 rows" in lgp("leads", "list", terminal=True).err
     assert "2 rows." in lgp("admin", "companies", terminal=True).err
     none = lgp("leads", "list", "--where", "fullName~zzzz", terminal=True)
@@ -267,6 +275,37 @@ def test_a_change_is_a_sentence_and_what_needs_action(lgp: Any) -> None:
     assert (len(lines), lines[-1]) == (18, "  … and 74 more")
 
 
+def test_what_is_shown_only_once_stands_under_the_sentence(lgp: Any) -> None:
+    hook = ["webhooks", "create", "--url", "https://h.example/x", "--events"]
+    hook.append("enrichment_completed")
+    for command in (hook, ["generate-key", "--name", "K", "--show"]):
+        lines = lgp(*command, terminal=True).out.splitlines()
+        assert re.fullmatch(r"  (secret: whsec|key: lgp)_\w{20,}", lines[2])
+        assert lines[3] == "  keep it: it is shown only now"
+
+
+@pytest.mark.parametrize(
+    ("detail", "line"),
+    [
+        ({"line": 6, "problem": "lastName is required"}, "line 6: lastName is required"),
+        ({"leadId": "lead_nope", "reason": "no such lead"}, "lead_nope: no such lead"),
+        ({"row": 2, "field": "email", "problem": "is no address"}, "row 2 email: is no address"),
+        ({"reason": "It failed."}, "It failed."),
+    ],
+)
+def test_a_detail_is_named_by_what_it_has(live: Any, detail: dict[str, Any], line: str) -> None:
+    live.notes.error({"message": "No.", "details": [detail]})
+    assert f"\n  {line}\n" in live.stream.getvalue()
+
+
+def test_a_count_is_one_line(lgp: Any) -> None:
+    assert lgp("enrich-leads", "list", "--count", terminal=True).out == "60 leads.\n"
+    assert lgp("target-accounts", "list", "--count", terminal=True).out.endswith(" accounts.\n")
+    assert "60 leads." in lgp("leads", "list", "--count-by", "status", terminal=True).err
+    none = lgp("leads", "list", "--email", "no@body.example", terminal=True).err
+    assert none.endswith("No lead matches.\n")
+
+
 def test_colour_is_for_headers_and_states_unless_turned_off(lgp: Any) -> None:
     coloured = lgp("campaigns", "list", terminal=True, environ={"TERM": "xterm"}).out
     assert "\x1b[1mname" in coloured
@@ -361,12 +400,19 @@ def test_progress_is_one_line_with_bar_rate_and_time_left(live: Any) -> None:
     assert live.at(0, "0 rows", 0, 1000) == ""
     assert live.at(0.5, "100 rows", 100, 1000) == ""  # nothing in the first second
     assert live.at(2, "500 rows, 5 requests", 500, 1000).endswith(
-        "50% 500 rows, 5 requests 250/s, 0:02 left"
+        "50% 500 rows, 5 requests, 250/s, 0:02 left"
     )
     assert live.at(4, "wide " * 40, 900, 1000).startswith("━━")
-    assert live.at(5, "done", 1000, 1000).endswith("100% done 200/s")
+    assert live.at(5, "done", 1000, 1000).endswith("100% done, 200/s")
     assert "\n" not in live.stream.getvalue()
     fits(live.stream.getvalue().replace("\r", "\n").replace("\x1b[2K", ""), 80)
+
+
+def test_the_rate_begins_anew_with_the_next_job(live: Any) -> None:
+    live.at(0, "0 of 500 tasks", 0, 500)
+    live.at(4, "500 of 500 tasks", 500, 500)
+    live.at(6, "100 of 500 tasks", 100, 500)
+    assert live.at(8, "462 of 500 tasks", 462, 500).endswith("462 of 500 tasks, 181/s, 0:00 left")
 
 
 def test_a_wait_counts_down_in_place_and_keeps_what_is_done(live: Any) -> None:
@@ -391,11 +437,21 @@ def test_progress_is_taken_away_before_anything_else_is_printed(live: Any) -> No
     assert live.stream.getvalue().endswith("\r\x1b[2KError: It failed.\nNext: again\n")
 
 
-def test_a_dumb_terminal_gets_no_line_drawn_again(
+def test_a_dumb_terminal_gets_a_line_now_and_then_and_none_drawn_again(
     live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "dumb")
-    assert live.at(5, "Waiting 9 s: a pause") == live.stream.getvalue() == ""
+    for second in range(25):
+        live.at(second, f"Waiting {59 - second} s: a pause")
+    live.notes("warning", "The end.")
+    waits = [f"Waiting {left} s: a pause" for left in (59, 49, 39)]
+    assert live.stream.getvalue().splitlines() == [*waits, "Warning: The end."]
+
+
+def test_other_work_begins_its_own_rate(live: Any) -> None:
+    live.at(0, "checked", 1000, 1000)
+    live.at(5, "sent", 0, 1000)
+    assert live.at(15, "sent", 100, 1000).endswith("10% sent, 10/s, 1:30 left")
 
 
 @pytest.mark.parametrize(
@@ -419,7 +475,7 @@ def test_a_delete_asks_and_sends_nothing_without_a_yes(
 ) -> None:
     reply = lgp("leads", "delete", "--ids", "lead_1", terminal=True)
     assert reply.code == 2
-    assert "delete 1 record" in reply.err
+    assert "delete 1 lead" in reply.err
     assert "lead_1" in lgp("leads", "list", "--all", "--format", "ids").out.split()
     for unattended in ({"CI": "1"}, {"LGP_AGENT_NAME": "robot"}):
         assert (
