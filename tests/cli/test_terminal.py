@@ -412,7 +412,7 @@ def test_the_rate_begins_anew_with_the_next_job(live: Any) -> None:
     live.at(0, "0 of 500 tasks", 0, 500)
     live.at(4, "500 of 500 tasks", 500, 500)
     live.at(6, "100 of 500 tasks", 100, 500)
-    assert live.at(8, "462 of 500 tasks", 462, 500).endswith("462 of 500 tasks, 181/s, 0:00 left")
+    assert live.at(8, "200 of 500 tasks", 200, 500).endswith("200 of 500 tasks, 50/s, 0:06 left")
 
 
 def test_a_wait_counts_down_in_place_and_keeps_what_is_done(live: Any) -> None:
@@ -446,12 +446,6 @@ def test_a_dumb_terminal_gets_a_line_now_and_then_and_none_drawn_again(
     live.notes("warning", "The end.")
     waits = [f"Waiting {left} s: a pause" for left in (59, 49, 39)]
     assert live.stream.getvalue().splitlines() == [*waits, "Warning: The end."]
-
-
-def test_other_work_begins_its_own_rate(live: Any) -> None:
-    live.at(0, "checked", 1000, 1000)
-    live.at(5, "sent", 0, 1000)
-    assert live.at(15, "sent", 100, 1000).endswith("10% sent, 10/s, 1:30 left")
 
 
 @pytest.mark.parametrize(
