@@ -49,12 +49,13 @@ def get(context: Context) -> int:
     inputs.check_fields(context, fields, "--fields")
     ids, client, output = inputs.ids(context), context.client, context.output
     paths = {one: request.path_of(context.operation, one) for one in ids}
-    if len(ids) == 1:
+    named = context.command.words == "campaigns metrics" and output.format == "table"
+    if len(ids) == 1 and not named:
         return request.send(context, paths[ids[0]])
     if context.options.dry_run:
         return preview(context, paths[ids[0]], None, len(ids), len(ids))
     names: dict[str | None, Any] = {}
-    if context.command.words == "campaigns metrics" and output.format == "table":
+    if named:
         rows = client.rows("/campaigns")
         names = {row_id(row): {"name": answers.dig(row, "name")} for row in rows}
     first = ["id", "name"] if names else ["id"]
@@ -65,6 +66,9 @@ def get(context: Context) -> int:
         fields = record if isinstance(record, dict) else {}
         return {"id": one, **names.get(one, {}), **fields}, None
 
+    if len(ids) == 1:
+        output.document(read(ids[0])[0], client.requests)
+        return 0
     return show(context, ids, read)
 
 

@@ -22,8 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.rows import TWINS, inside, pick, row_id
-from cli.stderr import PROGRESS_SECONDS
-from cli.text import inert, plural, rows_in, shown
+from cli.text import MONEY, inert, plural, rows_in, shown
 
 if TYPE_CHECKING:
     from cli.output import Output
@@ -40,6 +39,7 @@ _LONGEST = 1000  # characters of one value of a record: a report is never printe
 _BAR = " "  # the column of bars has no name to read
 _FIRST_ROWS = 20  # of a list that comes row by row
 _LINES = 16  # of ids, problems or details
+_PAUSE = 10.0  # seconds between two lines of progress where none can be drawn again
 _ONCE = ("secret", "key")  # fields that no later answer has
 _COLOURS = {
     **dict.fromkeys(("active", "qualified", "converted", "connected", "completed"), "green"),
@@ -83,6 +83,8 @@ class Columns:
         self, rows: Sequence[Any], wanted: Sequence[str], others: Sequence[str], room: int
     ) -> None:
         self._rows, self._numbers = rows, set[str]()
+        texts = ((name, shown(name, inside(row, name))) for name in MONEY for row in rows)
+        self._cents = {name for name, text in texts if "." in text}
         sizes = {name: self._sizes(name, _WIDEST) for name in wanted}
         self.widths = _shared(sizes, room)
         self.left_out = len(wanted) - len(self.widths)
@@ -96,9 +98,13 @@ class Columns:
         if self.id in self.widths:
             self.widths[self.id] = self.widths.pop(self.id)  # last
 
+    def _text(self, name: str, row: Any) -> str:
+        text = shown(name, inside(row, name))
+        return text + ".00" * bool(name in self._cents and text and "." not in text)
+
     def _sizes(self, name: str, most: int) -> tuple[int, int]:
         """The natural and the least width of a column."""
-        texts = [shown(name, inside(row, name))[:300] for row in self._rows]
+        texts = [self._text(name, row)[:300] for row in self._rows]
         head, widest = cell_len(_HEADS.get(name, name)), max(map(cell_len, texts))
         if all(re.fullmatch(r"(-?[0-9,]+(\.[0-9]+)?%?)?", text) for text in texts):
             self._numbers.add(name)
@@ -113,11 +119,12 @@ class Columns:
         made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=head)
         for name, width in self.widths.items():
             made.add_column(
-                Text(inert(_HEADS.get(name, name)), "bold"), width=width, no_wrap=True, overflow="ellipsis",
-                justify="right" if name in self._numbers else "left",
+                Text(inert(_HEADS.get(name, name)), "bold"), width=width, no_wrap=True,
+                overflow="ellipsis", justify="right" if name in self._numbers else "left",
             )  # fmt: skip
         for row in rows:
-            made.add_row(*(_cell(name, row, width, output) for name, width in self.widths.items()))
+            cells = ((name, self._text(name, row), width) for name, width in self.widths.items())
+            made.add_row(*(_cell(*cell, output) for cell in cells))
         return made
 
 
@@ -134,8 +141,8 @@ def _total(widths: dict[str, int]) -> int:
     return sum(widths.values()) + 2 * len(widths) - 2
 
 
-def _cell(name: str, row: Any, width: int, output: Output) -> Text:
-    text = shown(name, inside(row, name))[:_LONGEST]
+def _cell(name: str, text: str, width: int, output: Output) -> Text:
+    text = text[:_LONGEST]
     if len(text) > width:  # it will be cut, and half a secret would no longer be known for one
         text = output.masked(text)
     return _styled(name, text)
@@ -154,10 +161,6 @@ class TableWriter:
         self._waiting: list[dict[str, Any]] = []  # not printed yet
         self._count = 0
 
-    @property
-    def _started(self) -> bool:
-        return self._count > 0
-
     def rows(self, rows: Sequence[Any]) -> None:
         self._waiting += [row if isinstance(row, dict) else {"value": row} for row in rows]
         self._count += len(rows)
@@ -173,11 +176,11 @@ class TableWriter:
         """One note: how many, what comes next, and how to see what is not here."""
         if self._waiting:
             self._print()
-        words = self._output.footnotes or [f"{plural(self._count, 'row')}."]
-        if self._columns and self._columns.left_out:
-            words = [*words, f"{plural(self._columns.left_out, 'column')} left out: --format json."]
-        if self._columns and self._columns.id not in ("", *self._columns.widths):
-            words = [*words, "Ids: --format ids."]
+        columns, words = self._columns, self._output.footnotes or [f"{plural(self._count, 'row')}."]
+        if columns and columns.left_out:
+            words.append(f"{plural(columns.left_out, 'column')} left out: --format json.")
+        if columns and columns.id not in ("", *columns.widths):
+            words.append("Ids: --format ids.")
         self._output.notes("note", " ".join(words))
 
     def _names(self, rows: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
@@ -247,7 +250,8 @@ def print_sentence(write: Write, output: Output, sentence: str, record: Any) -> 
     lines = record.get(name) or [one for one in [row_id(record)] if one]
     more = _some(lines, record.get(f"{name}_total") or len(lines))
     once = [f"{name}: {inert(str(record[name]))}" for name in _ONCE if record.get(name)]
-    more += [*once, "keep it: it is shown only now"] if once else []
+    if once:
+        more += [*once, "keep it: it is shown only now"]
     Sheet(write, output).print(Text(inert(sentence)), *(Text(f"  {line}") for line in more))
 
 
@@ -260,11 +264,13 @@ def _some(lines: Sequence[Any], total: int) -> list[str]:
 def _problem(one: Any) -> str:
     if not isinstance(one, dict):
         return str(one)
-    what = [f"{name} {one[name]}" for name in ("line", "row") if name in one]
-    names = ("id", "leadId", "email", "field", "path")
-    what += [str(one[name]) for name in names if one.get(name)]
+    names = ("line", "row", "id", "leadId", "email", "field", "path")
+    known = [name for name in names if one.get(name) not in (None, "")]
+    what = [f"{name} " * (name in names[:2]) + str(one[name]) for name in known]
     words = [one[name] for name in ("message", "problem", "reason", "code") if one.get(name)]
-    return ": ".join([" ".join(what)][: len(what)] + words[:1]) if words else shown("", one)
+    if not words:
+        return shown("", one)
+    return f"{' '.join(what)}: {words[0]}" if what else str(words[0])
 
 
 def print_bars(
@@ -314,7 +320,7 @@ class Screen:
             self._words = f"{text} · "
             if now - self._began[0] < 1 or now - self._drawn < 0.1:
                 return
-        if dumb and now - self._drawn < PROGRESS_SECONDS:  # it cannot draw a line again
+        if dumb and now - self._drawn < _PAUSE:  # it cannot draw a line again
             return
         self._open, self._drawn = not dumb, now
         line = self._line(text, now, waiting=done is None)

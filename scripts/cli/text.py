@@ -106,7 +106,7 @@ def reformula(text: str) -> str:
     return text[1:] if text.startswith("'") and unformula(text[1:]) == text else text
 
 
-_MONEY = {"spend", "pipelineValue", "averageDealValue", "targetPipeline"}
+MONEY = {"spend", "pipelineValue", "averageDealValue", "targetPipeline"}
 _SHARES = {"conversionRate", "roi"}
 
 
@@ -118,8 +118,8 @@ def shown(name: str, value: Any) -> str:
     if isinstance(value, (int, float)):
         if name in _SHARES:
             return f"{value:,.1%}"
-        if name in _MONEY or isinstance(value, int):
-            return f"{value:,.2f}".removesuffix(".00") if name in _MONEY else f"{value:,}"
+        if name in MONEY or isinstance(value, int):
+            return f"{value:,.2f}".removesuffix(".00") if name in MONEY else f"{value:,}"
         return f"{value:,.2f}".rstrip("0").rstrip(".")
     if isinstance(value, dict):
         return ", ".join(f"{inert(key)} {shown(key, one)}" for key, one in value.items())
