@@ -51,7 +51,7 @@ thead th{border:0;color:var(--soft);font-weight:500;font-size:.82rem}
 th:first-child{padding-left:0;text-align:left}tbody th{font-weight:500;white-space:normal;
 overflow-wrap:anywhere;min-width:5.5rem}td:last-child,th:last-child{padding-right:0}
 td.bar{width:45%}.goals{text-align:left;white-space:normal;min-width:11rem}
-.sum tbody tr:last-child>*{font-weight:650}
+.sum tbody tr:last-child>*{font-weight:650}.cards thead th:last-child{text-align:left}
 small{display:block;color:var(--soft);font-weight:400;font-size:.8rem}
 svg{display:block;width:100%;height:.7rem;border-radius:3px;background:var(--track);margin:.35rem 0}
 svg.chart{height:9rem;background:none;border-bottom:1px solid var(--line);margin:.4rem 0 1rem}
