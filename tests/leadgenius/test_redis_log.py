@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import time
 
 import pytest
 import redis
-from helper_bench import Time
+from helper_bench import Time, throw
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
@@ -33,28 +32,17 @@ def server(tmp_path):
     path, running = tmp_path / "r.sock", []
 
     def start():
-        options = [
-            "--port",
-            "0",
-            "--unixsocket",
-            str(path),
-            "--save",
-            "",
-            "--requirepass",
-            PASSWORD,
-            "--dir",
-            str(tmp_path),
-        ]
-        running.append(subprocess.Popen([program, *options], stdout=subprocess.DEVNULL))
+        words = f"--port 0 --unixsocket {path} --requirepass {PASSWORD} --dir {tmp_path} --save"
+        command = [program, *words.split(), ""]
+        running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
         url = f"unix://:{PASSWORD}@{path}"
         with redis.Redis.from_url(url, retry=Retry(ConstantBackoff(0.02), 500)) as client:
             client.ping()
         return url
 
     def stop():
-        one = running.pop()
-        one.terminate()
-        one.wait()
+        running[-1].terminate()
+        running.pop().wait()
 
     start.stop = stop
     yield start
@@ -103,57 +91,21 @@ def aged(log):
 
 def test_hosts_share_one_limit_whatever_their_clocks_say(server, make):
     url = server()
-    early = Time()
-    first, second = aged(make(url)), make(url, early, "two")
-    slots = take(first, 10)
+    first, second = make(url), make(url, Time(), "two")
+    assert len(take(first, 100)) == 2, "without its data a server begins with an eighth"
+    slots = take(aged(first), 10)
     assert len(take(second, 100)) == 6
     with pytest.raises(RateError, match=r"\(16 per 2 s\)") as caught:
         first.acquire("a", max_wait=0.1, hold=60)
     assert caught.value.facts["retry_after_seconds"] == 3, "all are in flight and count as now"
     for slot in slots:
         first.settle("a", slot, {})
-    rows = second.report()
-    assert [(row["credential"], row["used"], row["left"]) for row in rows] == [
-        ("a", 16, 0),
-        ("a", 16, 984),
-    ]
+    rows = [(row["credential"], row["used"], row["left"]) for row in second.report()]
+    assert rows == [("a", 16, 0), ("a", 16, 984)]
     assert second.acquire("b", max_wait=0, hold=1)
     assert first.notes == second.notes == []
-    assert not [key for key in first._redis.scan_iter("*:a:*") if first._redis.ttl(key) < 0], (
-        "all expire"
-    )
-
-
-def test_one_queue_of_all_hosts(server, make, tmp_path):
-    url, windows = server(), (Window(1, 2.0),)
-    log = aged(make(url, windows=windows))
-    log.settle("a", log.acquire("a", max_wait=0, hold=60), {})
-    child = os.fork()
-    if not child:
-        clock = Time()
-        clock.sleep = lambda _: os._exit(0)  # it has its place by now
-        RedisLog(url, None, windows, print, clock).acquire("a", max_wait=9, hold=60)
-    os.waitpid(child, 0)
-    with pytest.raises(RateError) as caught:
-        log.acquire("a", max_wait=0, hold=1)
-    assert caught.value.facts["retry_after_seconds"] >= 4, "behind the one that waits"
-
-
-def test_a_pause_stops_every_host_and_can_be_lifted(server, make):
-    url = server()
-    first, second = aged(make(url)), make(url, host="two")
-    first.penalize("a", 50)
-    first.penalize("a", 5)
-    with pytest.raises(RateError, match=r"in 50 s.*a pause"):
-        second.acquire("a", max_wait=1, hold=1)
-    assert second.report()[0]["blocked_until"]
-    assert second.clear() == 1
-    assert take(first, 1)
-
-
-def test_without_its_data_a_server_begins_with_an_eighth(server, make):
-    log = make(server())
-    assert len(take(log, 100)) == 2
+    lasting = [key for key in first._redis.scan_iter("*:a:*") if first._redis.ttl(key) < 0]
+    assert not lasting, "all expire"
 
 
 def test_a_server_that_is_gone_costs_one_wait_and_comes_back(server, make, tmp_path):
@@ -182,3 +134,23 @@ def test_without_the_package_the_line_to_type_is_said(make, monkeypatch):
     with pytest.raises(LocalError) as caught:
         make("redis://127.0.0.1:1")
     assert (caught.value.exit_code, caught.value.hint) == (9, "python3 -m pip install redis")
+
+
+def test_every_host_waits_in_one_queue_and_stops_for_a_pause(server, make):
+    url, windows = server(), (Window(1, 2.0),)
+    first, clock = aged(make(url, windows=windows)), Time()
+    second = make(url, clock, "two", windows)
+    first.settle("a", first.acquire("a", max_wait=0, hold=60), {})
+    clock.sleep = throw(SystemExit)  # it has its place by now
+    with pytest.raises(SystemExit):
+        second.acquire("a", max_wait=9, hold=60)
+    with pytest.raises(RateError) as caught:
+        first.acquire("a", max_wait=0, hold=1)
+    assert caught.value.facts["retry_after_seconds"] >= 4, "behind the one that waits"
+    first.penalize("b", 50)
+    first.penalize("b", 5)
+    with pytest.raises(RateError, match=r"in 50 s.*a pause"):
+        second.acquire("b", max_wait=1, hold=1)
+    assert [row["blocked_until"] is None for row in second.report()] == [True, False]
+    assert second.clear() == 1
+    assert first.acquire("b", max_wait=0, hold=1)
