@@ -179,8 +179,8 @@ def report(context: Context) -> int:
     answer = context.client.call(operation.method, operation.path, body=body).body
     job_id = answers.job_id(answer) or ""
     context.record_change(operation.path, [job_id], outcome="applied")
-    follows = options.wait or options.out
-    if not jobs.note(context, job_id, operation.id, follows) or not follows:
+    options.wait = options.wait or options.out
+    if not jobs.note(context, job_id, operation.id) or not options.wait:
         request.show(context, answer)
         return 0
     job = jobs.follow(context, job_id)

@@ -147,8 +147,7 @@ class Changes:
         self.created += map(str, made if isinstance(made, list) else ())
         if self.operation.id == "enrichment.trigger":
             job_id, state = answers.job_id(answer.body), jobs.state(answers.record(answer.body))
-            follows = self.context.options.wait
-            followable = jobs.note(self.context, job_id, self.operation.id, follows)
+            followable = jobs.note(self.context, job_id, self.operation.id)
             state = (state or "queued") if followable else "unknown"
             job = {"jobId": job_id, "status": state, "requested": len(keys), "failed": 0}
             self.jobs.append((job, keys))

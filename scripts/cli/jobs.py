@@ -33,16 +33,16 @@ _FILE = "jobs.jsonl"
 _LARGEST = 16 * 1024 * 1024  # bytes of jobs.jsonl
 
 
-def note(context: Context, job_id: str | None, operation: str, follows: Any = False) -> bool:
+def note(context: Context, job_id: str | None, operation: str) -> bool:
     """Print and keep the id of a job just started; False, with a warning, when it cannot be
-    followed. A person is not shown how where this command `follows` it itself."""
+    followed. A person is not shown how where --wait follows it itself."""
     try:
         known = check_id(job_id or "", "job id")
     except UsageError:
         words = "A job was started that cannot be followed: the server gave it no id to ask for."
         context.notes("warning", f"{words} Starting it again would be another job.")
         return False
-    if not (follows and context.notes.terminal):
+    if not (context.options.wait and context.notes.terminal):
         context.notes("note", f"Job {plain(known)} was started; to follow it: {command([known])}")
     context.append(_FILE, jobId=known, operation=operation)
     return True
@@ -61,7 +61,6 @@ def started_here(context: Context) -> int:
         with contextlib.suppress(ValueError):  # half a line of a full disk
             rows.append(json.loads(line))
     output.columns = ["jobId", "operation", "time", "origin"]
-    output.preferred = ["operation", "time"]
     output.listing([row for row in rows if row["origin"] == client.origin])
     return 0
 

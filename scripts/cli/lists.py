@@ -242,9 +242,8 @@ def _count(walk: Walk) -> int:
             tally.count, method = walk.total, "server_total"
             break
     result = {**tally.result(), **walk.summary(), "method": method}
-    words = plural(tally.count, _noun(context)) + "."
-    if not result["complete"]:  # why stands in a warning
-        words = f"At least {words}"
+    least = "" if result["complete"] else "At least "  # why stands in a warning
+    words = f"{least}{plural(tally.count, _noun(context))}."
     if options.count or output.format in ("json", "ids"):
         output.document(result, context.client.requests, words)
     else:

@@ -58,8 +58,7 @@ def get(context: Context) -> int:
     if named:
         rows = client.rows("/campaigns")
         names = {row_id(row): {"name": answers.dig(row, "name")} for row in rows}
-    first = ["id", "name"] if names else ["id"]
-    output.columns = list(dict.fromkeys([*first, *output.columns]))
+    output.columns = list(dict.fromkeys(["id", *output.columns]))
 
     def read(one: str) -> tuple[Any, None]:
         record = answers.record(client.call("GET", paths[one]).body)

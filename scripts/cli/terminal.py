@@ -40,7 +40,6 @@ _BAR = " "  # the column of bars has no name to read
 _FIRST_ROWS = 20  # of a list that comes row by row
 _LINES = 16  # of ids, problems or details
 _PAUSE = 10.0  # seconds between two lines of progress where none can be drawn again
-_ONCE = ("secret", "key")  # fields that no later answer has
 _COLOURS = {
     **dict.fromkeys(("active", "qualified", "converted", "connected", "completed"), "green"),
     **dict.fromkeys(("draft", "paused", "queued", "running", "invited", "open"), "yellow"),
@@ -123,9 +122,15 @@ class Columns:
                 overflow="ellipsis", justify="right" if name in self._numbers else "left",
             )  # fmt: skip
         for row in rows:
-            cells = ((name, self._text(name, row), width) for name, width in self.widths.items())
-            made.add_row(*(_cell(*cell, output) for cell in cells))
+            cells = (self._cell(name, row, width, output) for name, width in self.widths.items())
+            made.add_row(*cells)
         return made
+
+    def _cell(self, name: str, row: Any, width: int, output: Output) -> Text:
+        text = self._text(name, row)[:_LONGEST]
+        if len(text) > width:  # it will be cut, and half a secret would no longer be known for one
+            text = output.masked(text)
+        return _styled(name, text)
 
 
 def _shared(sizes: dict[str, tuple[int, int]], room: int) -> dict[str, int]:
@@ -139,13 +144,6 @@ def _shared(sizes: dict[str, tuple[int, int]], room: int) -> dict[str, int]:
 
 def _total(widths: dict[str, int]) -> int:
     return sum(widths.values()) + 2 * len(widths) - 2
-
-
-def _cell(name: str, text: str, width: int, output: Output) -> Text:
-    text = text[:_LONGEST]
-    if len(text) > width:  # it will be cut, and half a secret would no longer be known for one
-        text = output.masked(text)
-    return _styled(name, text)
 
 
 def _styled(name: str, text: str) -> Text:
@@ -249,8 +247,8 @@ def print_sentence(write: Write, output: Output, sentence: str, record: Any) -> 
     name = "problems" if record.get("problems") else "ids"
     lines = record.get(name) or [one for one in [row_id(record)] if one]
     more = _some(lines, record.get(f"{name}_total") or len(lines))
-    once = [f"{name}: {inert(str(record[name]))}" for name in _ONCE if record.get(name)]
-    if once:
+    once = [f"{name}: {inert(str(record[name]))}" for name in ("secret", "key") if record.get(name)]
+    if once:  # no later answer has them
         more += [*once, "keep it: it is shown only now"]
     Sheet(write, output).print(Text(inert(sentence)), *(Text(f"  {line}") for line in more))
 
@@ -330,8 +328,8 @@ class Screen:
         (done, total), words = self._done, list[RenderableType]()
         if total:
             words = [ProgressBar(total, done, width=20), Text(f"{done / total:4.0%}")]
-        text = self._words + text if waiting and not total else text
-        text += "" if waiting else ","
+        before = self._words if waiting and not total else ""
+        text = f"{before}{text}{'' if waiting else ','}"
         words.append(Text(inert(text), no_wrap=True, overflow="ellipsis"))
         if self._began and not waiting:
             rate = (done - self._began[1]) / (now - self._began[0])

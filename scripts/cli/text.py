@@ -20,8 +20,9 @@ _RUN = 12  # so many characters of a secret in a row are masked wherever they st
 _UNSEEN = "\u034f\u115f\u1160\u3164\uffa0"  # of _active, those that count as printable
 _ENCODE = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 _LONG = 4096  # characters; a longer text is looked through in another way
-_JOINERS = "\u200c\u200d"  # parts of Persian words and of emoji
-_SHOWN = {"\n": "\\n", "\r": "\\r", "\t": "\\t", **dict(zip(_JOINERS, _JOINERS, strict=True))}
+_SHOWN = {  # the two joiners, parts of Persian words and of emoji, as they are
+    "\n": "\\n", "\r": "\\r", "\t": "\\t", "\u200c": "\u200c", "\u200d": "\u200d",
+}  # fmt: skip
 
 
 @cache
@@ -60,7 +61,7 @@ def escaped(text: str) -> str:
     if text.isprintable() and text.isascii():
         return text
     return _active().sub(
-        lambda found: found[0] if found[0] in "\n\t" + _JOINERS else _json_escape(found), text
+        lambda found: found[0] if found[0] in "\n\t\u200c\u200d" else _json_escape(found), text
     )
 
 

@@ -306,6 +306,15 @@ def test_a_count_is_one_line(lgp: Any) -> None:
     assert none.endswith("No lead matches.\n")
 
 
+@pytest.mark.usefixtures("quick_jobs")
+def test_a_job_that_was_followed_is_done_and_needs_no_note(lgp: Any) -> None:
+    enrich = ["leads", "enrich", "--ids", "lead_1", "lead_2"]
+    followed, started = lgp(*enrich, "--wait", terminal=True), lgp(*enrich, terminal=True)
+    assert (followed.out[:18], "to follow it" in followed.err) == ("2 leads enriched.\n", False)
+    assert started.out.startswith("2 leads sent to enrichment.\n")
+    assert "to follow it" in started.err
+
+
 def test_colour_is_for_headers_and_states_unless_turned_off(lgp: Any) -> None:
     coloured = lgp("campaigns", "list", terminal=True, environ={"TERM": "xterm"}).out
     assert "\x1b[1mname" in coloured

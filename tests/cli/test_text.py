@@ -120,3 +120,9 @@ def test_counts_have_separators_and_the_right_number() -> None:
         "0 rows",
         "1,274 rows",
     ]
+
+
+def test_joiners_of_words_and_emoji_stay_where_nothing_else_unseen_does() -> None:
+    text = "می\u200cروم 👩\u200d💻"
+    assert (inert(text), escaped(text)) == (text, text)
+    assert inert("a\u202eb\u200bc\x1b") == "a\\u202eb\\u200bc\\x1b"
