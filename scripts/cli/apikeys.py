@@ -69,7 +69,9 @@ def create(context: Context) -> int:
         context.notes("warning", f"{used['source']} is set and still wins over the stored key.")
     found |= {"stored": stores, **({"stored_in": str(client.file.path)} if stores else {})}
     found |= {**({"key": key} if show else {}), **context.mark()}
-    sentence = f"Key {found['name']} made ({found['prefix']}…), {'' if stores else 'not '}stored."
+    sentence = f"Key {found['name']} made ({found['prefix']}…), "
+    sentence += f"{'proved, ' if 'proved' in found else ''}{'' if stores else 'not '}stored"
+    sentence += f"; revoke the old one ({prefix(old)}…) in the web application." if rotates else "."
     context.output.document(found, client.requests, sentence)
     return 0
 

@@ -83,6 +83,7 @@ class Changes:
         request_of: Callable[[Sequence[Key]], tuple[str, Any]], rows: Sequence[Any] = (),
     ) -> None:  # fmt: skip
         self.context, self.operation, self.rows = context, operation, rows
+        self.noun = "campaign" if operation.id.startswith("campaigns") else "lead"
         self.batches = [keys[start : start + size] for start in range(0, len(keys), size)]
         self.request_of = request_of
         self.outcomes: dict[Key, str] = dict.fromkeys(keys, "not_sent")
@@ -107,7 +108,7 @@ class Changes:
             return many.preview(context, path, body, count, len(self.batches), needs_yes)
         if needs_yes:
             ids = [str(key) for key in self.outcomes]
-            context.confirm(count, VERBS[effect], ids, f" at {client.origin}")
+            context.confirm(count, VERBS[effect], ids, f" at {client.origin}", self.noun)
         try:
             self.send()
             if options.wait:
@@ -115,15 +116,17 @@ class Changes:
         finally:
             self.report(path, files)
         if rejected := Counter(self.outcomes.values())["rejected"]:
-            words = f"{rejected:,} of {plural(count, 'record')} were refused."
-            hint = self.again() or "problems names them; --todo-out FILE keeps what failed."
+            was = "was" if rejected == 1 else "were"
+            words = f"{rejected:,} of {plural(count, self.noun)} {was} refused."
+            hint = self.again() or "The result gives each reason; --todo-out FILE keeps the ids."
             self.errors.append(RefusedError(words, hint=hint, outcome="rejected"))
         return many.conclude(self.errors)
 
     def send(self) -> None:
         """Send the batches in order. A refusal does not stop it; whatever else goes wrong does."""
         client, notes, done, total = self.context.client, self.context.notes, 0, len(self.outcomes)
-        notes.go_on = self.again()
+        harmless = "Run the same command again: twice does no harm."
+        notes.go_on = self.again() or harmless * (self.operation.method in IDEMPOTENT)
         for keys in self.batches:
             client.last_outcome = "not_sent"
             path, body = self.request_of(keys)
@@ -262,8 +265,7 @@ class Changes:
         done = DONE[self.operation.id].format(status=typed("body_status"), target=target)
         if self.jobs and all(job["status"] in jobs.ENDED for job, _ in self.jobs):
             done = "enriched"
-        noun = "campaign" if self.operation.id.startswith("campaigns") else "lead"
-        words = f"{plural(counts['applied'], noun)} {done}"
+        words = f"{plural(counts['applied'], self.noun)} {done}"
         for outcome in OUTCOMES[1:]:
             reasons = {one["message"] for one in self.problems if one.get("outcome") == outcome}
             if counts[outcome]:

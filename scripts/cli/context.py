@@ -87,11 +87,13 @@ class Context:
         self.masker.sources.append(client.secrets)
         return client
 
-    def confirm(self, count: int, verb: str, ids: Sequence[str], target: str = "") -> None:
+    def confirm(
+        self, count: int, verb: str, ids: Sequence[str], target: str = "", noun: str = "record"
+    ) -> None:
         """Go on only with --yes, or a `y` typed where somebody is there to type it; else UsageError
         naming count, target and first ids."""
         options = self.options
-        what = f"{verb} {plural(count, 'record')}{target}"
+        what = f"{verb} {plural(count, noun)}{target}"
         program = self.environ.get("CI") or self.environ.get("LGP_AGENT_NAME") or options.quiet
         terminals = self.stdin.isatty() and self.notes.terminal and has_rich()
         if options.yes or options.dry_run:
@@ -102,9 +104,11 @@ class Context:
             question = f"This would {what}. Go on? [y/N] "
             if ask(self.notes.write, question, self.stdin, ASKING_SECONDS):
                 return
-        first = " ".join(plain(one) for one in ids[:5]) + (" …" if len(ids) > 5 else "")
+            words = "Not confirmed: nothing was changed."
+        else:
+            first = " ".join(plain(one) for one in ids[:5]) + (" …" if len(ids) > 5 else "")
+            words = f"This would {what} ({first}), and was not confirmed. Nothing was sent."
         hint = "Check the ids, then run the same command with --yes."
-        words = f"This would {what} ({first}), and was not confirmed. Nothing was sent."
         raise UsageError(words, code="needs_yes", hint=hint, outcome="not_sent")
 
     def preview(

@@ -15,6 +15,7 @@ HINTS = {
     "save_amplify_key": "{lgp} auth save-key --scope system   (the Amplify key of that company,"
     " da2-…: stored, or in LGP_AMPLIFY_API_KEY)",
     "log_in": "{lgp} auth --email YOU",
+    "begin": "{lgp} auth --email YOU   (then generate-key; --sandbox needs no account)",
     "check_credentials": "{lgp} auth status --check",
     "check_change": "{lgp} jobs list   (and changes.jsonl in the state directory)",
 }
@@ -24,23 +25,24 @@ _WHERE = r"(?<![^\0])(--sandbox|--(?:profile|base-url)[\0=][\w./:-]+)(?![^\0])"
 
 
 def for_error(code: str, path: str, hint: str) -> str:
-    """The hint of an error: by its path for a refused key and for a change that may have been
-    applied."""
+    """The hint of an error: by its path for a refused key, an id that is not there, and a change
+    that may have been applied."""
     refused = code in ("unauthorized", "forbidden") and "{" not in hint
     if refused and not path.endswith("/epsimo-auth"):
         if path.endswith("/agent-api-keys"):
             return "log_in"
         return "get_key" if path.startswith(("/api/agent/", "/api/admin/")) else "save_amplify_key"
-    if hint != "check_change":
+    absent = code == "not_found" and "{" not in hint
+    if not absent and hint != "check_change":
         return hint
     from cli.commands import COMMANDS
     from contract.operations import operations
 
     for command in COMMANDS:
         operation = operations().get(command.operation)
-        if operation and operation.paging and path.startswith(operation.path):
-            email = " --email ADDRESS" if command.words == "leads list" else ""
-            return f"{{lgp}} {command.words}{email}"
+        if operation and operation.paging and path.startswith(operation.path + "/" * absent):
+            which = " --email ADDRESS" if command.words == "leads list" else " --all" * absent
+            return f"{{lgp}} {command.words}{which}"
     return hint
 
 

@@ -112,24 +112,20 @@ class Import:
             if self.context.typed("skip_invalid"):
                 return self.context.notes("warning", words)
             self.note_mapping()
-            details: list[Any] = [{"line": row.line, "problem": row.problem} for row in bad]
-            if self.context.notes.terminal:
-                details = [f"line {row.line}: {row.problem}" for row in bad]
+            details = [{"line": row.line, "problem": row.problem} for row in bad[: many.FIRST]]
             hint = "Fix them in the file, or add --skip-invalid to send the other rows."
-            raise inputs.invalid(words, hint, details=details[: many.FIRST], outcome="not_sent")
+            raise inputs.invalid(words, hint, details=details, outcome="not_sent")
         return None
 
     def preview(self, keys: list[str]) -> int:
         """--dry-run: what goes where, and two rows as they would go; a sentence for a person."""
-        context, sheet, count = self.context, self.sheet, len(keys)
-        requests = -(-count // self.size)
+        context, count, requests = self.context, len(keys), -(-len(keys) // self.size)
         if context.output.format == "table":
             self.note_mapping()
             words = f"{plural(count, 'row')} would be imported, in {plural(requests, 'request')}."
             context.output.write(f"{words}\n")
             return 0
-        facts = {"columns": sheet.mapping, "doubles": sheet.doubles}
-        facts["rejected"] = len(sheet.rows) - len(self.rows)
+        facts = {"columns": self.sheet.mapping, "doubles": self.sheet.doubles}
         body, path = self.body(keys[:2]), self.operation.path
         return many.preview(context, path, body, count, requests, count > MANY, **facts)
 
@@ -148,7 +144,7 @@ class Import:
                 for row in rows[:2]:
                     context.notes("note", compact(row.lead))
             lines = [f"line {row.line}" for row in rows]
-            context.confirm(len(rows), "import", lines, f" to {self.client.origin}")
+            context.confirm(len(rows), "import", lines, f" to {self.client.origin}", "lead")
         leads.note_without_client(context, [row.lead for row in rows])
 
     # ---- sending
@@ -280,28 +276,23 @@ class Import:
             self.context.record_change(self.operation.path, made, file=str(self.path), **counts)
         if self.sent or not counts["unknown"] + counts["not_sent"]:
             self.show(counts, rows, [*files.values()], self.sentence(counts, len(made), files))
-        count, bad = counts["rejected"], len(self.sheet.rows) - len(self.rows)
-        if not count:
+        if not (count := counts["rejected"]):
             return None
         was = "was" if count == 1 else "were"
-        what = "rejected" if count > bad else "not sent"
-        words = f"{plural(count, 'row')} {was} {what}: see {files['rejected']}."
+        words = f"{plural(count, 'row')} {was} not imported: see {files['rejected']}."
         hint = "Fix what is wrong there, and import that file."
-        return RefusedError(words, hint=hint, outcome=what.replace(" ", "_"))
+        return RefusedError(words, hint=hint, outcome="rejected")
 
     def sentence(self, counts: dict[str, int], made: int, files: dict[str, str]) -> str:
         """`289 leads created, 6 were there before; 3 rejected: see FILE.`; `made` in this run."""
-        words, before = f"{plural(made, 'lead')} created", counts["created"] - made
+        words = f"{plural(made, 'lead')} created"
         if not self.sent:
-            was = "was" if before == 1 else "were"
-            words = f"Nothing left to send: {plural(before, 'lead')} {was} created before"
-        elif before:
-            words += f", {before:,} in an earlier run"
+            was = "was" if counts["created"] == 1 else "were"
+            words = f"{plural(counts['created'], 'lead')} {was} created before"
+            words = f"Nothing left to send: {words}"
         words += f", {counts['existing']:,} were there before" if counts["existing"] else ""
-        for name in COUNTS[2:]:
-            if counts[name]:
-                words += f"; {counts[name]:,} {name.replace('_', ' ')}"
-                words += f": see {files[name]}" if name in files else ""
+        if counts["rejected"]:
+            words += f"; {counts['rejected']:,} rejected: see {files['rejected']}"
         return words + "."
 
     def result(self, row: Row) -> Row:

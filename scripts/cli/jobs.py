@@ -111,7 +111,7 @@ def verdict(job_id: str, job: Any) -> LeadGeniusError | None:
         return None
     message = f"{plural(len(failed), 'task')} of the job {name} failed; it is {state(job)}."
     details = [{"leadId": lead, "reason": why} for lead, why in failed if lead][: many.FIRST]
-    hint = "Correct what the reasons name, and start a new job with those ids alone."
+    hint = "Read the reasons first; leads enrich --todo-out FILE keeps the ids."
     return RefusedError(message, code="job_failed", hint=hint, details=details or None)
 
 

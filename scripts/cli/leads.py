@@ -59,22 +59,19 @@ def _exact(context: Context) -> str:
     return f"; {EXACT}"
 
 
-def _company(context: Context) -> str:
-    context.client.keys.find("amplify")  # without it the company would help nobody
-    try:
-        return context.client.company_id()
-    except CredentialError as error:
-        error.message += " It would find the company, which is missing."
-        error.hint = "Give --company-id or LGP_COMPANY_ID."
-        raise
-
-
 def bulk(context: Context) -> int:
     """A bulk list. The company: the option, the variable, the stored one, or found through one
     lead."""
     company = context.typed("query_companyId")
     if not company:
-        company = "COMPANY_ID" if context.options.dry_run else _company(context)
+        company = "COMPANY_ID"
+    if company == "COMPANY_ID" and not context.options.dry_run:
+        context.client.keys.find("amplify")  # without it the company would help nobody
+        try:
+            company = context.client.company_id()
+        except CredentialError as error:
+            error.hint = "Give --company-id or LGP_COMPANY_ID; an API key would find the company."
+            raise
     return lists.show(context, lists.of_command(context, companyId=company))
 
 

@@ -197,6 +197,8 @@ def _failed(error: LeadGeniusError, notes: Notes) -> int:
 
 def _stopped(notes: Notes, code: str) -> int:
     outcome = notes.last_outcome
+    if notes.terminal:
+        notes.write("\n")  # a question may stand there
     words = f"Stopped ({code}).{_OUTCOMES.get(outcome or '', '')}"
     error = LeadGeniusError(words, code=code, hint=notes.go_on, outcome=outcome)
     error.exit_code = STOPPED[code]

@@ -32,14 +32,22 @@ _VARIABLES = (
     " LGP_USER_ID, LGP_AUTH_FILE, LGP_STATE_DIR, LGP_RATE_LIMITS, LGP_LIMITER, LGP_MAX_CHANGES,"
     " LGP_AGENT_NAME."
 )
-# File names come from the shell itself, where there are no candidates.
 _SCRIPT = """_lgp() {{
   local IFS=$'\\n'
   COMPREPLY=($({program} completion candidates -- "${{COMP_WORDS[@]:1:$COMP_CWORD}}" 2>/dev/null))
-}}
-complete -o default -F _lgp lgp lgp.py
 """
-_ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"
+# File names come from the shell itself. bash gives them where there are no candidates; zsh would do
+# so everywhere.
+_ENDS = {
+    "bash": "}\ncomplete -o default -F _lgp lgp lgp.py\n",
+    "zsh": """  case "${COMP_WORDS[$COMP_CWORD-1]}" in import|--ids-from|--out|--*-out)
+    COMPREPLY=($(compgen -f -- "${COMP_WORDS[$COMP_CWORD]}"));; esac
+}
+autoload -U +X compinit && compinit
+autoload -U +X bashcompinit && bashcompinit
+complete -F _lgp lgp lgp.py
+""",
+}
 
 
 def show_help(words: Sequence[str], exit_codes: Mapping[int, str]) -> int:
@@ -52,6 +60,7 @@ def show_help(words: Sequence[str], exit_codes: Mapping[int, str]) -> int:
         rows.append(("help options", "options of every command, and the variables"))
         rows.append(("api_call.py PATH", "any request, with the right credential"))
         top = f"LeadGenius from the command line: {spelled('{lgp}')} COMMAND"
+        top += "   (--sandbox: without an account)"
         page = _page(_named(rows), top, f"exit codes: {codes}")
     elif named == ["options"]:
         page = _page(_with_options(Parser()), "Global options.", _VARIABLES)
@@ -200,11 +209,11 @@ def clear(context: Context) -> int:
 
 def completion(context: Context) -> int:
     """Print the lines for a shell: eval "$(lgp completion bash)"."""
-    shell = context.typed("name")
-    if shell not in (["bash"], ["zsh"]):
+    end = _ENDS.get(" ".join(context.typed("name")))
+    if not end:
         raise UsageError("completion takes bash or zsh.", hint="{lgp} completion bash")
     program = shlex.join([sys.executable, str(Path(sys.argv[0]).resolve())])
-    context.output.write((_ZSH if shell == ["zsh"] else "") + _SCRIPT.format(program=program))
+    context.output.write(_SCRIPT.format(program=program) + end)
     return 0
 
 

@@ -167,9 +167,10 @@ class Keys:
         return {one.strip() for one in found if one and len(one.strip()) >= 6}
 
     def _missing(self, kind: str, ignored: tuple[str, str] | None) -> CredentialError:
-        message = f"There is no {_NOUNS[kind]} for {self.origin}"
+        message, login = f"There is no {_NOUNS[kind]} for {self.origin}", self.saved_value("token")
         if ignored:
             message += f": {ignored[1]} goes only to {PRODUCTION}, this machine or LGP_BASE_URL"
-        elif kind == "agent" and self.saved_value("token"):
+        elif kind == "agent" and login:
             message += ": the login alone does not authenticate this call"
-        return CredentialError(message + ".", hint=_HINTS[kind], origin=self.origin)
+        hint = "begin" if kind == "agent" and not login else _HINTS[kind]
+        return CredentialError(message + ".", hint=hint, origin=self.origin)

@@ -22,7 +22,7 @@ IDEMPOTENT = ("GET", "PUT", "DELETE")
 LONGEST_WAIT = 86_400.0
 FALLBACK_WAITS = (5.0, 15.0, 45.0)  # after a 429 that names no time, by attempt
 LATER = "Run it again later; nothing was changed."
-FIX = "server_message and details say what to change."
+FIX = "Fix what the server names, then run it again."
 
 
 class Rule(NamedTuple):
@@ -66,7 +66,7 @@ RULES = {
         "The server does not accept the credential{source}.", "check_credentials"),
     "login": Rule(
         "401 or 403 to a login", "never", 3, 3, "unauthorized",
-        "The e-mail and password do not match an account.", "Check both."),
+        "The e-mail and password do not match an account.", "log_in"),
     "403": Rule(
         "403", "never", 3, 3, "forbidden", "The credential{source} may not do this.",
         "Use a key of the right company; admin calls need one of a Master Admin."),

@@ -31,6 +31,10 @@ MAX_BODY = 64 * 1024 * 1024  # bytes, decoded
 MAX_VALUES = 2_000_000  # JSON values of one body: 64 MiB of `{},` would become gigabytes
 LAST_SECONDS = 10.0  # that an interrupted change gets to answer
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_REASON = re.compile(  # what is said of an error: nothing but these words of its text
+    "unable to connect to proxy|connection (refused|reset|broken)|timed out|failed to resolve"
+    "|network is unreachable|no route to host|closed connection"
+)
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _local = threading.local()
 
@@ -63,7 +67,8 @@ class Attempt:
         if self.sock and not error:
             with contextlib.suppress(OSError):  # not SSLSocket's own shutdown: not thread-safe
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-        what = type(error).__name__ if error else late
+        found = _REASON.search(str(error).lower())
+        what = found[0] if found else "connection failed" if error else late
         if self.sent:
             return Failure("body" if self.answered else "no_answer", detail=what)
         if error and not isinstance(error, (OSError, HTTPError)):

@@ -18,7 +18,7 @@ from sandbox.faults import Fault
 KEY, EMAIL, PASSWORD = (CREDENTIALS[name] for name in ("api_key", "email", "password"))
 PRODUCTION = "https://last.leadgenius.app"
 URL = f"{PRODUCTION}/api/agent-api-keys"
-GENERATE, ROTATE = ("generate-key", "--name", "x"), ("keys", "rotate")
+GENERATE, ROTATE = ("generate-key", "--name", "x"), ("keys", "rotate", "--name", "x")
 BOTH = pytest.mark.parametrize("words", [GENERATE, ROTATE], ids=["generate", "rotate"])
 
 

@@ -369,3 +369,13 @@ def test_a_dry_run_looks_no_name_up(real: Any) -> None:
     reply = real("campaigns", "get", "name=Spring ABM", "--dry-run")
     assert (reply.code, reply.json["url"]) == (0, f"{AGENT}/campaigns/ID")
     assert reply.notes == ["name=… is looked up in the real run."]
+
+
+def test_what_failed_is_said_in_words_and_never_by_a_command_that_bills_again(lgp: Any) -> None:
+    refused = lgp("leads", "delete", "--ids", "nope", "--yes").error
+    assert refused["message"] == "1 of 1 lead was refused."
+    assert refused["hint"] == "The result gives each reason; --todo-out FILE keeps the ids."
+    words = ("leads", "enrich", "--ids", "lead_1", "nope", "--wait", "--todo-out", "left")
+    failed = lgp(*words).error
+    assert (failed["code"], "lgp" in failed["hint"]) == ("job_failed", False)
+    assert "--todo-out FILE keeps the ids" in failed["hint"]

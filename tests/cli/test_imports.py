@@ -377,7 +377,7 @@ def test_bad_rows_stop_everything_unless_skipped(lgp: Any, sent: list[tuple[str,
         }
     ]
     assert [one for one in reply.notes if "hide leads without a client" in one] != []
-    assert reply.error["message"] == "1 row was not sent: see c.csv.rejects.csv."
+    assert reply.error["message"] == "1 row was not imported: see c.csv.rejects.csv."
     reply = lgp("leads", "import", "c.csv", terminal=True)
     assert "email from email" in reply.err and "line 3: email must be" in reply.err
 

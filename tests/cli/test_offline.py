@@ -259,3 +259,24 @@ def test_a_password_in_the_base_url_is_not_repeated(monkeypatch: pytest.MonkeyPa
 def test_a_hint_is_spelled_as_the_program_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/local/bin/lgp"])
     assert spelled("{lgp} leads list") == "lgp leads list"
+
+
+def test_hints_are_commands_that_work_where_the_run_stands(lgp: Any, serve: Any) -> None:
+    absent = lgp("campaigns", "get", "nope").error["hint"]
+    assert absent.endswith("lgp.py --sandbox campaigns list --all")
+    served = serve()
+    environ = {"LGP_BASE_URL": served.origin}
+    nobody = lgp("leads", "list", sandbox=False, environ=environ).error
+    assert re.search("lgp.py auth --email YOU .*--sandbox needs no account", nobody["hint"])
+    wrong = lgp(
+        "auth", "--email", "your@email.com", sandbox=False,
+        environ={**environ, "LGP_PASSWORD": "not-the-one"},
+    )  # fmt: skip
+    assert (wrong.code, wrong.error["hint"].split("lgp.py ")[1]) == (3, "auth --email YOU")
+    environ["LGP_AMPLIFY_API_KEY"] = CREDENTIALS["amplify_api_key"]
+    company = lgp("enrich-leads", "list", sandbox=False, environ=environ).error["hint"]
+    assert company.startswith("Give --company-id or LGP_COMPANY_ID")
+
+
+def test_the_global_options_fit_a_terminal(lgp: Any) -> None:
+    assert len(lgp("help", "options", environ={"COLUMNS": "80"}).out.splitlines()) <= 40
