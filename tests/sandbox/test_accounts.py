@@ -9,13 +9,11 @@ WRONG = {**PAIR, "password": "wrong"}
 
 def test_a_key_is_taken_in_either_header_and_in_both_when_equal(shared):
     for key, authorization, status in (
-        (None, f"Bearer {KEY}", 200),
         (None, f"bearer {KEY}", 200),
         (KEY, f"Bearer {KEY}", 200),
         (KEY, f"Bearer {CREDENTIALS['other_api_key']}", 401),
         (KEY, f"Bearer {shared.token()}", 401),
         (None, f"Basic {KEY}", 401),
-        (None, "Bearer", 401),
         (KEY[:-1] + "x", None, 401),
     ):
         given = {"HTTP_X_API_KEY": key, "HTTP_AUTHORIZATION": authorization}
@@ -35,19 +33,14 @@ def test_login_ignores_credentials_and_case_and_refuses_a_wrong_pair(service):
 
 
 def test_the_sixth_failure_in_fifteen_minutes_locks_the_email_and_only_it(service):
-    other = {"email": "some@body.example"}
-    statuses = [reply.status for reply in login(service, *[WRONG] * 6, PAIR, other)]
-    assert statuses == [401] * 5 + [429, 429, 401]
+    tries = [*[WRONG] * 4, PAIR, *[WRONG] * 6, PAIR, {"email": "some@body.example"}]
+    statuses = [reply.status for reply in login(service, *tries)]
+    assert statuses == [401] * 4 + [200] + [401] * 5 + [429, 429, 401], "a login clears them"
     service.now += 899
     (reply,) = login(service, PAIR)
     assert (reply.error[:2], reply.headers["Retry-After"]) == ((429, "RATE_LIMITED"), "1")
     service.now += 1
     assert login(service, PAIR)[0].status == 200
-
-
-def test_a_login_clears_the_failures_before_it(service):
-    statuses = [reply.status for reply in login(service, *[WRONG] * 5, PAIR, *[WRONG] * 5)]
-    assert statuses == [401] * 5 + [200] + [401] * 5
 
 
 def test_a_token_opens_the_keys_for_an_hour(service):
@@ -74,12 +67,8 @@ def test_the_administration_lists_everything_newest_first(shared):
     companies, users = shared.get("/api/admin/companies").data, shared.get("/api/admin/users").data
     facts = [(one["name"], one["leadCount"], one["memberCount"]) for one in companies]
     assert facts == [("Kestrel Outreach", 40, 1), ("Fernhill Demand Partners", 60, 2)]
-    roles = [(one["email"], one["role"]) for one in users]
-    names = zip(
-        ("other_email", "user_email", "email"), ("admin", "user", "master_admin"), strict=True
-    )
-    assert roles == [(CREDENTIALS[name], role) for name, role in names]
-    assert companies[1]["owner"] == users[2]["id"]
+    assert [one["role"] for one in users] == ["admin", "user", "master_admin"]
+    assert (users[2]["email"], users[2]["id"]) == (PAIR["email"], companies[1]["owner"])
 
 
 def test_owner_and_company_are_set_from_the_key(service):

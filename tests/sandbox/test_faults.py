@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import socket
 
 import pytest
 
@@ -16,7 +15,6 @@ BUGS, CAMPAIGNS, BUG = "/maintenance/bugs", "/campaigns", {"description": "d"}
     ("what", "status", "wait", "code"),
     [
         ("503:30", 503, "30", "SERVICE_UNAVAILABLE"),
-        ("503", 503, "1", "SERVICE_UNAVAILABLE"),
         ("429", 429, "1", "RATE_LIMITED"),
         ("500", 500, None, "INTERNAL"),
         ("418", 418, None, "BAD_REQUEST"),
@@ -26,27 +24,22 @@ def test_a_status_comes_as_often_as_asked_and_nothing_is_done(make, what, status
     service = make(faults=[f"POST /maintenance/bugs={what}*2"])
     replies = [service.post(BUGS, BUG) for _ in range(3)]
     assert [reply.status for reply in replies] == [status, status, 201]
-    reply = replies[0]
-    assert (reply.headers.get("Retry-After"), reply.body["code"]) == (wait, code)
-    assert reply.headers["X-LeadGenius-Sandbox"] == "1"
-    assert reply.body["error"] == "Rate limit exceeded (minute window)" or status != 429
+    assert (replies[0].headers.get("Retry-After"), replies[0].body["code"]) == (wait, code)
+    assert replies[0].headers["X-LeadGenius-Sandbox"] == "1"
     assert service.total(BUGS) == 3
 
 
 def test_bodies_are_damaged_after_the_call_is_carried_out(make):
     service = make(faults=["POST /maintenance/bugs=badjson*1", "POST /maintenance/bugs=html*1"])
     damaged, page = service.post(BUGS, BUG), service.post(BUGS, BUG)
-    assert damaged.status == 201
     with pytest.raises(json.JSONDecodeError):
         json.loads(damaged.raw)
     assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-    assert service.total(BUGS) == 3
+    assert (damaged.status, service.total(BUGS)) == (201, 3)
 
 
 def test_stored_nothing_answers_with_ids_and_keeps_nothing(make):
-    service = make(
-        faults=["POST /leads/batch=stored-nothing*1", "DELETE /leads/batch=stored-nothing"]
-    )
+    service = make(faults=["ANY /leads/batch=stored-nothing*2"])
     rows = {"leads": [{"firstName": "A", "lastName": "B", "email": "a@b.example"}]}
     reply = service.post("/leads/batch", rows)
     assert (reply.status, reply.body["created"], len(reply.body["createdIds"])) == (201, 1, 1)
@@ -85,14 +78,6 @@ def test_a_malformed_fault_is_refused_with_its_grammar(text):
         Fault(text)
 
 
-def test_through_wsgi_a_break_is_a_503(make):
-    started = []
-    environ = {"REQUEST_METHOD": "GET", "RAW_URI": "/api/agent/campaigns"}
-    body = make(faults=["ANY /campaigns=reset"]).app(environ, lambda *given: started.extend(given))
-    assert started[0] == "503 Service Unavailable"
-    assert json.loads(b"".join(body))["success"] is False
-
-
 @pytest.mark.parametrize(
     ("word", "error", "done"),
     [
@@ -100,11 +85,13 @@ def test_through_wsgi_a_break_is_a_503(make):
         ("close", http.client.RemoteDisconnected, 0),
         ("applied-reset", ConnectionResetError, 1),
         ("truncate", http.client.IncompleteRead, 1),
+        ("stall", TimeoutError, 0),
     ],
 )
 def test_connections_break(make, open_port, word, error, done):
     service = make(faults=[f"POST /maintenance/bugs={word}*1"])
-    connection = http.client.HTTPConnection("127.0.0.1", open_port(service), timeout=10)
+    wait = 0.2 if word == "stall" else 10
+    connection = http.client.HTTPConnection("127.0.0.1", open_port(service), timeout=wait)
     headers = {"X-API-Key": CREDENTIALS["api_key"]}
     with pytest.raises(error) as caught:
         connection.request("POST", f"/api/agent{BUGS}", json.dumps(BUG), headers)
@@ -112,11 +99,3 @@ def test_connections_break(make, open_port, word, error, done):
     connection.close()
     assert caught.type is error, "RemoteDisconnected is a ConnectionResetError too"
     assert service.total(BUGS) == 2 + done
-
-
-def test_a_stall_lasts_until_the_client_leaves(make, open_port):
-    port = open_port(make(faults=["ANY /campaigns=stall"]))
-    with socket.create_connection(("127.0.0.1", port), timeout=0.2) as connection:
-        connection.sendall(b"GET /api/agent/campaigns HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        with pytest.raises(TimeoutError):
-            connection.recv(1)

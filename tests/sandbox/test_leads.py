@@ -1,13 +1,7 @@
 """Leads: the search and its depth, creation, batches, status, bulk extraction."""
 
-import sqlite3
-import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-
 import pytest
 
-from sandbox import store
 from sandbox.demo import CREDENTIALS
 
 COMPANY, OTHER = CREDENTIALS["company_id"], CREDENTIALS["other_company_id"]
@@ -52,45 +46,11 @@ def test_a_filter_comes_after_the_merge_and_misses_older_leads(large):
     )
 
 
-def test_the_index_of_the_owner_is_cut_too_and_holds_leads_without_a_company(make):
-    service = make(demo_leads=1500)
-    query = (
-        "UPDATE leads SET owner = (SELECT owner FROM leads WHERE id = 'lead_1'), company_id = NULL"
-    )
-    service.sql(query + " WHERE company_id = ?", COMPANY)
-    assert service.total("/leads") == 1000
-    assert service.put("/leads/lead_1/status", {"status": "qualified"}).status == 200
-
-
 def test_a_lead_of_another_company_is_never_shown_to_its_owner(service):
     lead = service.lead()["id"]
     service.sql("UPDATE leads SET company_id = ? WHERE id = ?", OTHER, lead)
     assert lead not in found(service)
     assert service.put(f"/leads/{lead}/status", {"status": "qualified"}).status == 404
-
-
-def test_no_list_of_leads_sorts_or_scans(large, monkeypatch):
-    """At any size: what is read comes out of an index in its order."""
-    connect, queries = store.connect, set()
-
-    def traced(database):
-        db = connect(database)
-        db.set_trace_callback(queries.add)
-        return db
-
-    monkeypatch.setattr(store, "connect", traced)
-    found(large, "status=new&email=a@b.example")
-    for table in ("enrich-leads", "source-leads"):
-        token = large.bulk(table, "&limit=1")["nextToken"]
-        large.bulk(table, f"&limit=5&nextToken={token}")
-        large.bulk(table, "&clientId=client_aurora")
-    monkeypatch.undo()
-    reading = [query for query in queries if "FROM leads" in query or "FROM source_leads" in query]
-    assert len(reading) > 7
-    for query in reading:
-        plan = " ".join(str(row[3]) for row in large.sql("EXPLAIN QUERY PLAN " + query))
-        assert plan.startswith("SEARCH"), query
-        assert "TEMP B-TREE" not in plan, query
 
 
 def test_filters_are_exact_and_fold_case_for_email_and_company(service):
@@ -118,29 +78,10 @@ def test_the_same_email_is_a_duplicate_within_a_client_only(make):
     assert lenient.post("/leads/batch", {"leads": [LEAD, LEAD]}).body["created"] == 2
 
 
-def test_a_writer_waits_for_another(service):
-    database = sqlite3.connect(service.app.database, isolation_level=None)
-    with closing(database) as other, ThreadPoolExecutor() as pool:
-        other.execute("BEGIN IMMEDIATE")
-        waiting = pool.submit(service.lead)
-        time.sleep(0.1)
-        other.execute("COMMIT")
-        assert waiting.result()["email"] == LEAD["email"]
-
-
-def test_what_is_known_to_crash_the_server_is_refused(shared):
-    for crash in ({"lastName": "."}, {"lastName": " "}, {"title": ""}, {"phone": "+1"}):
-        assert shared.post("/leads", {**LEAD, **crash}).error == (400, "VALIDATION_ERROR", [*crash])
-
-
 def test_a_batch_stores_good_rows_and_reports_the_others(service):
     good = [{**LEAD, "email": f"{number}@batch.example", "extra": 1} for number in range(3)]
-    bad = [
-        {"firstName": "B"},
-        good[0],
-        "no row",
-        {**LEAD, "campaignId": service.ids("other_")["campaign"]},
-    ]
+    foreign = {**LEAD, "campaignId": service.ids("other_")["campaign"]}
+    bad = [{"firstName": "B"}, good[0], "no row", foreign]
     body = service.post("/leads/batch", {"leads": [good[0], *bad, *good[1:]]}).body
     skipped = [(one["index"], one["email"], one["reason"].split()[0]) for one in body["skipped"]]
     expected = [(1, None, "lastName"), (2, "0@batch.example", "email"), (3, None, "must")]
@@ -152,12 +93,7 @@ def test_a_batch_stores_good_rows_and_reports_the_others(service):
 
 @pytest.mark.parametrize(
     ("name", "field", "most"),
-    [
-        ("leads.create-batch", "leads", 100),
-        ("leads.delete-batch", "ids", 100),
-        ("enrichment.trigger", "leadIds", 500),
-        ("sequences.enroll", "leadIds", 500),
-    ],
+    [("leads.create-batch", "leads", 100), ("sequences.enroll", "leadIds", 500)],
 )
 def test_batches_have_ceilings(shared, name, field, most):
     ids = shared.ids()
@@ -188,20 +124,16 @@ def test_a_deleted_lead_leaves_nothing_behind(service):
 
 @pytest.mark.parametrize(("path", "total"), [("enrich-leads", 1500), ("source-leads", 2000)])
 def test_bulk_walks_everything_once(large, path, total):
-    ids, query, pages = [], "&limit=700", 0
+    ids, query, sizes = [], "&limit=700", []
     while query:
         body = large.bulk(path, query)
         ids += [row["id"] for row in body["data"]]
         query = body["nextToken"] and f"&limit=700&nextToken={body['nextToken']}"
-        pages += 1
-    assert (len(ids), len(set(ids)), pages) == (total, total, 3)
-
-
-def test_bulk_limits_default_and_clamp(large):
-    assert len(large.bulk("source-leads")["data"]) == 1000
-    for limit in (999_999_999, 2000):  # the last page is known as the last, even when it is full
-        body = large.bulk("source-leads", f"&limit={limit}")
-        assert (len(body["data"]), body["nextToken"]) == (2000, None)
+        sizes.append(len(body["data"]))
+    assert (len(set(ids)), sizes) == (total, [700, 700, total - 1400])
+    for query, size in (("", 1000), ("&limit=2000", total), ("&limit=999999999", total)):
+        body = large.bulk(path, query)  # the last page is known as the last, even when it is full
+        assert (len(body["data"]), body["nextToken"] is None) == (size, size == total)
 
 
 def test_bulk_counts_clients_and_picks_fields(service):
@@ -214,11 +146,8 @@ def test_bulk_counts_clients_and_picks_fields(service):
     for query in ("", "&clientId=ALL", "&clientId=DEFAULT"):
         meta = service.bulk(query=query)["meta"]
         counts = meta["clientSummary"]
-        assert (meta["queryMethod"], sum(counts.values()), counts["unassigned"]) == (
-            "company_id-GSI",
-            61,
-            1,
-        )
+        assert (meta["queryMethod"], sum(counts.values())) == ("company_id-GSI", 61)
+        assert counts["unassigned"] == 1
 
 
 def test_a_cursor_continues_its_own_query_only(shared):

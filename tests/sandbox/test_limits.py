@@ -4,7 +4,6 @@ import io
 import multiprocessing
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 from sandbox.app import Sandbox
 from sandbox.demo import CREDENTIALS
@@ -41,10 +40,8 @@ def test_a_fixed_window_opens_at_once(make):
     service.now += 7 - service.now % 7 + 4
     assert statuses(service, 4) == [200, 200, 200, 429]
     refused = service.get(PATH)
-    assert (refused.headers["Retry-After"], "7 second window" in refused.body["error"]) == (
-        "3",
-        True,
-    )
+    assert refused.headers["Retry-After"] == "3"
+    assert "7 second window" in refused.body["error"]
     service.now += 3
     assert statuses(service, 4) == [200, 200, 200, 429]
 
@@ -80,44 +77,30 @@ def test_limit_headers_without_a_credential_and_without_limits(make):
 def test_the_documented_limits_are_the_default_and_the_variable_changes_them(
     demo_database, monkeypatch
 ):
-    def windows(**options):
-        limits = Sandbox(demo_database, **options).limits
-        return limits.fixed, [tuple(window) for window in limits.windows]
-
-    assert windows() == (False, [(60, 60), (1000, 3600), (10000, 86400)])
+    assert [tuple(one) for one in Sandbox(demo_database).limits.windows] == [
+        (60, 60),
+        (1000, 3600),
+        (10000, 86400),
+    ]
     monkeypatch.setenv("LGP_RATE_LIMITS", "fixed:5/60")
-    assert windows() == (True, [(5, 60)])
-    assert windows(limits="7/60") == (False, [(7, 60)])
+    limits = Sandbox(demo_database).limits
+    assert (limits.fixed, *map(tuple, limits.windows)) == (True, (5, 60))
 
 
-def test_calls_from_the_future_do_not_block(make):
-    service = make(rate_limit=True, limits="1/60")
-    service.now += 86400
-    assert statuses(service, 1) == [200]
-    service.now -= 86400
-    assert statuses(service, 2) == [200, 429]
-
-
-def _spend(database, times, queue):
-    app = Sandbox(Path(database), limits="20/3600", demo_leads=60)
+def _spend(database, times):
+    app = Sandbox(database, limits="20/3600", demo_leads=60)
     content = b'{"accountName": "written"}'
     environ = {"REQUEST_METHOD": "POST", "RAW_URI": "/api/agent/target-accounts"}
     environ |= {"HTTP_X_API_KEY": CREDENTIALS["api_key"], "CONTENT_LENGTH": str(len(content))}
     answers = [app.answer({**environ, "wsgi.input": io.BytesIO(content)}) for _ in range(times)]
-    queue.put([answer.status for answer in answers])
+    return [answer.status for answer in answers]
 
 
 def test_processes_share_one_first_database_and_one_budget_and_wait_to_write(tmp_path):
     database, context = tmp_path / "new" / "sandbox.sqlite3", multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    crew = [context.Process(target=_spend, args=(str(database), 15, queue)) for _ in range(2)]
-    for one in crew:
-        one.start()
-    statuses = [status for _ in crew for status in queue.get(timeout=60)]
-    for one in crew:
-        one.join()
-    queue.close()
-    queue.join_thread()
+    with context.Pool(2) as pool:
+        answered = pool.starmap(_spend, [(database, 15)] * 2, chunksize=1)
+    statuses = [status for one in answered for status in one]
     assert (statuses.count(201), statuses.count(429)) == (20, 10)
     with closing(sqlite3.connect(database)) as db:
         assert db.execute("SELECT count(*), count(DISTINCT id) FROM leads").fetchone() == (100, 100)

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -42,37 +41,30 @@ def run_command(*options, **environ):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_prints_where_it_serves_and_ends_quietly(number):
+def test_it_prints_where_it_serves_and_ends_quietly(number, state):
     command = [sys.executable, SANDBOX, "--port", "0", *SMALL]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
         lines = [process.stdout.readline() for _ in range(12)]
-        words = [
-            shlex.split(line.lstrip("# "))[1].split("=", 1) for line in lines if "export " in line
-        ]
-        assert [name for name, _ in words] == [f"LGP_{name}" for name in NAMES] * 2
         assert [line[0] for line in lines] == ["e"] * 6 + ["#"] * 6
-        values = [value for _, value in words]
-        assert (values[3], values[9]) == (CREDENTIALS["api_key"], CREDENTIALS["other_api_key"])
-        login = json.dumps({"email": values[7], "password": values[8]}).encode()
-        with urllib.request.urlopen(
-            urllib.request.Request(
-                values[6] + "/api/epsimo-auth", login, {"Content-Type": "application/json"}
-            )
-        ) as answer:
-            assert json.load(answer)["success"]
+        words = [shlex.split(line.lstrip("# "))[1].split("=", 1) for line in lines]
+        assert [name for name, _ in words] == [f"LGP_{name}" for name in NAMES] * 2
+        own, other = dict(words[:6]), dict(words[6:])
+        assert (own["LGP_API_KEY"], own["LGP_BASE_URL"]) == (
+            CREDENTIALS["api_key"],
+            other["LGP_BASE_URL"],
+        )
+        assert other["LGP_PASSWORD"] == CREDENTIALS["other_password"]
+        port = int(own["LGP_BASE_URL"].rpartition(":")[2])
+        socket.create_connection(("127.0.0.1", port)).close()
         process.send_signal(number)
         assert "Traceback" not in process.communicate(timeout=10)[1]
     assert process.returncode == 0
-    database = Path(os.environ["HOME"], ".local/state/leadgenius/sandbox/sandbox.sqlite3")
-    assert database.stat().st_mode & 0o777 == 0o600
+    assert (state / "sandbox" / "sandbox.sqlite3").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_command_gets_the_demo_account_alone_and_its_exit_code_is_ours(tmp_path):
-    users = dict.fromkeys(
-        ["LGP_API_KEY", "LGP_USER_ID", "LGP_PROFILE", "LGP_LIMITER"], "the user's"
-    )
+    users = dict.fromkeys(["LGP_API_KEY", "LGP_USER_ID", "LGP_PROFILE", "LGP_LIMITER"], "user's")
     users |= dict.fromkeys(["LGP_API_KEY_FILE", "LGP_AUTH_FILE", "LEADGENIUS_API_KEY"], "/x")
     found, _ = run_command(**users, LGP_STATE_DIR=str(tmp_path), LGP_READ_ONLY="1")
     for name in ("LGP_STATE_DIR", "LGP_AUTH_FILE"):
@@ -80,7 +72,6 @@ def test_a_command_gets_the_demo_account_alone_and_its_exit_code_is_ours(tmp_pat
     assert found.pop("LGP_BASE_URL").startswith("http://127.0.0.1:")
     demo = {f"LGP_{name}": CREDENTIALS[name.lower()] for name in NAMES[1:]}
     assert found == {**demo, "LGP_READ_ONLY": "1", "LGP_RATE_LIMITS": DEFAULT_WINDOWS}
-    assert (tmp_path / "sandbox" / "sandbox.sqlite3").is_file()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +90,6 @@ def test_a_command_learns_the_limits_that_it_meets(options, paced_by, limit):
         ("--fault 'GET /x'", 2, "a fault must look like"),
         ("--", 2, "a command"),
         ("--port 65536 --demo-leads 9", 2, "port"),
-        ("--demo-leads x", 2, "whole number"),
         ("--db /proc/nowhere/x.sqlite3", 9, "/proc/nowhere"),
         ("--demo-leads 9 -- /no/such/program", 9, "/no/such/program"),
     ],
@@ -125,22 +115,21 @@ def test_a_port_in_use_is_said_before_anything_is_printed(capsys):
 def test_reset_makes_the_demo_data_anew_even_from_a_broken_file(tmp_path, capsys):
     database = tmp_path / "x.sqlite3"
     database.write_text("this is no database, but somebody's words")
-    assert main(["--db", str(database)]) == 9
+    options = ["--db", str(database), *SMALL]
+    assert main(options) == 9
     assert "--reset makes it anew" in capsys.readouterr().err
-    assert run("--db", str(database), "--reset", *SMALL, "--", "true").returncode == 0
-    assert "--reset makes it anew" in run("--db", str(database), *SMALL, "--", "true").stderr
+    assert main([*options, "--reset", "--", "true"]) == 0
+    assert database.read_bytes().startswith(b"SQLite")
 
 
-def test_reset_removes_the_credentials_of_the_embedded_sandbox_alone(tmp_path):
-    for folder, options, kept in (
-        (tmp_path / "sandbox", [], False),
-        (tmp_path, ["--db", f"{tmp_path}/x"], True),
-    ):
-        folder.mkdir(exist_ok=True)
+def test_reset_removes_the_credentials_of_the_embedded_sandbox_alone(state, tmp_path):
+    other = tmp_path / "x.sqlite3"
+    for folder, options in ((state / "sandbox", []), (tmp_path, ["--db", str(other)])):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = folder / ".leadgenius_auth.json"
         file.write_text("{}")
-        run(*options, *SMALL, "--reset", "--", "true", LGP_STATE_DIR=str(tmp_path))
-        assert file.exists() == kept
+        assert main([*options, *SMALL, "--reset", "--", "true"]) == 0
+        assert file.exists() == bool(options)
 
 
 def test_it_runs_without_requests_installed(tmp_path):
