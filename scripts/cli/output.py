@@ -132,9 +132,9 @@ class Output:
     def writer(self, write: Write, started: bool = False) -> Any:
         """The writer of this run's format; `started` when rows stand before what it writes."""
         if self.format == "table":
-            from cli.terminal import table_writer
+            from cli.terminal import TableWriter
 
-            return table_writer(write, self)
+            return TableWriter(write, self)
         return {"json": JsonRows, "csv": Csv}.get(self.format, Lines)(write, self, started)
 
     @contextmanager

@@ -195,11 +195,6 @@ class TableWriter:
         return wanted, [name for name in others if name not in wanted]
 
 
-def table_writer(write: Write, output: Output) -> TableWriter:
-    """The writer of --format table."""
-    return TableWriter(write, output)
-
-
 def print_record(write: Write, output: Output, record: dict[str, Any]) -> None:
     """One record: a field a line, what is nested under dotted names, lists of records as tables."""
     sheet, values = Sheet(write, output), flattened(pick(record, output.fields))
@@ -285,8 +280,7 @@ def print_bars(
             cell[_BAR] = "█" * round(room * share) or "▏" * (share > 0)
     elif columns.left_out:
         below += f" {plural(columns.left_out, 'column')} left out: --format json."
-    table = columns.table(cells, output)
-    sheet.print(Text(title, "bold"), "", table, "", Text(below))
+    sheet.print(Text(title, "bold"), "", columns.table(cells, output), "", Text(below))
 
 
 class Screen:
@@ -333,7 +327,7 @@ class Screen:
         words.append(Text(inert(text), no_wrap=True, overflow="ellipsis"))
         if self._began and not waiting:
             rate = (done - self._began[1]) / (now - self._began[0])
-            left = round((total - done) / rate) if total and rate else 0
+            left = int(-((done - total) / rate // 1)) if total and rate else 0
             ends = f", {left // 60}:{left % 60:02} left" if left > 0 else ""
             words.append(Text(f"{rate:,.0f}/s{ends}", no_wrap=True))
         grid = Table.grid(padding=(0, 1, 0, 0))

@@ -57,7 +57,7 @@ def table(rows: list[Any], monkeypatch: pytest.MonkeyPatch, width: int = 80, **g
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("NO_COLOR", "1")
     made = output(**given)
-    writer = terminal.table_writer(made.write, made)
+    writer = terminal.TableWriter(made.write, made)
     writer.rows(rows)
     writer.end({})
     return made
@@ -219,7 +219,7 @@ def test_a_secret_is_masked_before_a_cell_is_cut(monkeypatch: pytest.MonkeyPatch
 def test_rows_that_come_one_by_one_share_their_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     made = output()
-    writer = terminal.table_writer(made.write, made)
+    writer = terminal.TableWriter(made.write, made)
     for name in ("a", "longer", "longest of all"):
         writer.rows([{"name": name, "n": 1}])
     writer.end({})
