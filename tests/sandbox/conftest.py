@@ -27,22 +27,14 @@ class Reply:
     def __init__(self, answer):
         self.status, self.raw, self.headers = answer.status, answer.body, dict(answer.headers)
 
-    @property
-    def body(self):
-        return json.loads(self.raw)
-
-    @property
-    def data(self):
-        return self.body["data"]
+    body = property(lambda self: json.loads(self.raw))
+    data = property(lambda self: self.body["data"])
 
     @property
     def error(self):
         """Status, code, and the fields that a refusal names."""
-        return (
-            self.status,
-            self.body["code"],
-            [one["field"] for one in self.body.get("details", ())],
-        )
+        fields = [one["field"] for one in self.body.get("details", ())]
+        return self.status, self.body["code"], fields
 
 
 class Service:

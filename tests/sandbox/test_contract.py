@@ -4,8 +4,6 @@ import copy
 from functools import cache
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from contract.operations import document, operations, resolve
@@ -172,25 +170,8 @@ def test_other_methods_are_405_with_allow_and_other_paths_404(shared):
         assert shared.get(path + "/more/than/that").error == (404, "NOT_FOUND", [])
 
 
-def test_an_encoded_slash_stays_inside_its_segment(shared):
-    replies = [shared.put(f"/leads/{lead}/status", {"status": "new"}) for lead in ("a%2Fb", "a/b")]
-    errors = [reply.body["error"] for reply in replies]
-    assert errors == ["No lead has this id", "There is no such path"]
-
-
-RAW = st.text(st.sampled_from("aZ09%+=-._~/?:@&#\x00é"), max_size=12)
-
-
-@each_operation
-def test_no_path_or_query_makes_an_operation_fail(shared, credential, name):
-    operation, body = OPERATIONS[name], example(name, shared.ids())
-
-    @settings(max_examples=12, suppress_health_check=list(HealthCheck))
-    @given(RAW, RAW)
-    def answers(record, query):
-        path = operation.path.replace("{id}", record).replace("{jobId}", record)
-        reply = shared.call(operation.method, f"{path}?{query}", body, credential(name))
-        assert reply.status < 500, reply.raw
-        assert reply.body["success"] is (reply.status < 300)
-
-    answers()
+def test_an_odd_id_stays_inside_its_segment(shared):
+    for lead in ("a%2Fb", "a?b", "%00", "é", "..", "%", "a/b"):
+        reply = shared.put(f"/leads/{lead}/status", {"status": "new"})
+        words = "There is no such path" if lead in ("a/b", "a?b") else "No lead has this id"
+        assert (reply.status, reply.body["error"]) == (404, words), lead

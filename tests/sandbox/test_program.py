@@ -104,14 +104,6 @@ def test_what_cannot_be_is_said_in_a_line(arguments, code, words, capsys):
     assert words in said.err.splitlines()[-1]
 
 
-def test_a_port_in_use_is_said_before_anything_is_printed(capsys):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        assert main(["--port", port, *SMALL]) == 9
-    said = capsys.readouterr()
-    assert (said.out, f"Address already in use: port {port}" in said.err) == ("", True)
-
-
 def test_reset_makes_the_demo_data_anew_even_from_a_broken_file(tmp_path, capsys):
     database = tmp_path / "x.sqlite3"
     database.write_text("this is no database, but somebody's words")
