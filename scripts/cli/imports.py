@@ -71,7 +71,8 @@ def run(context: Context) -> int:
         finally:
             rejected = work.report()
     if rejected:
-        raise rejected
+        hint = "Fix what is wrong there, and import that file."
+        raise RefusedError(rejected, hint=hint, outcome="rejected")
     return 0
 
 
@@ -263,8 +264,9 @@ class Import:
 
     # ---- reporting
 
-    def report(self) -> RefusedError | None:
-        """Write the files, the record of changes and the result. The error of rejected rows."""
+    def report(self) -> str:
+        """Write the files, the record of changes and the result. Returns what is said of rejected
+        rows."""
         rows = [row if row.problem else self.result(row) for row in self.sheet.rows]
         of = {name: [row for row in rows if row.outcome == name] for name in COUNTS}
         counts = {name: len(found) for name, found in of.items()}
@@ -276,23 +278,19 @@ class Import:
             self.context.record_change(self.operation.path, made, file=str(self.path), **counts)
         if self.sent or not counts["unknown"] + counts["not_sent"]:
             self.show(counts, rows, [*files.values()], self.sentence(counts, len(made), files))
-        if not (count := counts["rejected"]):
-            return None
-        was = "was" if count == 1 else "were"
-        words = f"{plural(count, 'row')} {was} not imported: see {files['rejected']}."
-        hint = "Fix what is wrong there, and import that file."
-        return RefusedError(words, hint=hint, outcome="rejected")
+        lost = counts["rejected"]
+        words = f"{plural(lost, 'row')} {'was' if lost == 1 else 'were'} not imported: see"
+        return f"{words} {files['rejected']}." if lost else ""
 
     def sentence(self, counts: dict[str, int], made: int, files: dict[str, str]) -> str:
         """`289 leads created, 6 were there before; 3 rejected: see FILE.`; `made` in this run."""
+        before, there, lost = (counts[name] for name in ("created", "existing", "rejected"))
         words = f"{plural(made, 'lead')} created"
         if not self.sent:
-            was = "was" if counts["created"] == 1 else "were"
-            words = f"{plural(counts['created'], 'lead')} {was} created before"
+            words = f"{plural(before, 'lead')} {'was' if before == 1 else 'were'} created before"
             words = f"Nothing left to send: {words}"
-        words += f", {counts['existing']:,} were there before" if counts["existing"] else ""
-        if counts["rejected"]:
-            words += f"; {counts['rejected']:,} rejected: see {files['rejected']}"
+        words += f", {there:,} {'was' if there == 1 else 'were'} there before" if there else ""
+        words += f"; {lost:,} rejected: see {files['rejected']}" if lost else ""
         return words + "."
 
     def result(self, row: Row) -> Row:
@@ -323,13 +321,12 @@ class Import:
             for row in rows
             if row.problem
         ]
-        result: dict[str, Any] = dict(counts)
+        listed = {"ids": ids[: many.FIRST], "ids_total": len(ids)}
         if output.format == "table":
+            listed = {}  # for a person they are in the file
             self.context.notes("note", f"See {', '.join(files)}.")
-        else:
-            result |= {"ids": ids[: many.FIRST], "ids_total": len(ids)}
-        result |= {"problems": problems[: many.FIRST], "problems_total": len(problems)}
-        result |= {"files": files, **self.context.mark()}
+        found = {"problems": problems[: many.FIRST], "problems_total": len(problems)}
+        result = {**counts, **listed, **found, "files": files, **self.context.mark()}
         output.document(result, self.client.requests, sentence)
         if counts["existing"] and not ids:
             only = "Neither campaign nor fields of what was there before were changed."
