@@ -152,11 +152,6 @@ def test_bodies_and_answers_are_named_schemas(one):
         assert one.spec["requestBody"]["required"] is True
 
 
-@each_operation
-def test_path_parameters_are_those_in_the_path(one):
-    assert set(one.parameters("path")) == set(re.findall(r"\{(\w+)\}", one.path))
-
-
 @pytest.mark.parametrize(
     "content", [pytest.param(node, id=pointer) for pointer, node in examples()]
 )

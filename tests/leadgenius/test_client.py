@@ -72,9 +72,8 @@ def test_a_429_is_waited_for_as_asked_and_stops_everybody(bench):
 
 
 def test_a_wait_past_the_bound_is_not_begun(bench):
-    made = bench([failed("status", 429, ERROR, Retry_After="80")])
-    error = made.error()
-    assert (error.exit_code, made.time.slept) == (5, [])
+    error = bench([failed("status", 429, ERROR, Retry_After="80")]).error()
+    assert (error.exit_code, error.facts["attempts"]) == (5, 1)
     assert 80 <= error.facts["retry_after_seconds"] <= 81
     assert error.facts["retry_at"].startswith("2026-01-01T00:01:2")
     made = bench([failed("status", 429, ERROR, Retry_After="40")])
@@ -135,22 +134,20 @@ def test_an_interrupt_leaves_the_outcome_with_the_client(plan, outcome, bench):
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "header", "value"),
+    ("endpoint", "expected"),
     [
-        ("/leads", "X-API-Key", KEY),
-        ("/admin/users", "X-API-Key", KEY),
-        ("/enrich-leads/list", "x-api-key", "da2-canary"),
-        ("/epsimo-auth", "", ""),
+        ("/leads", {"X-API-Key": KEY}),
+        ("/admin/users", {"X-API-Key": KEY}),
+        ("/enrich-leads/list", {"x-api-key": "da2-canary"}),
+        ("/epsimo-auth", {}),
     ],
 )
-def test_one_request_carries_one_credential(endpoint, header, value, bench):
+def test_one_request_carries_one_credential(endpoint, expected, bench):
     made = bench([ok()])
-    made.client.call("GET", endpoint)
-    headers = dict(made.transport.sent[0]["headers"])
-    assert headers.pop("User-Agent") == "leadgenius-skill"
-    assert headers.pop("Accept") == "application/json"
-    assert headers == ({header: value} if header else {})
-    if header:
+    made.client.get(endpoint)
+    common = {"User-Agent": "leadgenius-skill", "Accept": "application/json"}
+    assert dict(made.transport.sent[0]["headers"]) == {**common, **expected}
+    for value in expected.values():
         name = made.limiter.acquired[0][0]
         assert name == made.client.identity(Credential("agent", value, ""))
         assert (len(name), value in name) == (32, False)
@@ -158,13 +155,9 @@ def test_one_request_carries_one_credential(endpoint, header, value, bench):
 
 def test_parameters_are_encoded_and_those_of_the_endpoint_kept(bench):
     made = bench([ok()])
-    made.client.get(
-        "/leads?a=1", {"b": "ä&c", "none": None, "yes": True, "many": ["x", "y"], "nothing": []}
-    )
-    assert (
-        made.transport.sent[0]["url"]
-        == f"{PRODUCTION}/api/agent/leads?a=1&b=%C3%A4%26c&yes=true&many=x&many=y"
-    )
+    made.client.get("/leads?a=1", {"b": "ä&c", "no": None, "yes": True, "many": ["x", "y"]})
+    url = f"{PRODUCTION}/api/agent/leads?a=1&b=%C3%A4%26c&yes=true&many=x&many=y"
+    assert made.transport.sent[0]["url"] == url
     with pytest.raises(UsageError):
         made.client.get("/leads", {"b": "\udc80"})
 
@@ -186,15 +179,16 @@ def test_read_only_sends_nothing_but_reads_and_logins(bench):
 
 def test_records_are_counted_from_the_body_over_the_whole_life_of_a_client(bench):
     made = bench([ok()], settings={"max_changes": 5})
-    made.client.call("DELETE", "/leads/batch", body={"ids": ["a", "b"]})
-    made.client.post("/leads/batch", {"leads": [{}]})
-    made.client.put("/leads/1/status", {"status": "new"})
+    call = made.client.call
+    call("DELETE", "/leads/batch", body={"ids": ["a", "b"]})
+    call("POST", "/leads/batch", body={"leads": [{}]})
+    call("PUT", "/leads/1/status", body={"status": "new"})
     made.client.check_changes(1)
     for body in ({"leadIds": ["a", "b"]}, {"leads": [{}, {}]}):
         error = made.error("POST", body=body)
         assert (error.code, error.exit_code) == ("too_many_changes", 2)
     made.client.plan("PUT", "/leads/1")
-    made.client.put("/leads/1")
+    call("PUT", "/leads/1")
     with pytest.raises(UsageError):
         made.client.check_changes(1)
     assert len(made.transport.sent) == 4
@@ -235,18 +229,11 @@ def test_the_last_page_is_known_from_the_totals(plan, found, bench):
 
 
 def test_a_bulk_list_follows_its_cursor_past_empty_pages(bench):
-    pages = [
-        ok({"data": [1], "nextToken": "a"}),
-        ok({"data": [], "nextToken": "b"}),
-        ok({"data": [2], "nextToken": None}),
-    ]
-    made = bench(pages)
+    plan = [([1], "a"), ([], "b"), ([2], None)]
+    made = bench([ok({"data": rows, "nextToken": token}) for rows, token in plan])
     found = list(made.client.bulk("/enrich-leads/list", {"companyId": "c"}))
-    assert [(page.items, page.cursor, page.number) for page in found] == [
-        ([1], "a", 1),
-        ([], "b", 2),
-        ([2], None, 3),
-    ]
+    assert [(page.items, page.cursor) for page in found] == plan
+    assert [page.number for page in found] == [1, 2, 3]
     assert made.transport.sent[2]["url"].endswith("?companyId=c&limit=5000&nextToken=b")
 
 
@@ -259,9 +246,7 @@ def test_a_cursor_that_cannot_be_used_is_an_error_before_its_page(token, bench):
         next(found)
 
 
-@pytest.mark.parametrize(
-    "body", [None, {}, {"data": {}}, {"data": "x"}, 7, {"pagination": {"page": 1}}]
-)
+@pytest.mark.parametrize("body", [None, {}, {"data": {}}, {"data": "x"}, 7])
 def test_an_answer_without_rows_is_no_page_of_a_list(body, bench):
     with pytest.raises(ServerError):
         list(bench([ok(body)]).client.pages("/campaigns"))
@@ -277,9 +262,10 @@ def test_rows_follow_any_list_and_fill_in_the_company(bench):
     assert urls[0] == "/agent/leads?pageSize=1"
     assert urls[1] == "/enrich-leads/list?clientId=x&companyId=company-1&limit=5000"
     assert list(bench([ok({"campaigns": [1, 2]})]).client.rows("campaigns?status=x")) == [1, 2]
+    nothing = ok({"data": []})
     with pytest.raises(UsageError, match="company id"):
-        bench([ok({"data": []})]).client.company_id()
-    made = bench([ok({"data": []})], settings={"company_id": "mine"})
+        bench([nothing]).client.company_id()
+    made = bench([nothing], settings={"company_id": "mine"})
     assert list(made.client.rows("/source-leads/list")) == []
     assert "companyId=mine" in made.transport.sent[0]["url"]
 

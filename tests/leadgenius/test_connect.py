@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import os
-import subprocess
-import sys
 import traceback
 from pathlib import Path
 from pydoc import render_doc
 
 import pytest
 
-import leadgenius
 from leadgenius import ApiError, connect
 from leadgenius.errors import CredentialError, LocalError, UsageError
 from leadgenius.keyfile import KeyFile
@@ -37,6 +33,19 @@ def make(home):
             return client
 
         yield new
+
+
+@pytest.fixture
+def saved(home):
+    """The credential file; `work` is that of a profile."""
+    return KeyFile(home / ".leadgenius_auth.json").update
+
+
+@pytest.fixture
+def work(home):
+    KeyFile(home / ".leadgenius_auth.work.json").update(
+        base_url=STAGING, api_key="lgp_work", company_id="c-work"
+    )
 
 
 def test_the_order_is_flag_variable_saved_origin_production(make, saved):
@@ -195,25 +204,3 @@ def test_no_secret_in_help_signature_repr_or_traceback(make, monkeypatch):
     shown += "".join(traceback.format_exception(error)) + repr(error) + str(error.as_dict())
     assert error.exit_code == 6
     assert "canary" not in shown
-
-
-def test_importing_the_package_imports_nothing_heavy():
-    heavy = "{'requests', 'sqlite3', 'dataclasses', 'urllib3', 'leadgenius.client'}"
-    code = f"import sys, leadgenius; print({heavy} & set(sys.modules))"
-    environ = {**os.environ, "PYTHONPATH": str(Path(leadgenius.__file__).parents[1])}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
-
-
-@pytest.fixture
-def saved(home):
-    """The credential file; `work` is that of a profile."""
-    return KeyFile(home / ".leadgenius_auth.json").update
-
-
-@pytest.fixture
-def work(home):
-    KeyFile(home / ".leadgenius_auth.work.json").update(
-        base_url=STAGING, api_key="lgp_work", company_id="c-work"
-    )

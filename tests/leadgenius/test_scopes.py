@@ -149,12 +149,9 @@ def test_what_is_no_origin_is_refused_and_not_repeated(text):
     assert "canary" not in str(caught.value.as_dict())
 
 
-@pytest.mark.parametrize(
-    ("value", "encoded"),
-    [("lead_1", "lead_1"), ("a:b@c", "a%3Ab%40c"), ("ü", "%C3%BC"), ("a.b", "a.b")],
-)
-def test_an_id_is_encoded_whole(value, encoded):
-    assert (check_id(value), segment(value)) == (value, encoded)
+def test_an_id_is_encoded_whole():
+    ids = {"lead_1": "lead_1", "a:b@c": "a%3Ab%40c", "ü": "%C3%BC", "a.b": "a.b"}
+    assert {check_id(value): segment(value) for value in ids} == ids
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,6 @@ def attempt():
 
 
 BODY = json.dumps({"success": True, "data": [{"id": n} for n in range(9)]}).encode()
-CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 FAULTS = {
     "reset": (send(b"", "reset"), "no_answer"),
     "close": (send(b""), "no_answer"),
@@ -47,7 +46,6 @@ FAULTS = {
     "body reset": (send(page(BODY[:20], length=len(BODY)), "reset"), "body"),
     "body truncated": (send(page(BODY[:20], length=len(BODY))), "body"),
     "body drip": (send(page(b"", length=10**9), "drip  "), "body"),
-    "chunk cut short": (send(CHUNKED + b"ff\r\n" + BODY[:20]), "body"),
     "broken gzip": (
         send(page(gzip.compress(b"")[:10] + b"\xff" * 64, "Content-Encoding: gzip")),
         "body",
@@ -108,16 +106,15 @@ def test_values_are_counted_before_they_are_made(monkeypatch):
 
 def test_what_goes_out_is_whole_and_nothing_else(raw, attempt, home):
     server = raw(send(page(b'{"data": 1}', "Set-Cookie: session=1; Path=/")))
-    netrc = home / ".netrc"
-    netrc.write_text("machine 127.0.0.1 login a password b\n")
-    netrc.chmod(0o600)
+    (home / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
+    (home / ".netrc").chmod(0o600)
     assert attempt(server.origin, "POST", body={"name": "é"}).body == {"data": 1}
     attempt(server.origin)
     line, headers, body = server.seen[0]
     assert line == b"POST /api/agent/leads HTTP/1.1\r\n"
     assert (headers["X-API-Key"], json.loads(body)) == ("lgp_canary", {"name": "é"})
     for _, headers, _ in server.seen:
-        assert not {"authorization", "cookie"} & {name.lower() for name in headers}
+        assert headers["Authorization"] is headers["Cookie"] is None
 
 
 @pytest.mark.parametrize("status", [301, 303, 308])
@@ -151,7 +148,7 @@ def test_no_proxy_stands_before_this_machine(raw, attempt, monkeypatch):
     assert attempt(raw(send(page(b"{}"))).origin).status == 200
 
 
-@pytest.mark.parametrize(("then", "outcome"), [("answer", "Answer"), ("stall", "Failure")])
+@pytest.mark.parametrize(("then", "outcome"), [("answer", Answer), ("stall", Failure)])
 def test_an_interrupted_change_gets_time_to_answer(then, outcome, raw, monkeypatch):
     monkeypatch.setattr(transport_module, "LAST_SECONDS", 0.3)
 
@@ -160,30 +157,28 @@ def test_an_interrupted_change_gets_time_to_answer(then, outcome, raw, monkeypat
         stopping.wait(0.1 if then == "answer" else None)
         sock.sendall(page(b"{}"))
 
-    server = raw(step)
-    made = Transport(server.origin, environ={})
-    with pytest.raises(KeyboardInterrupt):
-        made.send("POST", f"{server.origin}/x", {}, {}, timeout=5.0)
-    made.close()
-    assert type(made.last).__name__ == outcome
-    assert outcome == "Answer" or made.last.kind == "no_answer"
+    origin = raw(step).origin
+    closing = contextlib.closing(Transport(origin, environ={}))
+    with closing as made, pytest.raises(KeyboardInterrupt):
+        made.send("POST", f"{origin}/x", {}, {}, timeout=5.0)
+    assert isinstance(made.last, outcome)
+    assert getattr(made.last, "kind", "no_answer") == "no_answer"
 
 
 def test_nothing_is_sent_after_the_deadline(raw, monkeypatch):
-    connect = transport_module.HTTPConnection.connect
+    connect, connected = transport_module.HTTPConnection.connect, threading.Event()
 
     def slow(self):
         connect(self)
         time.sleep(0.2)
+        connected.set()
 
     monkeypatch.setattr(transport_module.HTTPConnection, "connect", slow)
     server = raw(send(page()))
-    made = Transport(server.origin, environ={})
-    found = made.send("POST", f"{server.origin}/x", {}, {}, timeout=0.05)
-    for thread in threading.enumerate():
-        if thread.name.startswith("Thread-") and thread.daemon and "_run" in thread.name:
-            thread.join(1)
-    made.close()
+    with contextlib.closing(Transport(server.origin, environ={})) as made:
+        found = made.send("POST", f"{server.origin}/x", {}, {}, timeout=0.05)
+        assert connected.wait(5)
+        time.sleep(0.05)  # to send it, if it does
     assert found.kind == "connect"
     assert not any(line for line, _, _ in server.seen)
 
