@@ -70,7 +70,7 @@ def create(context: Context) -> int:
     found |= {"stored": stores, **({"stored_in": str(client.file.path)} if stores else {})}
     found |= {**({"key": key} if show else {}), **context.mark()}
     sentence = f"Key {found['name']} made ({found['prefix']}…), "
-    sentence += f"{'proved, ' if 'proved' in found else ''}{'' if stores else 'not '}stored"
+    sentence += f"{'proved and ' if 'proved' in found else ''}{'' if stores else 'not '}stored"
     sentence += f"; revoke the old one ({prefix(old)}…) in the web application." if rotates else "."
     context.output.document(found, client.requests, sentence)
     return 0

@@ -321,13 +321,13 @@ class Import:
             for row in rows
             if row.problem
         ]
-        listed = {"ids": ids[: many.FIRST], "ids_total": len(ids)}
-        if output.format == "table":
-            listed = {}  # for a person they are in the file
-            self.context.notes("note", f"See {', '.join(files)}.")
+        person = output.format == "table"  # for whom the ids are in the file
+        listed = {} if person else {"ids": ids[: many.FIRST], "ids_total": len(ids)}
         found = {"problems": problems[: many.FIRST], "problems_total": len(problems)}
         result = {**counts, **listed, **found, "files": files, **self.context.mark()}
         output.document(result, self.client.requests, sentence)
+        if person:
+            self.context.notes("note", f"See {', '.join(files)}.")
         if counts["existing"] and not ids:
             only = "Neither campaign nor fields of what was there before were changed."
             self.context.notes("note", only)

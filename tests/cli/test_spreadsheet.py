@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from cli import spreadsheet
 from cli.output import Csv
+from cli.text import escaped
 from contract.operations import operations
 
 ROWS = [
@@ -234,7 +235,7 @@ FIELDS = [
     if name not in ("email", "status", "contactName")
 ]
 PRINTABLE = st.text(st.characters(blacklist_categories=["C", "Zl", "Zp"]), min_size=1).filter(
-    str.isprintable
+    lambda text: escaped(text) == text
 )
 VALUES = st.dictionaries(
     st.sampled_from(FIELDS),
