@@ -62,10 +62,9 @@ def _exact(context: Context) -> str:
 def bulk(context: Context) -> int:
     """A bulk list. The company: the option, the variable, the stored one, or found through one
     lead."""
-    company = context.typed("query_companyId")
+    preview = "COMPANY_ID" if context.options.dry_run else ""
+    company = context.typed("query_companyId") or preview
     if not company:
-        company = "COMPANY_ID"
-    if company == "COMPANY_ID" and not context.options.dry_run:
         context.client.keys.find("amplify")  # without it the company would help nobody
         try:
             company = context.client.company_id()
