@@ -1,7 +1,5 @@
 """The fixtures of this room; what they are made of stands in helper_bench.py."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Answers of every shape that the vendor's clients have met."""
 
-from __future__ import annotations
-
 import pytest
 
 from leadgenius import answers

@@ -1,7 +1,5 @@
 """The client over planned answers: attempts, waits, outcomes, the fence, headers and lists."""
 
-from __future__ import annotations
-
 import pytest
 from helper_bench import KEY, METHODS, TABLE, failed, ok, throw
 

@@ -1,7 +1,5 @@
 """connect(): which account, origin and switches a client has; and that no secret shows anywhere."""
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import traceback

@@ -1,7 +1,5 @@
 """The same rule over a real redis-server, and what happens without one."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

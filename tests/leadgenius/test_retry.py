@@ -2,8 +2,6 @@
 left.
 """
 
-from __future__ import annotations
-
 import pytest
 from helper_bench import METHODS, NOW, TABLE, failed
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Where a request goes and which credential it carries: routing, origins, ids."""
 
-from __future__ import annotations
-
 from urllib.parse import unquote, urlsplit
 
 import pytest

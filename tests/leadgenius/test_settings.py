@@ -1,7 +1,5 @@
 """Variables, the state folder, times; and the closed list of error codes."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

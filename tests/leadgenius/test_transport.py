@@ -2,8 +2,6 @@
 proxies.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import json
@@ -81,18 +79,16 @@ def test_a_certificate_is_trusted_only_when_a_variable_names_it(raw, attempt):
     server = raw(send(page(BODY)), tls=True)
     assert attempt(server.origin).kind == "tls"
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-        found = attempt(server.origin, environ={name: str(TLS / "test-only-cert.pem")})
-        assert found.body == json.loads(BODY)
+        assert attempt(server.origin, environ={name: f"{TLS}/test-only-cert.pem"}).status == 200
     assert len(server.seen) == 3
     with pytest.raises(LocalError, match="SSL_CERT_FILE"):
-        attempt(server.origin, environ={"SSL_CERT_FILE": str(TLS / "none.pem")})
+        attempt(server.origin, environ={"SSL_CERT_FILE": f"{TLS}/none.pem"})
 
 
-def test_a_bomb_is_measured_as_it_swells(raw, attempt):
-    block = gzip.compress(b" " * 2**20)
-    bomb = b"".join([block] * 66)
-    server = raw(send(page(bomb, "Content-Encoding: gzip")))
-    assert attempt(server.origin, timeout=30).kind == "too_large"
+def test_a_bomb_is_measured_as_it_swells(raw, attempt, monkeypatch):
+    monkeypatch.setattr(transport_module, "MAX_BODY", 2**20)
+    server = raw(send(page(gzip.compress(b" " * 2**21), "Content-Encoding: gzip")))
+    assert attempt(server.origin).kind == "too_large"
 
 
 def test_values_are_counted_before_they_are_made(monkeypatch):
@@ -100,8 +96,9 @@ def test_values_are_counted_before_they_are_made(monkeypatch):
     many = b"[" + b",".join([b"{ }"] * 501) + b"]"
     assert understood(200, {}, many).kind == "too_large"
     assert understood(200, {}, many.replace(b"{ }", b"0.0")).status == 200
-    report = json.dumps({"content": "a,b,{\n" * 5000 + '\\"'}).encode()
-    assert isinstance(understood(200, {}, report), Answer), "commas in a text are no values"
+    assert understood(200, {}, b'["' + b"a,{" * 5000 + b'\\""]').status == 200, (
+        "a text is one value"
+    )
 
 
 def test_what_goes_out_is_whole_and_nothing_else(raw, attempt, home):

@@ -46,13 +46,8 @@ class Service:
 
     def call(self, method, path, body=None, who="api_key", **environ):
         """`path` without /api/agent; bytes go as they are; `environ` wins, None removes."""
-        sent = (
-            body
-            if isinstance(body, bytes)
-            else json.dumps(body).encode()
-            if body is not None
-            else b""
-        )
+        sent = b"" if body is None else body
+        sent = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
         given = {
             "REQUEST_METHOD": method,
             "RAW_URI": path if path.startswith("/api/") else "/api/agent" + path,

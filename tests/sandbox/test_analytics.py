@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-DAY = 86400.0
+DAY, HUGE = 86400.0, 10**400
 MARCH = 1898553600.0  # 2030-03-01T00:00:00Z
 
 
@@ -101,13 +101,12 @@ def test_a_period_is_thirty_days_where_a_date_is_missing(shared, query, start, e
     ],
 )
 def test_trends_cover_every_period_and_add_up(march, granularity, starts, rates):
-    data = analytics(
-        march, f"trends?startDate=2030-02-27&endDate=2030-03-02&granularity={granularity}"
-    )
-    assert [one["periodStart"] for one in data["series"]] == starts
-    assert [one["conversionRate"] for one in data["series"]] == rates
+    query = f"trends?startDate=2030-02-27&endDate=2030-03-02&granularity={granularity}"
+    series = analytics(march, query)["series"]
+    assert [one["periodStart"] for one in series] == starts
+    assert [one["conversionRate"] for one in series] == rates
     stages = ("new", "qualified", "contacted", "converted")
-    assert [sum(one[name] for one in data["series"]) for name in stages] == [5, 2, 1, 1]
+    assert [sum(one[name] for one in series) for name in stages] == [5, 2, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -123,13 +122,8 @@ def test_bad_periods_are_refused(shared, query, field):
 
 def shown(value):
     """A value as a csv cell: lists and objects as JSON."""
-    return (
-        json.dumps(value)
-        if isinstance(value, (list, dict))
-        else ""
-        if value is None
-        else str(value)
-    )
+    plain = "" if value is None else str(value)
+    return json.dumps(value) if isinstance(value, (list, dict)) else plain
 
 
 @pytest.mark.parametrize(("kind", "rows"), [("campaigns", 6), ("pipeline", 4), ("leads", 60)])
@@ -160,6 +154,7 @@ def test_a_report_takes_a_period(service):
         ({}, (0, None, None, None, None)),
         ({"spend": 0, "averageDealValue": 5}, (0, None, 0, 0, None)),
         ({"spend": 8, "averageDealValue": 5}, (0, None, 8, 0, -1.0)),
+        ({"spend": HUGE, "averageDealValue": HUGE}, (0, None, HUGE, None, None)),
     ],
 )
 def test_metrics_without_leads(service, money, found):

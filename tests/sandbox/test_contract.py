@@ -171,7 +171,7 @@ def test_other_methods_are_405_with_allow_and_other_paths_404(shared):
 
 
 def test_an_odd_id_stays_inside_its_segment(shared):
-    for lead in ("a%2Fb", "a?b", "%00", "é", "..", "%", "a/b"):
+    for lead in ("a%2Fb", "a?b", "%00", "..", "%", "a/b"):
         reply = shared.put(f"/leads/{lead}/status", {"status": "new"})
         words = "There is no such path" if lead in ("a/b", "a?b") else "No lead has this id"
         assert (reply.status, reply.body["error"]) == (404, words), lead

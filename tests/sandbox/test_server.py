@@ -53,12 +53,6 @@ def test_only_a_loopback_host_is_answered(exchange, host, status):
     assert statuses(exchange(head("GET", CAMPAIGNS, CLOSE, host=host))) == [status]
 
 
-def test_a_head_is_refused_without_a_body(exchange):
-    received = exchange(head("HEAD", CAMPAIGNS, CLOSE))
-    assert (statuses(received), received.endswith(b"\r\n\r\n")) == ([405], True)
-    assert b"\r\nAllow: GET, POST\r\n" in received
-
-
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
