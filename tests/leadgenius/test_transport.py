@@ -101,12 +101,14 @@ def test_values_are_counted_before_they_are_made(monkeypatch):
     )
 
 
-def test_what_goes_out_is_whole_and_nothing_else(raw, attempt, home):
+def test_what_goes_out_is_whole_and_nothing_else(raw, home):
     server = raw(send(page(b'{"data": 1}', "Set-Cookie: session=1; Path=/")))
     (home / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
     (home / ".netrc").chmod(0o600)
-    assert attempt(server.origin, "POST", body={"name": "é"}).body == {"data": 1}
-    attempt(server.origin)
+    url, key = f"{server.origin}/api/agent/leads", {"X-API-Key": "lgp_canary"}
+    with contextlib.closing(Transport(server.origin, environ={})) as made:
+        assert made.send("POST", url, key, {"name": "é"}, timeout=5.0).body == {"data": 1}
+        made.send("GET", url, key, timeout=5.0)
     line, headers, body = server.seen[0]
     assert line == b"POST /api/agent/leads HTTP/1.1\r\n"
     assert (headers["X-API-Key"], json.loads(body)) == ("lgp_canary", {"name": "é"})
