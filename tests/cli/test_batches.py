@@ -92,7 +92,9 @@ def test_one_positional_id_answers_with_the_server_s_body_and_several_with_the_s
 ) -> None:
     one, two, three = lgp("campaigns", "list", "--format", "ids").out.split()[:3]
     assert lgp("campaigns", "archive", one).json["data"]["status"] == "archived"
-    assert lgp("campaigns", "archive", one, terminal=True).out.splitlines()[0].endswith(" archived.")
+    assert (
+        lgp("campaigns", "archive", one, terminal=True).out.splitlines()[0].endswith(" archived.")
+    )
     assert numbers(lgp("campaigns", "archive", two, three)) == [2, 2, 0, 0, 0, 0]
     assert numbers(lgp("leads", "status", "--ids", "lead_1", "--status", "new"))[0] == 1
 

@@ -399,7 +399,7 @@ def test_many_rows_and_fences_are_asked_about_before_anything_is_sent(
     reply = lgp("leads", "import", "c.csv", terminal=True, stdin="n\n")
     shown = " ".join(reply.err.split())
     assert (reply.code, sent) == (2, [])
-    assert 'email from email' in shown and '{"firstName":"N1"' in shown
+    assert "email from email" in shown and '{"firstName":"N1"' in shown
     assert lgp("leads", "import", sheet(25)).code == 0
 
 
@@ -491,7 +491,9 @@ def test_a_person_reads_a_sentence_and_a_program_ids(lgp: Any) -> None:
     assert "See c.csv.ids.csv, c.csv.existing.csv." in reply.err
     Path("c.csv").write_text(Path("c.csv").read_text() + "Bad,Row,nothing,client_a,\n")
     reply = lgp("leads", "import", "c.csv", "--skip-invalid", terminal=True)
-    words = "Nothing left to send: 3 leads were created before, 2 were there before; 1 rejected: see"
+    words = (
+        "Nothing left to send: 3 leads were created before, 2 were there before; 1 rejected: see"
+    )
     assert " ".join(reply.out.split()).startswith(f"{words} c.csv.rejects.csv.")
     sheet(5)
     assert len(lgp("leads", "import", "c.csv", "--format", "ids").out.split()) == 3

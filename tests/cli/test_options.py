@@ -18,7 +18,20 @@ def test_options_stand_before_or_after_the_command_and_the_later_one_wins() -> N
 
 
 def test_values_are_read_as_what_they_are() -> None:
-    words = ["--max-wait", "2h", "--timeout", "90", "--max-items", "5", "--fields", "id,email,id", "--where", "a=1", "--where", "b=2"]
+    words = [
+        "--max-wait",
+        "2h",
+        "--timeout",
+        "90",
+        "--max-items",
+        "5",
+        "--fields",
+        "id,email,id",
+        "--where",
+        "a=1",
+        "--where",
+        "b=2",
+    ]
     found, _ = options.split(words, {})
     assert (found.max_wait, found.timeout, found.max_items) == (7200.0, 90.0, 5)
     assert found.fields == ["id", "email"]

@@ -44,7 +44,18 @@ def test_no_missing_command_shadows_one_there_is() -> None:
 
 
 def test_fields_become_flags_in_kebab_case() -> None:
-    words = ["--first-name", "Mara", "--last-name", "Okafor", "--email", "m@x.example", "--client-id", "c", "--campaign-id", "k"]
+    words = [
+        "--first-name",
+        "Mara",
+        "--last-name",
+        "Okafor",
+        "--email",
+        "m@x.example",
+        "--client-id",
+        "c",
+        "--campaign-id",
+        "k",
+    ]
     found = parser.parse(named("leads create"), words)
     assert (found.body_firstName, found.body_client_id, found.body_campaignId) == ("Mara", "c", "k")
 
