@@ -46,6 +46,16 @@ def test_a_filter_comes_after_the_merge_and_misses_older_leads(large):
     )
 
 
+def test_the_index_of_the_owner_is_cut_too_and_holds_leads_without_a_company(make):
+    service = make(demo_leads=1500)
+    query = (
+        "UPDATE leads SET owner = (SELECT owner FROM leads WHERE id = 'lead_1'), company_id = NULL"
+    )
+    service.sql(query + " WHERE company_id = ?", COMPANY)
+    assert service.total("/leads") == 1000
+    assert service.put("/leads/lead_1/status", {"status": "qualified"}).status == 200
+
+
 def test_a_lead_of_another_company_is_never_shown_to_its_owner(service):
     lead = service.lead()["id"]
     service.sql("UPDATE leads SET company_id = ? WHERE id = ?", OTHER, lead)
