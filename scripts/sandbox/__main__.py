@@ -20,7 +20,6 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 sys.path[0] = str(
     Path(__file__).resolve().parent.parent
@@ -175,14 +174,13 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--allow-duplicates", action="store_true", help="take the same e-mail twice within a client"
     )
-    fault = "fail on purpose, see below"
     add(
         "--fault",
         action="append",
         default=[],
         dest="faults",
         metavar="'METHOD PATH=WHAT*N'",
-        help=fault,
+        help="fail on purpose, see below",
     )
     return parser
 
@@ -191,10 +189,6 @@ def _number(text: str) -> int:
     if not re.fullmatch("[0-9]{1,7}", text):
         raise argparse.ArgumentTypeError("must be a whole number")
     return int(text)
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _note(message: str) -> None:
@@ -207,6 +201,8 @@ def _fail(code: int, message: str) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, _interrupt)  # also where a shell started this in the background
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # also where a shell started this in the background
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     raise SystemExit(main())
