@@ -138,6 +138,7 @@ def _write(
                 known |= {"time": clock(), "cursor": page.cursor, "counts": counts}
                 known["bytes"] = file.tell()
                 write_private(checkpoint, json.dumps(known).encode())
+            del page  # not two pages at once
     except LeadGeniusError as error:
         if error.exit_code in (4, 5, 6, 7) and notes.go_on:
             error.hint = f"{notes.go_on} (--restart begins anew.)"

@@ -342,6 +342,7 @@ class Client:
             if not usable or (cursor and cursor in seen):
                 raise _broken_list("a cursor that cannot be used, or that it gave before", endpoint)
             yield Page(found, body, number, cursor)
+            del found, body  # not two pages at once
             seen.add(cursor)
 
     def company_id(self) -> str:

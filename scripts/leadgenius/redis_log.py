@@ -170,10 +170,12 @@ class RedisLog(RateLimiter):
             if self._marker:
                 self._failed = max(self._failed, self._marker.stat().st_mtime)
         if now - self._failed >= REMEMBERED:
-            try:
-                return work()
-            except (self._error, OSError):
-                self._failed = now
+            while self._time.time() - now < SECONDS:  # a restart takes a moment
+                try:
+                    return work()
+                except (self._error, OSError):
+                    self._time.sleep(0.1)
+            self._failed = now
             with contextlib.suppress(OSError):
                 if self._marker:
                     self._marker.touch(0o600)
