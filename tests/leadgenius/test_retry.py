@@ -105,3 +105,29 @@ def test_an_error_says_where_when_and_what_the_server_said():
         "outcome": "rejected",
     }
     assert str(error) == "The API accepts no more requests for now (HTTP 429). not now email: taken"
+
+
+def test_a_429_that_names_no_time_waits_longer_each_time():
+    bare = failed("status", 429)
+    assert [asked_wait(bare, attempt, NOW) for attempt in (1, 2, 3, 4)] == [5, 15, 45, 45]
+
+
+@pytest.mark.parametrize(
+    ("scope", "status", "exit_code", "code"),
+    [(LOGIN, 401, 3, "unauthorized"), (LOGIN, 403, 3, "unauthorized"), (AGENT, 403, 3, "forbidden"),
+     (AGENT, 300, 4, "redirected"), (AGENT, 399, 4, "redirected"), (AGENT, 400, 4, "refused")],
+)  # fmt: skip
+def test_the_borders_of_the_statuses(scope, status, exit_code, code):
+    what = failed("status", status, OWN, Location="https://moved.example")
+    error = error_of(Request("GET", "/x", scope=scope), what, 1, False, NOW)
+    assert (error.exit_code, error.code) == (exit_code, code)
+    assert error.details == ({"location": "https://moved.example"} if status < 400 else None)
+
+
+@pytest.mark.parametrize(
+    ("what", "retryable"),
+    [(failed("status", 500), True), (failed("connect"), True), (failed("status", 429), True),
+     (failed("status", 404), False), (failed("tls"), False)],
+)  # fmt: skip
+def test_what_may_be_tried_again_later_says_so(what, retryable):
+    assert error_of(Request("GET", "/x"), what, 3, False, NOW).retryable is retryable
