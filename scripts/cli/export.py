@@ -120,16 +120,17 @@ def _write(
     file.seek(known["bytes"])
     writer = output.writer(texts.append, started=known["bytes"] > 0)
 
-    def sync() -> None:
-        file.write(output.masked("".join(texts)).encode())
+    def store(rows: list[Any]) -> None:
+        for at in range(0, len(rows), 500):  # the texts of a whole page would take much memory
+            writer.rows(rows[at : at + 500])
+            file.write(output.masked("".join(texts)).encode())
+            texts.clear()
         file.flush()
         os.fsync(file.fileno())
-        texts.clear()
 
     try:
         for page in pages(context, walk.listing, known["cursor"]):
-            writer.rows(walk.keep(page.items))
-            sync()
+            store(walk.keep(page.items))
             rows = plural(walk.matched, "row")
             notes.go_on = f"Run the same command again: it goes on after the {rows} that it kept."
             notes.progress(f"{rows}, {plural(context.client.requests, 'request')}", walk.matched)
@@ -145,5 +146,6 @@ def _write(
         raise
     summary = walk.summary() | ({"rows_read": walk.read} if walk.kept else {})
     writer.end({"rows": walk.matched, **summary})
-    sync()
+    file.write(output.masked("".join(texts)).encode())
+    store([])
     return summary
