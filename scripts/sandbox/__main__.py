@@ -157,7 +157,6 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--demo-leads",
         type=_number,
-        metavar="N",
         help=f"leads of the main company in new data (default {demo.LEADS})",
     )
     add(
