@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import re
 import socket
 import threading
@@ -112,6 +113,23 @@ class _Session(requests.Session):
         """
 
 
+def _check_proxy(origin: str) -> None:
+    """LocalError naming the variable when the proxy that requests would ask is no http URL. Its
+    value may hold a password.
+    """
+    proxy = requests.utils.select_proxy(origin, requests.utils.get_environ_proxies(origin)) or "x"
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or re.search(r"\s", url):
+        name = next((name for name, value in os.environ.items() if value == proxy), "of the system")
+        hint = "Set it to a URL such as http://proxy.example:3128, or unset it."
+        raise LocalError(f"The proxy {name} is no http URL.", hint=hint)
+
+
 class Transport:
     """One session to one origin. `send` makes one attempt and never repeats it.
 
@@ -135,6 +153,8 @@ class Transport:
         for scheme in ("https://", "http://"):  # nothing may pass by an adapter that watches
             self._session.mount(scheme, adapter or _Adapter())
         self._session.verify = certificates(environ)
+        if self._session.trust_env and not adapter:
+            _check_proxy(origin)
 
     def close(self) -> None:
         self._session.close()
