@@ -239,3 +239,12 @@ def test_a_login_and_a_key_are_stored_privately_found_again_and_dropped_when_ask
     assert file.account().api_key == "lgp_1"
     assert "api_key" in file.logout(keys=True)
     assert (file.account().has_secret, file.account().email) == (False, "your@email.com")
+
+
+def test_a_login_of_another_account_forgets_the_company_and_one_of_the_same_keeps_it(file):
+    file.login(STAGING, "Mara@x.example", "t1")
+    file.update(company_id="c", user_id="u")
+    file.login(STAGING, "mara@X.example", "t2")
+    assert (file.account().company_id, file.account().user_id) == ("c", "u")
+    file.login(STAGING, "jo@x.example", "t3")
+    assert (file.account().email, file.account().company_id) == ("jo@x.example", "")
