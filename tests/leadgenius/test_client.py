@@ -3,6 +3,7 @@
 import pytest
 from helper_bench import KEY, METHODS, TABLE, failed, ok, throw
 
+from leadgenius.client import LONGEST_CURSOR
 from leadgenius.errors import RateError, ServerError, UsageError
 from leadgenius.keys import Credential
 from leadgenius.scopes import PRODUCTION
@@ -274,3 +275,17 @@ def test_a_list_may_begin_later_and_ends_when_a_page_comes_again(bench):
     assert [(page.number, page.short) for page in found] == [(3, False)]
     found = bench([ok([1, 2])]).client.pages("/enrichment/services")
     assert [page.items for page in found] == [[1, 2]]
+
+
+def test_only_an_answer_of_a_sandbox_makes_a_client_one_of_a_sandbox(bench):
+    made = bench([ok({"data": []})])
+    assert made.client.get("/campaigns") == {"data": []}
+    assert made.client.sandbox is False
+
+
+def test_a_cursor_of_the_greatest_length_is_followed_and_a_longer_one_is_not(bench):
+    pages = [ok({"data": [1], "nextToken": "c" * LONGEST_CURSOR}), ok({"data": [2]})]
+    assert [page.items for page in bench(pages).client.bulk("/enrich-leads/list")] == [[1], [2]]
+    pages[0] = ok({"data": [1], "nextToken": "c" * (LONGEST_CURSOR + 1)})
+    with pytest.raises(ServerError):
+        list(bench(pages).client.bulk("/enrich-leads/list"))

@@ -248,3 +248,16 @@ def test_a_login_of_another_account_forgets_the_company_and_one_of_the_same_keep
     assert (file.account().company_id, file.account().user_id) == ("c", "u")
     file.login(STAGING, "jo@x.example", "t3")
     assert (file.account().email, file.account().company_id) == ("jo@x.example", "")
+
+
+def test_another_origin_or_account_is_refused_over_a_key_and_forgets_the_company_without_one(file):
+    file.login(STAGING, "mara@x.example", "t1")
+    file.update(company_id="c")
+    file.login(PRODUCTION, "mara@x.example", "t2")
+    assert (file.account().origin, file.account().company_id) == (PRODUCTION, "")
+    file.store_key(PRODUCTION, "lgp_canary_of_production")
+    with pytest.raises(UsageError, match="another origin"):
+        file.login(STAGING, "mara@x.example", "t3")
+    with pytest.raises(UsageError, match="another e-mail"):
+        file.login(PRODUCTION, "jo@x.example", "t4")
+    assert file.account().token == "t2"

@@ -163,3 +163,9 @@ def test_an_id_that_could_be_taken_for_something_else_is_refused(value):
     with pytest.raises(UsageError) as caught:
         check_id(value)
     assert (caught.value.code, caught.value.exit_code) == ("invalid_input", 2)
+
+
+def test_the_greatest_port_is_the_last():
+    assert clean_origin("https://x.example:65535") == "https://x.example:65535"
+    with pytest.raises(UsageError):
+        clean_origin("https://x.example:65536")

@@ -138,7 +138,9 @@ def test_a_proxy_that_refuses_lets_nothing_through(attempt, monkeypatch):
     assert "canary" not in found.detail
 
 
-@pytest.mark.parametrize("value", ["socks5://h:1", "http://h:port:canary", "ftp://h", "http://", "a b"])
+@pytest.mark.parametrize(
+    "value", ["socks5://h:1", "http://h:port:canary", "ftp://h", "http://", "a b"]
+)
 def test_a_proxy_that_makes_no_sense_is_named_and_not_shown(value, attempt, monkeypatch):
     monkeypatch.setenv("https_proxy", value)
     with pytest.raises(LocalError, match="https_proxy") as caught:
