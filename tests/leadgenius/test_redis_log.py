@@ -152,3 +152,12 @@ def test_every_host_waits_in_one_queue_and_stops_for_a_pause(server, make):
     assert [row["blocked_until"] is None for row in second.report()] == [True, False]
     assert second.clear() == 1
     assert first.acquire("b", max_wait=0, hold=1)
+
+
+def test_a_server_that_restarts_within_two_seconds_is_waited_for(server, make):
+    url, clock = server(), Time()
+    log = aged(make(url, clock))
+    server.stop()
+    clock.sleep = lambda seconds: server()
+    assert log.acquire("a", max_wait=0, hold=60) < 0, "the slot is the server's"
+    assert log.notes == []
