@@ -56,7 +56,7 @@ def command(ids: Sequence[str]) -> str:
 def started_here(context: Context) -> int:
     """`jobs list`: the jobs of this service started from this machine, the newest first."""
     client, output, rows = context.client, context.output, []
-    content = read_private(client.state / _FILE, _LARGEST)[0] if client.state else b""
+    content = read_private(client.state / _FILE, _LARGEST) if client.state else b""
     for line in reversed(content.splitlines()):
         with contextlib.suppress(ValueError):  # half a line of a full disk
             rows.append(json.loads(line))

@@ -60,7 +60,7 @@ class Ledger:
     def read(self) -> int:
         """Read what earlier runs wrote; its length, up to the last line that was written whole.
         LocalError when it is damaged."""
-        raw, _ = files.read_private(self.path, 2**30)
+        raw = files.read_private(self.path, 2**30)
         whole = raw.rfind(b"\n") + 1
         runs: list[tuple[list[str], dict[str, Entry]]] = []
         try:

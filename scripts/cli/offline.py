@@ -189,7 +189,7 @@ def limits(context: Context) -> int:
     for kind in ("agent", "amplify", "jwt"):
         with contextlib.suppress(CredentialError, LocalError):
             found = client.keys.find(kind)
-            shown = f"login of {client.keys.owner()}" if kind == "jwt" else prefix(found.value)
+            shown = f"login of {client.keys.account().email}" if kind == "jwt" else prefix(found.value)
             names[client.identity(found)] = shown
     for old in client.file.account().previous_api_keys:
         names[client.identity(Credential("agent", old, ""))] = prefix(old)

@@ -83,19 +83,18 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
-def read_private(path: Path, limit: int) -> tuple[bytes, bool]:
-    """(content, whether others can read it), through any links; empty when there is no such file.
+def read_private(path: Path, limit: int) -> bytes:
+    """The content, through any links; empty when there is no such file.
 
     LocalError unless it is a regular file of at most `limit` bytes that follows the rule.
     """
     if not os.access(path, os.F_OK):  # nothing there, or HOME is not this user's, as for services
-        return b"", False
+        return b""
     with open(open_private(Path(os.path.realpath(path)), os.O_RDONLY), "rb") as file:
         content = file.read(limit + 1)
-        visible = hasattr(os, "geteuid") and bool(os.fstat(file.fileno()).st_mode & 0o077)
     if len(content) > limit:
         raise LocalError(f"{path} is larger than {limit} bytes.", code="credential_file")
-    return content, visible
+    return content
 
 
 @contextlib.contextmanager
@@ -137,29 +136,25 @@ def write_private(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, wait: float = 5.0, suffix: str = ".lock") -> Iterator[None]:
-    """Hold PATH.lock, which stays (with suffix "" PATH itself, for a file that is never replaced);
-    the system releases it when the process dies. LocalError, code
-    `locked`, when another process holds it for `wait` seconds. Without `fcntl` the later of two
-    simultaneous changes wins.
+    """Hold PATH.lock, which stays (with suffix "" PATH itself); the system releases it when the
+    process dies. LocalError, code `locked`, when that fails for `wait` seconds: another process
+    holds it, or has renamed or removed it meanwhile. Without `fcntl` the later of two simultaneous
+    changes wins.
     """
-    if fcntl is None:
-        yield
-        return
     target = Path(os.path.realpath(path))
-    descriptor = open_private(target.with_name(target.name + suffix), os.O_RDWR | os.O_CREAT)
+    target = target.with_name(target.name + suffix)
+    descriptor = open_private(target, os.O_RDWR | os.O_CREAT)
     deadline = time.monotonic() + wait
     try:
-        while True:
-            try:
+        while fcntl:
+            with contextlib.suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    message, hint = f"Another process is working on {path}.", "Run it again later."
-                    raise LocalError(message, code="locked", hint=hint) from None
-                time.sleep(0.01)
-            except OSError as error:  # a file system without locks
-                raise local_error(path, error, "locked") from error
+                if os.path.samestat(os.fstat(descriptor), target.lstat()):
+                    break
+            if time.monotonic() >= deadline:
+                message = f"{path} cannot be locked: another process may be working on it."
+                raise LocalError(message, code="locked", hint="Run it again later.")
+            time.sleep(0.01)
         yield
     finally:
         os.close(descriptor)

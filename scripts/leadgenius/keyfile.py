@@ -11,6 +11,7 @@ file.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -24,45 +25,43 @@ from leadgenius.scopes import PRODUCTION, clean_origin
 LIMIT = 64 * 1024  # bytes; a larger file was not written by this program
 SECRETS = ("token", "api_key", "amplify_api_key")
 TEXTS = ("base_url", "email", "company_id", "user_id", *SECRETS)
-FIELDS = (*TEXTS, "expires_at")  # older scripts wrote a number there
 PREVIOUS = "previous_api_keys"  # agent keys that were replaced, the newest last
 OLD_DEFAULT = "http://localhost:3000"  # older scripts wrote it, wherever the key came from
-LAYOUT = "layout"  # set by this version, whose base_url always means what it says
+LAYOUT = {"layout": 2}  # set by this version, whose base_url always means what it says
 ELSEWHERE = "Set LGP_AUTH_FILE to a file you can write to, or give the key in LGP_API_KEY."
-
-Notes = Callable[[str, str], None]
 
 
 class Account:
-    """What is stored, by the names of FIELDS: "" for what is not. `origin` is its base_url;
-    `expires_at` the token's end, ISO 8601 in UTC.
+    """What is stored, "" for what is not. `origin` is its base_url; `expires_at` the token's end,
+    ISO 8601 in UTC (older scripts wrote a number).
     """
 
     email: str
     token: str
-    expires_at: str
     api_key: str
     amplify_api_key: str
     company_id: str
     user_id: str
 
     def __init__(self, document: dict[str, Any]) -> None:
-        self.__dict__.update({name: str(document.get(name) or "") for name in FIELDS})
+        self.__dict__.update({name: document.get(name) or "" for name in TEXTS})
         self.origin = str(document.get("base_url") or "")
+        self.expires_at = str(document.get("expires_at") or "")
         self.previous_api_keys = tuple(document.get(PREVIOUS) or ())
-        self.has_secret = any(document.get(name) for name in SECRETS)
+        self.has_secret = any(map(document.get, SECRETS))
 
 
 class KeyFile:
     """The file at `path`; None when nothing can be stored.
 
-    Each method may raise LocalError (exit 9): credential_file, permission, disk or locked. A note
-    is given once.
+    Each method may raise LocalError (exit 9): credential_file, permission, disk or locked. `note`
+    passes a level and a message on, the same ones once.
     """
 
-    def __init__(self, path: Path | None, on_note: Notes = lambda level, message: None) -> None:
-        self.path, self._on_note = path, on_note
-        self._noted: set[str] = set()
+    def __init__(
+        self, path: Path | None, on_note: Callable[[str, str], None] = lambda level, message: None
+    ) -> None:
+        self.path, self.note = path, functools.lru_cache(on_note)
         self._account: Account | None = None
 
     def account(self) -> Account:
@@ -75,11 +74,17 @@ class KeyFile:
         with self._changing() as document:
             document.update(changes)
 
-    def check_account(self, origin: str, email: str = "", stored: Account | None = None) -> None:
+    def check_writable(self) -> None:
+        """Prove that a change would be stored, before something is asked for that cannot be had
+        twice: the file is written again as it is. Only that finds one that cannot be replaced.
+        """
+        self.update()
+
+    def check_account(self, origin: str, email: str = "") -> None:
         """UsageError when a key of another origin or e-mail is stored here: that account needs a
         profile.
         """
-        stored = stored or self.account()
+        stored = self.account()
         other = bool(email and stored.email) and stored.email.casefold() != email.casefold()
         if (stored.api_key or stored.amplify_api_key) and (other or stored.origin != origin):
             what = "e-mail" if other else f"origin ({stored.origin})"
@@ -91,8 +96,8 @@ class KeyFile:
     def login(self, origin: str, email: str, token: str, expires_at: str = "") -> None:
         """Store the token of a login. UsageError as check_account."""
         with self._changing() as document:
-            stored = Account(document)
-            self.check_account(origin, email, stored)
+            self.check_account(origin, email)
+            stored = self.account()
             if stored.origin != origin or stored.email.casefold() != email.casefold():
                 document.update(company_id=None, user_id=None)
             document.update(base_url=origin, email=email, token=token, expires_at=expires_at)
@@ -103,63 +108,48 @@ class KeyFile:
         with self._changing() as document:
             return [name for name in names if document.pop(name, None)]
 
-    def store_key(self, origin: str, key: str, kind: str = "agent") -> bool:
-        """Store a key. True when it replaced another agent key, which is now the newest of
-        `previous_api_keys`. UsageError as check_account.
+    def store_key(self, origin: str, key: str, kind: str = "agent") -> None:
+        """Store a key. An agent key that it replaces becomes the newest of `previous_api_keys`.
+        UsageError as check_account.
         """
         with self._changing() as document:
-            stored = Account(document)
-            self.check_account(origin, stored=stored)
+            self.check_account(origin)
             document["base_url"] = origin
             if kind != "agent":
                 document["amplify_api_key"] = key
-                return False
-            old = stored.api_key
-            kept = [one for one in stored.previous_api_keys if one not in (old, key)]
-            moved = [old] if old not in ("", key) else []
-            document.update({"api_key": key, PREVIOUS: kept + moved})
-        return bool(moved)
-
-    def check_writable(self) -> None:
-        """Prove that a change would be stored, before something is asked for that cannot be had
-        twice: the file is written again as it is. Only that finds one that cannot be replaced.
-        """
-        with self._changing(always=True):
-            pass
-
-    def note(self, level: str, message: str) -> None:
-        """Pass a message on, once."""
-        if message not in self._noted:
-            self._noted.add(message)
-            self._on_note(level, message)
+                return
+            stored = self.account()
+            older = [one for one in stored.previous_api_keys if one != stored.api_key]
+            document[PREVIOUS] = [one for one in (*older, stored.api_key) if one not in ("", key)]
+            document["api_key"] = key
 
     @contextlib.contextmanager
-    def _changing(self, always: bool = False) -> Iterator[dict[str, Any]]:
-        """The document as it is on disk, under the lock; written back when the block changed it."""
+    def _changing(self) -> Iterator[dict[str, Any]]:
+        """The document as it is on disk, under the lock; written back when the block ends well."""
         if self.path is None:
             raise LocalError("Nothing can be stored: HOME is not set.", hint=ELSEWHERE)
-        path, self._account = Path(os.path.realpath(self.path)), None
+        path = Path(os.path.realpath(self.path))
         try:
             with files.locked(path):
                 for left in path.parent.glob(f".{path.name}.*.tmp"):  # of a writer that was killed
                     left.unlink(missing_ok=True)
                 document = self._read()
-                before = dict(document)
+                self._account = Account(document)
                 yield document
-                for name in [name for name in (*FIELDS, PREVIOUS) if not document.get(name)]:
-                    document.pop(name, None)
-                if always or document != before:
-                    text = json.dumps({**document, LAYOUT: 2}, indent=2) + "\n"
-                    files.write_private(path, text.encode())
+                kept = {name: value for name, value in document.items() if value is not None}
+                files.write_private(path, json.dumps(kept | LAYOUT, indent=2).encode() + b"\n")
         except LocalError as error:
             error.hint = error.hint or ELSEWHERE
             raise
+        finally:
+            self._account = None
 
     def _read(self) -> dict[str, Any]:
-        if self.path is None:
+        """The document, what older scripts wrote understood: that is saved with the next change."""
+        raw = files.read_private(self.path, LIMIT) if self.path else b""
+        if not self.path or not raw:  # LGP_AUTH_FILE=$(mktemp) names an empty file
             return {}
-        raw, visible = files.read_private(self.path, LIMIT)
-        if visible:
+        if hasattr(os, "geteuid") and self.path.stat().st_mode & 0o077:
             try:
                 self.path.chmod(0o600)
                 self.note("note", f"{self.path} could be read by other users: it is now 0600.")
@@ -171,28 +161,16 @@ class KeyFile:
             hint = "Fix it, or move it away and log in again. A key in LGP_API_KEY works meanwhile."
             problem = f"{self.path} {error}."
             raise LocalError(problem, code="credential_file", hint=hint) from None
-        if raw:
-            self._modernise(document)
-        return document
-
-    def _modernise(self, document: dict[str, Any]) -> None:
-        """Understand what older scripts wrote; it is saved with the next change."""
         token = document.get("token") or ""
         if token.startswith("lgp_"):
             del document["token"]
             if document.setdefault("api_key", token) != token:
-                document[PREVIOUS] = [token, *(document.get(PREVIOUS) or [])]
-        if document.get(LAYOUT) != 2 and document.get("base_url", OLD_DEFAULT) == OLD_DEFAULT:
+                document[PREVIOUS] = [token, *(document.get(PREVIOUS) or ())]
+        if "layout" not in document and document.get("base_url", OLD_DEFAULT) == OLD_DEFAULT:
             document["base_url"] = PRODUCTION
-            if Account(document).has_secret:
-                words = f"was written by an older script: it counts for {PRODUCTION}."
-                self.note("note", f"{self.path} {words}")
-        if document.get("origins"):
-            lines = [
-                f"auth save-key --profile NAME --base-url {one}" for one in document["origins"]
-            ]
-            words = "has keys of more origins; a file now holds one. Save each again:"
-            self.note("warning", f"{self.path} {words} {'; '.join(lines)}")
+            words = f"was written by an older script: it counts for {PRODUCTION}."
+            self.note("note", f"{self.path} {words}")
+        return document
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
@@ -200,8 +178,7 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     had.
     """
     try:
-        # LGP_AUTH_FILE=$(mktemp) names an empty file
-        document = json.loads(raw.decode("utf-8-sig") or "{}")
+        document = json.loads(raw.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         problem = f"is not valid JSON: line {error.lineno}, column {error.colno}"
         raise ValueError(problem) from None

@@ -1,4 +1,5 @@
-"""Which credential a request carries, where it comes from, and to which origin it may go.
+"""Which account a run uses: its origin, its credential file, and the credential that a request
+carries.
 
 Order: one typed on the command line, the environment, the credential file. A key of the environment
 goes to production, this machine or the origin in LGP_BASE_URL; a saved one to the origin it was
@@ -10,26 +11,32 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from leadgenius import settings
 from leadgenius.errors import CredentialError, LocalError, UsageError
-from leadgenius.keyfile import KeyFile
+from leadgenius.keyfile import SECRETS, Account, KeyFile
 from leadgenius.scopes import PRODUCTION, clean_origin, is_loopback
+from leadgenius.settings import Settings, path_in, unsafe
 
-VARIABLES = {
-    "agent": ("LGP_API_KEY", "LEADGENIUS_API_KEY"),
-    "amplify": ("LGP_AMPLIFY_API_KEY",),
-    "jwt": (),
+
+class Kind(NamedTuple):
+    """One kind of credential; `hint` is a key of the command line's table."""
+
+    field: str
+    noun: str
+    hint: str
+    variables: tuple[str, ...] = ()
+
+
+KINDS = {
+    "agent": Kind("api_key", "API key", "get_key", ("LGP_API_KEY", "LEADGENIUS_API_KEY")),
+    "amplify": Kind("amplify_api_key", "Amplify key", "save_amplify_key", ("LGP_AMPLIFY_API_KEY",)),
+    "jwt": Kind("token", "login", "log_in"),
 }
-KEY_VARIABLES = (*VARIABLES["agent"], *VARIABLES["amplify"])
-_FIELDS = {"agent": "api_key", "amplify": "amplify_api_key", "jwt": "token"}
-_NOUNS = {"agent": "API key", "amplify": "Amplify key", "jwt": "login"}
-# keys of the command line's table
-_HINTS = {"agent": "get_key", "amplify": "save_amplify_key", "jwt": "log_in"}
+KEY_VARIABLES = KINDS["agent"].variables + KINDS["amplify"].variables
 
 
 class Credential(NamedTuple):
@@ -50,71 +57,104 @@ def clean(value: str, name: str) -> str:
     error prints it.
     """
     stripped = value.strip()
-    bad = next((place for place, char in enumerate(stripped, 1) if not "!" <= char <= "~"), 0)
-    if bad or not stripped:
-        problem = f"its character {bad} is not visible ASCII" if bad else "it is empty"
+    if not re.fullmatch("[!-~]+", stripped):
+        message = f"{name} cannot be sent: it is empty, or not visible ASCII throughout."
         hint = f"Copy it into {name} again, in one line and without spaces."
-        raise CredentialError(f"{name} cannot be sent: {problem}.", hint=hint)
+        raise CredentialError(message, hint=hint)
     return stripped
 
 
 def variable(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
-    """settings.value, its errors as LocalError."""
-    try:
-        return settings.value(environ, *names)
-    except (OSError, ValueError) as error:
-        raise LocalError(f"{' or '.join(names)}, _FILE: {error}", code="permission") from None
+    """(value, the variable that supplied it) of the first of `names` that is set; blank is unset.
+
+    NAME_FILE names a file, or a pipe such as /dev/fd/63, whose first line is the value. LocalError
+    when it has no text, cannot be read or is not safe.
+    """
+    for name in names:
+        value, path = environ.get(name, "").strip(), environ.get(f"{name}_FILE", "").strip()
+        if value:
+            return value, name
+        if not path:
+            continue
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123
+                problem = unsafe(os.fstat(file.fileno()))
+                value = file.readline(65_536).decode("utf-8-sig").strip()
+        except (OSError, ValueError) as error:
+            problem = getattr(error, "strerror", "") or "it is no text"
+        if problem or not value:
+            message = f"{name}_FILE, {path}: {problem or 'its first line is empty'}."
+            raise LocalError(message, code="permission")
+        return value, f"{name}_FILE"
+    return None
 
 
 def auth_path(environ: Mapping[str, str], profile: str = "") -> Path | None:
     """The credential file of a profile: LGP_AUTH_FILE, else `~/.leadgenius_auth.json`, else
-    `~/.leadgenius_auth.NAME.json`; None when HOME is not set. UsageError for a wrong or
-    contradicting name.
+    `~/.leadgenius_auth.NAME.json`; None without a home. UsageError for a wrong or contradicting
+    name.
     """
-    given = environ.get("LGP_AUTH_FILE", "").strip()
-    home = environ.get("HOME") or (environ.get("USERPROFILE", "") if os.name == "nt" else "")
     if profile and not re.fullmatch("[a-z0-9-]{1,32}", profile):
         raise UsageError("A profile is named with 1 to 32 of a-z, 0-9 and -.", code="invalid_input")
-    if profile and given:
+    if profile and environ.get("LGP_AUTH_FILE", "").strip():
         message = "A profile (--profile or LGP_PROFILE) and LGP_AUTH_FILE both name a file."
         raise UsageError(message, hint="Leave out the profile, or unset LGP_AUTH_FILE.")
-    if given.startswith("~/") and home:
-        given = home + given[1:]
-    if given and not Path(given).is_absolute():
-        raise UsageError("LGP_AUTH_FILE must be an absolute path.")
-    if given:
-        return Path(given)
     middle = f".{profile}" if profile else ""
-    return Path(home, f".leadgenius_auth{middle}.json") if Path(home).is_absolute() else None
+    try:
+        return path_in(environ, "LGP_AUTH_FILE", f"~/.leadgenius_auth{middle}.json")
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 class Keys:
-    """The credentials for `origin`. `key` is one typed on the command line, `saved_only` that a
-    profile was typed: what the variables hold is not used then. Their files are read once.
+    """The account that `environ`, its `settings` and what was typed name together, and its
+    credentials for `origin`. With a typed `profile` no variable counts. Their files are read once.
+
+    `key` is one typed on the command line: it is used for every call but those of a login. Raises
+    UsageError when two accounts are named, LocalError for a file that is needed and cannot be used.
     """
 
     def __init__(
         self,
         environ: Mapping[str, str],
-        file: KeyFile,
-        origin: str,
+        settings: Settings,
+        on_note: Callable[[str, str], None],
+        profile: str | None = None,
+        base_url: str | None = None,
         key: str | None = None,
-        saved_only: bool = False,
     ) -> None:
-        self.origin, self.file, self.environ, self._key = origin, file, environ, key
-        used = {} if saved_only else environ
-        self._given = {kind: variable(used, *names) for kind, names in VARIABLES.items()}
-        names = (*KEY_VARIABLES, "LGP_COMPANY_ID", "LGP_USER_ID")
-        ignored = [name for name in names if environ.get(name) or environ.get(f"{name}_FILE")]
-        if saved_only and ignored:
-            words = f"--profile is given, so these variables are not used: {', '.join(ignored)}."
-            file.note("note", words)
+        self.environ, self.key = environ, key
+        used = {} if profile else environ
+        self._given = {kind: variable(used, *one.variables) for kind, one in KINDS.items()}
+        supplied = self._given["agent"] or self._given["amplify"]
+        if settings.profile and supplied:
+            message = f"LGP_PROFILE and {supplied[1]} both say which account is meant."
+            hint = f"Unset one of them, or choose with --profile {settings.profile}."
+            raise UsageError(message, hint=hint)
+        name, saved = profile or settings.profile, ""
+        self.file = KeyFile(auth_path(environ, name), on_note)
+        meant = clean_origin(settings.base_url or PRODUCTION)
         try:
-            meant = clean_origin(environ.get("LGP_BASE_URL") or PRODUCTION) == origin
-        except UsageError:
-            meant = False
-        here = is_loopback(urlsplit(origin).hostname or "")
-        self._allowed = meant or here or origin == PRODUCTION  # for keys of variables
+            account = self.file.account()
+            saved = account.origin if account.has_secret else ""
+        except LocalError as error:
+            if not (supplied or base_url or settings.base_url):
+                raise
+            on_note("warning", error.message)
+        usual = meant if settings.base_url else saved or PRODUCTION
+        self.origin = clean_origin(base_url) if base_url else usual
+        if name and not base_url and saved not in ("", self.origin):
+            raise UsageError(
+                f"Profile {name} belongs to {saved}, and LGP_BASE_URL is {self.origin}.",
+                hint="Unset LGP_BASE_URL, or leave out the profile.",
+            )
+        # for keys of variables
+        self._allowed = self.origin in (meant, PRODUCTION) or is_loopback(self.origin)
+        names = (*KEY_VARIABLES, "LGP_COMPANY_ID", "LGP_USER_ID")
+        ignored = [one for one in names if environ.get(one) or environ.get(f"{one}_FILE")]
+        if profile and ignored:
+            words = f"--profile is given, so these variables are not used: {', '.join(ignored)}."
+            on_note("note", words)
 
     def find(self, kind: str) -> Credential:
         """The credential of `kind`; the file is read only when nothing before it supplies one.
@@ -122,38 +162,41 @@ class Keys:
         CredentialError (exit 3) when there is none, or one that cannot be sent; LocalError when the
         file is needed and cannot be used.
         """
-        if self._key is not None and kind != "jwt":
-            return Credential(kind, clean(self._key, "--key"), "--key")
-        given, field = self._given[kind], _FIELDS[kind]
+        if self.key is not None and kind != "jwt":
+            return Credential(kind, clean(self.key, "--key"), "--key")
+        given, (field, noun, hint, _) = self._given[kind], KINDS[kind]
         if given and self._allowed:
             return Credential(kind, clean(*given), given[1])
-        stored = self.saved_value(field)
-        if not stored:
-            raise self._missing(kind, given)
+        account = self.account()
+        stored, source = getattr(account, field), str(self.file.path)
+        if stored:
+            if given:
+                words = f"{given[1]} is not used: {self.origin} has a saved credential of its own."
+                self.file.note("note", words)
+            return Credential(kind, clean(stored, f"{field} in {source}"), source)
+        message = f"There is no {noun} for {self.origin}"
         if given:
-            words = f"{given[1]} is not used: {self.origin} has a saved credential of its own."
-            self.file.note("note", words)
-        return Credential(kind, clean(stored, f"{field} in {self.file.path}"), str(self.file.path))
+            message += f": {given[1]} goes only to {PRODUCTION}, this machine or LGP_BASE_URL"
+        elif kind == "agent" and account.token:
+            message += ": the login alone does not authenticate this call"
+        hint = "begin" if kind == "agent" and not account.token else hint
+        raise CredentialError(message + ".", hint=hint, origin=self.origin)
 
-    def saved_value(self, name: str) -> str:
-        """A field of the file's account, "" when that belongs to another origin."""
+    def account(self) -> Account:
+        """What is stored for this origin."""
         account = self.file.account()
-        return str(getattr(account, name)) if account.origin == self.origin else ""
+        return account if account.origin == self.origin else Account({})
 
     def saved(self, name: str) -> str:
-        """A field of the file's account, "" when the credentials in use come from elsewhere."""
-        given = self._key is not None or (self._allowed and any(self._given.values()))
-        return "" if given else self.saved_value(name)
-
-    def owner(self) -> str:
-        """The e-mail that logged in, under which JWT calls are counted."""
-        return self.saved_value("email")
+        """A field of the account, "" when the credentials in use come from elsewhere."""
+        given = self.key is not None or (self._allowed and any(self._given.values()))
+        return "" if given else str(getattr(self.account(), name))
 
     def secrets(self) -> set[str]:
         """Every secret at hand, whether used yet or not; those under 6 characters would mask
         ordinary words.
         """
-        found = [self._key, *(self.environ.get(name) for name in (*KEY_VARIABLES, "LGP_PASSWORD"))]
+        found = [self.key, *map(self.environ.get, (*KEY_VARIABLES, "LGP_PASSWORD"))]
         found += [given[0] for given in self._given.values() if given]
         for name, url in self.environ.items():
             if name.lower().endswith("_proxy") or name == "LGP_LIMITER":
@@ -162,15 +205,6 @@ class Keys:
                     found += [password, unquote(password)]
         with contextlib.suppress(LocalError):
             account = self.file.account()
-            found += [account.token, account.api_key, account.amplify_api_key]
+            found += [getattr(account, name) for name in SECRETS]
             found += account.previous_api_keys
         return {one.strip() for one in found if one and len(one.strip()) >= 6}
-
-    def _missing(self, kind: str, ignored: tuple[str, str] | None) -> CredentialError:
-        message, login = f"There is no {_NOUNS[kind]} for {self.origin}", self.saved_value("token")
-        if ignored:
-            message += f": {ignored[1]} goes only to {PRODUCTION}, this machine or LGP_BASE_URL"
-        elif kind == "agent" and login:
-            message += ": the login alone does not authenticate this call"
-        hint = "begin" if kind == "agent" and not login else _HINTS[kind]
-        return CredentialError(message + ".", hint=hint, origin=self.origin)

@@ -8,6 +8,7 @@ counts.
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -16,10 +17,9 @@ from leadgenius.errors import UsageError
 PRODUCTION = "https://last.leadgenius.app"
 EMBEDDED = "https://sandbox.invalid"  # never resolves: without its adapter nothing can leave
 _PLAIN = ":@!$&'()*+,;=~"  # may stand in a path as they are
-_ODD = re.compile(r"[ #]|%(?![0-9A-Fa-f]{2})")
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ufffd\ud800-\udfff]")
 _WINDOWS = "The shell made it a path: leave out the first slash, or set MSYS_NO_PATHCONV=1."
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_LOOPBACK = re.compile(rf"https?://(localhost|\[::1\]|127(\.{_OCTET}){{3}})(:\d+)?", re.ASCII)
 _ORIGIN = re.compile(
     r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[::1\])(?::([1-9]\d{0,4}))?"
     r"(?:/api(?:/agent|/admin)?)?/?",
@@ -43,12 +43,12 @@ ADMIN = Scope("admin", "/api/admin", "agent", "X-API-Key")
 ROOT = Scope("root", "/api", "jwt", "Authorization", "Bearer ")
 LOGIN = Scope("root", "/api")
 SCOPES = {scope.name: scope for scope in (AGENT, SYSTEM, ADMIN, ROOT)}
-_STARTS = {
-    ("admin",): ADMIN,
-    ("enrich-leads", "list"): SYSTEM,
-    ("source-leads", "list"): SYSTEM,
-    ("epsimo-auth",): LOGIN,
-    ("agent-api-keys",): ROOT,
+_STARTS = {  # the first segment, or the first two
+    "admin": ADMIN,
+    "enrich-leads/list": SYSTEM,
+    "source-leads/list": SYSTEM,
+    "epsimo-auth": LOGIN,
+    "agent-api-keys": ROOT,
 }
 
 
@@ -60,11 +60,11 @@ class Target(NamedTuple):
     query: str = ""
 
 
-def is_loopback(host: str) -> bool:
+def is_loopback(origin: str) -> bool:
     """True for the literal names of this machine: `localhost`, 127.0.0.0/8, ::1. Nothing is
     resolved.
     """
-    return bool(re.fullmatch(rf"localhost|::1|127(\.{_OCTET}){{3}}", host, re.ASCII))
+    return bool(_LOOPBACK.fullmatch(origin))
 
 
 def clean_origin(text: str) -> str:
@@ -73,28 +73,29 @@ def clean_origin(text: str) -> str:
     """
     found = _ORIGIN.fullmatch(text.strip().lower())
     scheme, host, port = found.groups("0") if found else ("", "", "0")
-    here = is_loopback(host.strip("[]"))
-    if scheme not in (["https", "http"] if here else ["https"]) or int(port) > 65_535:
+    origin = f"{scheme}://{host}"
+    if not (scheme == "https" or is_loopback(origin)) or int(port) > 65_535:
         raise UsageError(
             "The base URL must be https (http for this machine only), and scheme, host and port"
             " alone.",
             hint=f"Give one such as {PRODUCTION}, or http://127.0.0.1:8787 for a served sandbox.",
         )
-    usual = {"https": 443, "http": 80}[scheme]
-    return f"{scheme}://{host}" + ("" if int(port) in (0, usual) else f":{port}")
+    usual = {"https": "443", "http": "80"}[scheme]
+    return origin if port in ("0", usual) else f"{origin}:{port}"
+
+
+def _is_odd(text: str) -> bool:
+    """Whether a server could take a path segment for something else: it is empty, or has `..`,
+    / \\ ? # %, white space or invisible characters, or what Unicode normalises to one of them.
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    odd = plain in ("", ".") or re.search(r"\.\.|[/\\?#% \ufffd]", plain)
+    return bool(odd) or not text.isprintable()
 
 
 def check_id(text: str, name: str = "id") -> str:
-    """`text`, an id for a path or a body. UsageError for one that a server could take for something
-    else: empty, with `..`, / \\ ? # %, white space or invisible characters, or what Unicode
-    normalises to one of them.
-    """
-    plain = text
-    if not text.isascii():
-        import unicodedata
-
-        plain = unicodedata.normalize("NFKC", text)
-    if plain in ("", ".") or not text.isprintable() or re.search(r"\.\.|[/\\?#% ]", plain):
+    """`text`, an id for a path or a body. UsageError for one that could mean another path."""
+    if _is_odd(text):
         raise UsageError(
             f"This {name} cannot be sent: it is empty, or has dots, slashes, ? # %, white space or"
             " invisible characters in it.",
@@ -115,8 +116,8 @@ def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Targe
     """Target of an endpoint as a user writes it: `/leads`, `leads`, `/api/agent/leads`, or a URL of
     `origin`.
 
-    `scope` names one of SCOPES to override the routing. UsageError for another origin, dot
-    segments, `//`, a fragment, control characters, or a root alone.
+    `scope` names one of SCOPES to override the routing. UsageError for another origin, a segment
+    that is no id even when decoded, `//`, a fragment, or a root alone.
     """
     text = endpoint.strip()
     full = re.match(r"[^/?#]*//[^/?#]*", text)
@@ -126,29 +127,22 @@ def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Targe
             hint=f"Give the path alone, as in /campaigns; this run goes to {origin}.",
         )
     path, _, query = text[full.end() if full else 0 :].partition("?")
-    plain = unquote(path)
-    odd = _ODD.search(f"{path}?{query}") or _INVISIBLE.search(path + query + plain)
-    if odd or "//" in plain or {".", ".."} & set(plain.split("/")) or unquote(plain) != plain:
+    words = [unquote(word) for word in path.removeprefix("/").removesuffix("/").split("/")]
+    if any(map(_is_odd, words)) or re.search(r"[ #\\]", query) or not query.isprintable():
         raise UsageError(
-            "The endpoint has a dot segment, a double slash, white space, #, a backslash or an"
-            " encoding in it that could mean another path.",
+            "The endpoint is empty, or has a dot segment, a double slash, white space, #, a"
+            " backslash or an encoding in it that could mean another path.",
             code="invalid_input",
             hint=_WINDOWS if text[1:2] == ":" else "Write it as in /campaigns/ID/metrics.",
         )
-    words = [quote(unquote(word), safe=_PLAIN) for word in path.split("/") if word]
-    found, rest = _match(words, scope)
+    agent = words[:2] == ["api", "agent"]
+    rest = words[2:] if agent else words[1:] if words[0] == "api" else words
+    first, two = "".join(rest[:1]), "/".join(rest[:2])
+    usual = AGENT if agent else _STARTS.get(first) or _STARTS.get(two, AGENT)
+    found = usual if usual == LOGIN else SCOPES.get(scope, usual)  # a login carries no credential
+    if found == ADMIN and first == "admin":
+        rest = rest[1:]
     if not rest:
         raise UsageError("The endpoint names no resource.", hint="Write it as in /campaigns.")
-    return Target(found, "/".join([found.root, *rest]), quote(query, safe=_PLAIN + "%/?[]"))
-
-
-def _match(words: list[str], scope: str) -> tuple[Scope, list[str]]:
-    """The scope, and the words below its root."""
-    agent = words[:2] == ["api", "agent"]
-    rest = words[2:] if agent else words[1:] if words[:1] == ["api"] else words
-    begins = (found for start, found in _STARTS.items() if rest[: len(start)] == list(start))
-    usual = AGENT if agent else next(begins, AGENT)
-    found = SCOPES.get(scope, usual)
-    if found == ROOT and usual == LOGIN:
-        found = LOGIN
-    return found, rest[1:] if found == ADMIN and rest[:1] == ["admin"] else rest
+    wire = "/".join([found.root, *(quote(word, safe=_PLAIN) for word in rest)])
+    return Target(found, wire, quote(query, safe=_PLAIN + "%/?[]"))

@@ -7,6 +7,7 @@ client.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -17,11 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 DEFAULT_WINDOWS = "60/60,1000/3600,10000/86400"  # for each key, as the vendor states them
-_SWITCHES = ("1", "true", "yes", "on", "", "0", "false", "no", "off")
-
-
-class UnsafeError(ValueError):
-    """Others can write to the state folder."""
+_ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 
 class Window(NamedTuple):
@@ -39,7 +36,7 @@ class Settings(NamedTuple):
     sandbox: bool = False
     read_only: bool = False
     max_wait: float = 75.0
-    max_time: float | None = None
+    max_time: float = math.inf
     timeout: float = 60.0
     max_changes: int | None = None
     company_id: str = ""
@@ -63,12 +60,6 @@ def read(environ: Mapping[str, str]) -> Settings:
     return Settings(**found)
 
 
-def _count(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", text, re.ASCII):
-        raise ValueError("it must be a whole number.")
-    return int(text)
-
-
 def iso(moment: float) -> str:
     """ISO 8601, UTC, milliseconds rounded up: a time to come back at must not be too early."""
     at = datetime.fromtimestamp(math.ceil(moment * 1000) / 1000, timezone.utc)
@@ -78,9 +69,9 @@ def iso(moment: float) -> str:
 def switch(text: str, name: str = "it") -> bool:
     """Whether a switch is on; empty is off. ValueError naming `name` for anything unclear."""
     word = text.strip().lower()
-    if word not in _SWITCHES:
+    if word not in _ON + _OFF:
         raise ValueError(f"{name} must be 1, true, yes or on, or 0, false, no or off.")
-    return _SWITCHES.index(word) < 4
+    return word in _ON
 
 
 def seconds(text: str) -> float:
@@ -93,39 +84,22 @@ def seconds(text: str) -> float:
 
 def windows(text: str) -> tuple[Window, ...]:
     """The windows of `60/60,1000/3600`, requests/seconds: the grammar of LGP_RATE_LIMITS."""
-    form = re.compile(r"\s*0*([1-9][0-9]{0,8})\s*/\s*0*([1-9][0-9]{0,8})\s*", re.ASCII)
-    parts = [form.fullmatch(part) for part in text.split(",")]
-    if not all(parts):
+    number = r"\s*0*[1-9][0-9]{0,8}\s*"
+    if not re.fullmatch(f"{number}/{number}(,{number}/{number})*", text):
         raise ValueError("rate limits look like 60/60,1000/3600 (requests/seconds).")
-    return tuple(Window(int(part[1]), float(part[2])) for part in parts if part)
+    pairs = [part.split("/") for part in text.split(",")]
+    return tuple(Window(int(limit), float(length)) for limit, length in pairs)
 
 
-_READERS: dict[str, Any] = {"max_changes": _count, "windows": windows}
-_READERS |= dict.fromkeys(("sandbox", "read_only"), switch)
-_READERS |= dict.fromkeys(("max_wait", "max_time", "timeout"), seconds)
-
-
-def value(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
-    """(value, the variable that supplied it) of the first of `names` that is set; blank is unset.
-
-    NAME_FILE names a file, or a pipe such as /dev/fd/63, whose first line is the value. ValueError
-    when that has no text, OSError when it cannot be read, PermissionError when it is not safe.
-    """
-    for name in names:
-        if environ.get(name, "").strip():
-            return environ[name].strip(), name
-        path = environ.get(f"{name}_FILE", "").strip()
-        if not path:
-            continue
-        with open(path, "rb") as file:  # noqa: PTH123
-            problem = unsafe(os.fstat(file.fileno()))
-            if problem:
-                raise PermissionError(1, problem, path)
-            line = file.readline(65_536).decode("utf-8-sig", errors="replace").strip()
-        if not line or "\ufffd" in line:
-            raise ValueError(f"{name}_FILE: the first line of {path} is no text.")
-        return line, f"{name}_FILE"
-    return None
+_READERS: dict[str, Any] = {
+    "sandbox": switch,
+    "read_only": switch,
+    "max_wait": seconds,
+    "max_time": seconds,
+    "timeout": seconds,
+    "max_changes": int,
+    "windows": windows,
+}
 
 
 def unsafe(found: os.stat_result, modes: bool = True) -> str:
@@ -145,24 +119,33 @@ def unsafe(found: os.stat_result, modes: bool = True) -> str:
     return ""
 
 
+def path_in(environ: Mapping[str, str], name: str, default: str) -> Path | None:
+    """The path in the variable `name`, else `default`; `~/` is HOME. None where there is no such
+    folder, ValueError for a relative path.
+    """
+    given = environ.get(name, "").strip()
+    path = Path(given or default)
+    if path.parts[:1] == ("~",):
+        home = environ.get("HOME") or environ.get("USERPROFILE", "")
+        path = Path(home, *path.parts[1:]) if os.path.isdir(home) else path  # noqa: PTH112
+    if path.is_absolute():
+        return path
+    if given:
+        raise ValueError(f"{name} must be an absolute path.")
+    return None
+
+
 def state_dir(environ: Mapping[str, str]) -> Path | None:
     """The folder of the request log, jobs and sandbox: LGP_STATE_DIR, `$XDG_STATE_HOME/leadgenius`,
     else `~/.local/state/leadgenius`. Made (0700) when absent; None when it cannot be made or
     written.
 
-    ValueError when LGP_STATE_DIR is relative, UnsafeError when others can write to the folder.
+    ValueError when LGP_STATE_DIR is relative, PermissionError when others can write to the folder.
     """
-    given = environ.get("LGP_STATE_DIR", "").strip()
-    home, base = Path(environ.get("HOME", "")), Path(environ.get("XDG_STATE_HOME", ""))
-    if given:
-        path = home / given[2:] if given.startswith("~/") else Path(given)
-        if not path.is_absolute():
-            raise ValueError("LGP_STATE_DIR must be an absolute path.")
-    elif base.is_absolute():
-        path = base / "leadgenius"
-    elif home.is_absolute() and home.is_dir():  # a home that does not exist is not made
-        path = home / ".local/state/leadgenius"
-    else:
+    base = Path(environ.get("XDG_STATE_HOME", ""))
+    usual = str(base) if base.is_absolute() else "~/.local/state"
+    path = path_in(environ, "LGP_STATE_DIR", f"{usual}/leadgenius")
+    if path is None:
         return None
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -170,7 +153,6 @@ def state_dir(environ: Mapping[str, str]) -> Path | None:
     except OSError:
         return None
     if problem:
-        raise UnsafeError(
-            f"The state folder {path} cannot be used: {problem}. Set LGP_STATE_DIR to another one."
-        )
+        words = f"The state folder cannot be used, {problem}; set LGP_STATE_DIR to another one"
+        raise PermissionError(errno.EPERM, words, str(path))
     return path if os.access(path, os.W_OK | os.X_OK) else None

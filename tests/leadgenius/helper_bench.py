@@ -15,7 +15,6 @@ from requests.structures import CaseInsensitiveDict
 
 from leadgenius.client import Client
 from leadgenius.errors import LeadGeniusError
-from leadgenius.keyfile import KeyFile
 from leadgenius.keys import Keys
 from leadgenius.retry import Answer, Failure
 from leadgenius.settings import Settings, Window
@@ -116,7 +115,7 @@ class Bench:
         self.time, self.limiter, self.notes, self.transport = Time(), Limiter(), [], transport
         settings = Settings(windows=(Window(60, 60.0),), timeout=5.0, **options.pop("settings", {}))
         environ = {"LGP_API_KEY": KEY, "LGP_AMPLIFY_API_KEY": "da2-canary", **environ}
-        keys = Keys(environ, KeyFile(None), origin)
+        keys = Keys(environ, settings._replace(base_url=origin), lambda *note: None)
         self.client = Client(keys, settings, lambda *note: self.notes.append(note), **options)
         self.client.transport, self.client.limiter = transport, self.limiter
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import os
 import traceback
 from pathlib import Path
 from pydoc import render_doc
@@ -11,7 +12,7 @@ import pytest
 from leadgenius import ApiError, connect
 from leadgenius.errors import CredentialError, LocalError, UsageError
 from leadgenius.keyfile import KeyFile
-from leadgenius.keys import Credential, auth_path, clean
+from leadgenius.keys import Credential, auth_path, clean, variable
 from leadgenius.scopes import EMBEDDED, PRODUCTION
 
 STAGING = "https://staging.example.com"
@@ -125,12 +126,37 @@ def test_two_accounts_named_at_once_are_a_usage_error(profile, environ, named, m
     assert "canary" not in str(caught.value.as_dict())
 
 
-def test_the_place_of_the_file():
-    assert auth_path({"HOME": "/h"}) == Path("/h/.leadgenius_auth.json")
-    assert auth_path({"HOME": "/h", "LGP_AUTH_FILE": "~/x"}) == Path("/h/x")
+def test_the_place_of_the_file(home):
+    given = {"HOME": str(home)}
+    assert auth_path(given) == home / ".leadgenius_auth.json"
+    assert auth_path({**given, "LGP_AUTH_FILE": "~/x"}) == home / "x"
+    assert auth_path({"LGP_AUTH_FILE": "/x/y"}) == Path("/x/y")
     assert auth_path({}) is auth_path({"HOME": "relative"}) is None
     with pytest.raises(UsageError):
-        auth_path({"HOME": "/h", "LGP_AUTH_FILE": "auth.json"})
+        auth_path({**given, "LGP_AUTH_FILE": "auth.json"})
+
+
+def test_a_value_stands_in_its_variable_or_in_the_first_line_of_a_file(home):
+    path = home / "secret"
+    path.write_text("\ufeff lgp_x \nsecond\n")
+    path.chmod(0o600)
+    given = {"A_FILE": str(path)}
+    assert variable({"A": " x ", **given}, "A") == ("x", "A")
+    assert variable({"A": " ", **given}, "A", "B") == ("lgp_x", "A_FILE")
+    assert variable({"A": ""}, "A") is None
+    read, write = os.pipe()
+    os.write(write, b"piped\n")
+    os.close(write)
+    assert variable({"A_FILE": f"/dev/fd/{read}"}, "A") == ("piped", "A_FILE")
+    os.close(read)
+    for content, mode in ((b"\nlgp_x", 0o600), (b"\xff\xfe", 0o600), (b"lgp_x", 0o666), (None, 0)):
+        path.unlink()
+        if content:
+            path.write_bytes(content)
+            path.chmod(mode)
+        with pytest.raises(LocalError, match=f"A_FILE, {path}: ") as caught:
+            variable(given, "A")
+        assert caught.value.code == "permission"
 
 
 def test_every_switch_and_time_counts_and_a_misspelt_one_is_an_error(make, state):

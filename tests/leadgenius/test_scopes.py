@@ -38,7 +38,6 @@ ROUTES = [
     # /api/agent wins, whatever follows
     ("/api/agent/admin/users", AGENT, "/api/agent/admin/users"),
     # characters that belong to a segment
-    ("/leads/a%2Fb", AGENT, "/api/agent/leads/a%2Fb"),
     ("/leads/é", AGENT, "/api/agent/leads/%C3%A9"),
     ("/leads/%65nroll", AGENT, "/api/agent/leads/enroll"),
     ("/%61dmin/users", ADMIN, "/api/admin/users"),
@@ -84,6 +83,7 @@ HOSTILE = [
     "", "/", "?page=1", PRODUCTION,
     "/leads/..", "/leads/../admin/users", "..", "/./leads", "/leads/%2e%2e", "/leads/.%2e",
     "/leads/..%2fadmin",
+    "/leads/a%2Fb", "/leads/a%20b", "/leads//",
     "/leads/%252e%252e", "//admin/users", "/leads//x", "/leads/%2f%2f", "/leads\\x", "/leads/%5c",
     "/leads#x",
     "/leads?a#b", "/leads\nx", "/leads x", "/leads/%0a", "/leads/%zz", "/leads/%ff",
@@ -122,7 +122,7 @@ def test_whatever_is_typed_ends_under_a_root_or_is_refused(endpoint):
         ("https://a.example:443/api/admin", "https://a.example"),
         ("http://localhost:80/api", "http://localhost"),
         ("http://127.255.0.9:8787", "http://127.255.0.9:8787"),
-        ("https://[::1]:99", "https://[::1]:99"),
+        ("https://[::1]:65535", "https://[::1]:65535"),
     ],
 )
 def test_an_origin_is_cleaned(text, origin):
@@ -136,7 +136,7 @@ def test_an_origin_is_cleaned(text, origin):
         "http://127.0.0.1.nip.io", "ftp://localhost",
         "https://user:canary@a.example", "https://a.example/v2", "https://a.example/?x",
         "https://a.example#x", "https://a.example:0",
-        "https://a.example:99999", "https://a b.example", "https://a.ex\nample",
+        "https://a.example:65536", "https://a b.example", "https://a.ex\nample",
         "https://[v1.canary]", "http://0.0.0.0",
         "http://127.1", "http://0127.0.0.1", "http://127.0.0.256", "http://128.0.0.1",
     ],
@@ -163,9 +163,3 @@ def test_an_id_that_could_be_taken_for_something_else_is_refused(value):
     with pytest.raises(UsageError) as caught:
         check_id(value)
     assert (caught.value.code, caught.value.exit_code) == ("invalid_input", 2)
-
-
-def test_the_greatest_port_is_the_last():
-    assert clean_origin("https://x.example:65535") == "https://x.example:65535"
-    with pytest.raises(UsageError):
-        clean_origin("https://x.example:65536")

@@ -1,6 +1,6 @@
 """Variables, the state folder, times; and the closed list of error codes."""
 
-import os
+import math
 import re
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_blank_is_unset():
     blank = {f"LGP_{name.upper()}": " " for name in Settings._fields}
     usual = settings.read(blank)
     assert usual == settings.read({})
-    assert usual[4:8] == (75.0, None, 60.0, None)
+    assert usual[4:8] == (75.0, math.inf, 60.0, None)
     assert usual.windows == ((60, 60.0), (1000, 3600.0), (10_000, 86_400.0))
 
 
@@ -37,7 +37,7 @@ def test_blank_is_unset():
     ("name", "value"),
     [("READ_ONLY", "ture"), ("SANDBOX", "2"), ("MAX_WAIT", "soon"), ("MAX_TIME", "-1"),
     ("TIMEOUT", "1d"), ("MAX_CHANGES", "ten"),
-     ("MAX_CHANGES", "٣"), ("RATE_LIMITS", "60"), ("RATE_LIMITS", "0/60"),
+     ("RATE_LIMITS", "60"), ("RATE_LIMITS", "0/60"),
      ("RATE_LIMITS", "60/60,"), ("RATE_LIMITS", "6²/60")],
 )  # fmt: skip
 def test_what_cannot_be_understood_names_its_variable(name, value):
@@ -51,31 +51,6 @@ def test_switches_and_times():
     times = {"90": 90, "90s": 90, "40m": 2400, "2h": 7200, "1.5": 1.5}
     assert {text: settings.seconds(text) for text in times} == times
     assert settings.iso(1_767_225_600.0001) == "2026-01-01T00:00:00.001Z", "never too early"
-
-
-def test_a_value_stands_in_its_variable_or_in_the_first_line_of_a_file(home):
-    path = home / "secret"
-    path.write_text("\ufeff lgp_x \nsecond\n")
-    path.chmod(0o600)
-    given = {"A_FILE": str(path)}
-    assert settings.value({"A": " x ", **given}, "A") == ("x", "A")
-    assert settings.value({"A": " ", **given}, "A", "B") == ("lgp_x", "A_FILE")
-    assert settings.value({"A": ""}, "A") is None
-    read, write = os.pipe()
-    os.write(write, b"piped\n")
-    os.close(write)
-    assert settings.value({"A_FILE": f"/dev/fd/{read}"}, "A") == ("piped", "A_FILE")
-    os.close(read)
-    for content in (b"\nlgp_x", b"\xff\xfe"):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match="A_FILE"):
-            settings.value(given, "A")
-    path.chmod(0o666)
-    with pytest.raises(PermissionError):
-        settings.value(given, "A")
-    path.unlink()
-    with pytest.raises(FileNotFoundError):
-        settings.value(given, "A")
 
 
 def test_the_state_folder_has_one_rule(home):
@@ -93,7 +68,7 @@ def test_the_state_folder_has_one_rule(home):
 def test_a_state_folder_that_others_can_write_to_is_refused(home):
     (home / "x").mkdir()
     (home / "x").chmod(0o777)
-    with pytest.raises(settings.UnsafeError, match="other users can write"):
+    with pytest.raises(PermissionError, match="other users can write"):
         settings.state_dir({"LGP_STATE_DIR": str(home / "x")})
     for mode in (0o1777, 0o775):  # sticky; and its group's, as with umask 002
         (home / "x").chmod(mode)
