@@ -78,7 +78,7 @@ _KEY = {"description": "--desc --description"}
 _IDS = "ids-out todo-out"
 
 COMMANDS = (
-    Command("leads list", "leads.list", "leads.search", "{lgp} leads list --status qualified",
+    Command("leads list", "leads.list", "lists.run", "{lgp} leads list --status qualified",
             columns=_LEAD),
     Command("leads import", "leads.create-batch", "imports.run",
             "{lgp} leads import contacts.csv --client-id CLIENT",

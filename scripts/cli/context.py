@@ -17,7 +17,6 @@ from cli.output import Output, has_rich
 from cli.parser import operation_of
 from cli.stderr import Notes
 from cli.text import plain, plural
-from contract.operations import Operation
 from leadgenius import connect
 from leadgenius.errors import LocalError, UsageError
 from leadgenius.files import open_private
@@ -46,21 +45,11 @@ class Context:
         self.started, most = time.monotonic(), options.max_time
         self.end = None if most is None else self.started + most  # of --max-time
         self.masker.show = bool(self.typed("show"))
+        self.operation: Any = operation_of(command)  # None for a command without one
         self.output = Output(options, sys.stdout, notes)
-        self.output.mark = self.mark
-        self.output.preferred = command.columns.split()
-        if self.known_operation:
-            self.output.columns = self.known_operation.columns()
-
-    @cached_property
-    def known_operation(self) -> Operation | None:
-        return operation_of(self.command)
-
-    @property
-    def operation(self) -> Operation:
-        """The command's operation; only for commands that have one."""
-        assert self.known_operation is not None
-        return self.known_operation
+        self.output.mark, self.output.preferred = self.mark, command.columns.split()
+        if self.operation:
+            self.output.columns = self.operation.columns()
 
     def typed(self, name: str) -> Any:
         """The value of one of the command's own arguments, None when it was not typed."""
@@ -92,33 +81,29 @@ class Context:
     ) -> None:
         """Go on only with --yes, or a `y` typed where somebody is there to type it; else UsageError
         naming count, target and first ids."""
-        options = self.options
-        what = f"{verb} {plural(count, noun)}{target}"
+        options, what = self.options, f"{verb} {plural(count, noun)}{target}"
         program = self.environ.get("CI") or self.environ.get("LGP_AGENT_NAME") or options.quiet
-        terminals = self.stdin.isatty() and self.notes.terminal and has_rich()
-        if options.yes or options.dry_run:
+        if options.yes:
             return
-        if terminals and not program:
+        if self.stdin.isatty() and self.notes.terminal and has_rich() and not program:
             from cli.terminal import ask
 
             question = f"This would {what}. Go on? [y/N] "
             if ask(self.notes.write, question, self.stdin, ASKING_SECONDS):
                 return
-            words = "Not confirmed: nothing was changed."
-        else:
-            first = " ".join(plain(one) for one in ids[:5]) + (" …" if len(ids) > 5 else "")
-            words = f"This would {what} ({first}), and was not confirmed. Nothing was sent."
+        first = " ".join(map(plain, ids[:5])) + (" …" if len(ids) > 5 else "")
+        words = f"This would {what} ({first}), and was not confirmed. Nothing was sent."
         hint = "Check the ids, then run the same command with --yes."
         raise UsageError(words, code="needs_yes", hint=hint, outcome="not_sent")
 
     def preview(
-        self, method: str, endpoint: str, *, needs_yes: bool = False, more: Any = (), **request: Any
+        self, method: str, endpoint: str, *, needs_yes: bool = False, more: Mapping[str, Any] | None = None, **request: Any
     ) -> int:
         """--dry-run: print the request as it would go out, with its effect; `request` is params,
         body and scope, `more` what many rows add."""
         plan = self.client.plan(method, endpoint, **request)
-        effect = self.known_operation.effect if self.known_operation else "unknown"
-        made = {"dry_run": True, **plan, "effect": effect, **dict(more)}
+        effect = self.operation.effect if self.operation else "unknown"
+        made = {"dry_run": True, **plan, "effect": effect, **(more or {})}
         if needs_yes:
             made["yes"] = "the real run needs --yes"
         self.options.out = self.output.fields = None  # these are about an answer
@@ -133,7 +118,7 @@ class Context:
     def record_change(self, path: str, ids: Sequence[str], **counts: Any) -> None:
         """Add a line to changes.jsonl: what an owner reads after an unattended day."""
         facts = {"command": self.command.words, "profile": self.options.profile or "default"}
-        self.append("changes.jsonl", **facts, path=path, ids=list(ids[:50]), **counts)
+        self.append("changes.jsonl", **facts, path=path, ids=ids[:50], **counts)
 
     def append(self, name: str, **facts: Any) -> None:
         """Add a line of JSON to a private file of the state directory; a warning when that cannot

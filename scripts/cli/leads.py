@@ -1,5 +1,4 @@
-"""Leads: the search with its depth, creating one or many, and whose company the bulk lists are
-about."""
+"""Leads: creating one or many, and whose company the bulk lists are about."""
 
 from __future__ import annotations
 
@@ -7,56 +6,9 @@ from typing import Any
 
 from cli import inputs, lists
 from cli.context import Context
-from cli.lists import Listing
 from contract import validate
 from contract.operations import operations
-from leadgenius import answers
 from leadgenius.errors import CredentialError
-
-SEARCH_DEPTH = 1000  # records of each of two indexes; references/api_reference.md#search-depth
-EXACT = "exact: enrich-leads list --count"
-
-
-def search(context: Context) -> int:
-    """`leads list`: only the newest of each index are searched, and nothing in an answer shows a
-    cut."""
-    return show_search(context, lists.of_command(context))
-
-
-def show_search(context: Context, listing: Listing) -> int:
-    """The list, with the truth about its depth: in the note of one page, and by one more request
-    where all pages are read."""
-    options = context.options
-    decides = options.all or options.count or options.count_by or options.where
-    found_by_key = {"email", "client_id"} <= listing.params.keys()
-
-    def depth(total: int | None) -> str:
-        whole = not listing.params and total is not None and total < SEARCH_DEPTH
-        known = f"newest {SEARCH_DEPTH:,} of each index){_exact(context)}"
-        return "" if whole or found_by_key else known
-
-    is_whole = (lambda: _is_whole(context)) if decides else listing.is_whole
-    return lists.show(context, listing._replace(depth=depth, is_whole=is_whole))
-
-
-def _is_whole(context: Context) -> bool:
-    """One more request, without filter, for one row: under the depth no index was cut."""
-    one_row = {"page": 1, "pageSize": 1}
-    total = answers.total(context.client.get(context.operation.path, one_row))
-    if total is not None and total < SEARCH_DEPTH:
-        return True
-    words = f"Only the newest {SEARCH_DEPTH:,} leads of each index are seen, and there may be more"
-    context.notes("warning", f"{words}{_exact(context)}.")
-    return False
-
-
-def _exact(context: Context) -> str:
-    """The exact way, with what it needs where that is missing."""
-    try:
-        context.client.keys.find("amplify")
-    except CredentialError:
-        return f"; {EXACT} (needs the Amplify key: LGP_AMPLIFY_API_KEY)"
-    return f"; {EXACT}"
 
 
 def bulk(context: Context) -> int:
@@ -71,7 +23,7 @@ def bulk(context: Context) -> int:
         except CredentialError as error:
             error.hint = "Give --company-id or LGP_COMPANY_ID; an API key would find the company."
             raise
-    return lists.show(context, lists.of_command(context, companyId=company))
+    return lists.run(context, companyId=company)
 
 
 def create(context: Context) -> int:

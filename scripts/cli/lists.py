@@ -3,108 +3,77 @@ said."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from cli import inputs
 from cli.context import Context
-from cli.rows import Condition, Tally, conditions, row_id
-from cli.text import plural
+from cli.rows import Condition, conditions, hidden, inside, row_id
+from cli.text import compact, plural
 from contract.operations import resolve
 from leadgenius import answers
-
-if TYPE_CHECKING:
-    from leadgenius.client import Page
+from leadgenius.errors import CredentialError, UsageError
 
 FIRST_ROWS = 20  # printed when nothing says how many
-LARGEST = {"page": answers.LARGEST_PAGE, "cursor": answers.LARGEST_BULK_PAGE}  # rows a page
-_WITHOUT_CASE = ("email", "companyName")  # filters of the server that compare as --where does
+SEARCH_DEPTH = 1000  # records of each of two indexes; references/api_reference.md#search-depth
+LARGEST_GROUPS = 100_000  # different values of --count-by
+TOP = 100  # values printed
 
 
 class Listing(NamedTuple):
-    """A list to read: where, with which parameters, and how its pages go on. `is_whole` is asked
-    after the last page; `shown` makes of a row what may be printed of it; `depth` says why a total
-    may be too small."""
+    """A list to read: where, with which parameters, whether by cursor (bulk) or page numbers."""
 
     path: str
     params: dict[str, Any]
-    paging: str
+    bulk: bool = False
     collection: str = ""
     scope: str = "auto"
-    is_whole: Callable[[], bool] = lambda: True
-    shown: Callable[[Any], Any] = lambda row: row
-    depth: Callable[[int | None], str] = lambda total: ""
 
 
-def of_command(context: Context, **params: Any) -> Listing:
+def run(context: Context, **params: Any) -> int:
     """The list of the command's operation, with its filters."""
     one, params = context.operation, params | inputs.filters(context)
-    return Listing(one.path, params, one.paging or "page", one.collection, one.scope)
-
-
-def run(context: Context) -> int:
-    """The list of the command's operation, as it is."""
-    return show(context, of_command(context))
+    bulk = one.paging == "cursor"
+    return show(context, Listing(one.path, params, bulk, one.collection, one.scope))
 
 
 def show(context: Context, listing: Listing) -> int:
     """One page, or all pages filtered, counted or exported, as the options say."""
     options = context.options
     kept = conditions(options.where or ())
-    inputs.check_fields(context, options.fields or (), "--fields")
+    inputs.check_fields(context, options.fields, "--fields")
     inputs.check_fields(context, [one.field for one in kept], "--where")
-    inputs.check_fields(context, options.count_by or (), "--count-by")
+    inputs.check_fields(context, options.count_by, "--count-by")
     params = {**_same_filters(context, kept), **listing.params}
     wanted = options.count_by or (["id"] if options.count else options.fields)
-    if wanted and listing.paging == "cursor":  # what is filtered on is fetched though not printed
+    if wanted and listing.bulk:  # what is filtered on is fetched though not printed
         names = [*wanted, *(one.field for one in kept)]
         params["fields"] = ",".join(dict.fromkeys(name.split(".")[0] for name in names))
     walk = Walk(context, listing._replace(params=params), kept)
     if options.dry_run:
-        params |= first_page(context, listing.paging)
+        first = {"page": walk.first, "pageSize": walk.size}
+        params |= {"limit": walk.size} if listing.bulk else first
         return context.preview("GET", listing.path, params=params, scope=listing.scope)
     if options.count or options.count_by:
         return _count(walk)
-    if not (kept or options.all or options.max_items):
-        return _one_page(walk)
-    if options.all and options.out and listing.paging == "cursor":
+    if options.all and options.out and listing.bulk:
         from cli import export
 
-        return export.run(context, walk, pages)
-    return _print_all(walk)
+        return export.run(context, walk)
+    return _print(walk)
 
 
-def _same_filters(context: Context, kept: list[Condition]) -> dict[str, Any]:
+def _same_filters(context: Context, kept: list[Condition]) -> dict[str, str]:
     """Conditions that the server's own filter means in the same way: it then sends fewer rows."""
-    known = context.known_operation.filters() if kept and context.known_operation else {}
-    made = {}
-    for field, operator, value in kept:
-        if operator == "=" and value and field in known:
-            if value.lower() in resolve(known[field]["schema"]).get("enum", ()):
-                made[field] = value.lower()
-            elif field in _WITHOUT_CASE:
-                made[field] = value
-    return made
-
-
-def first_page(context: Context, paging: str) -> dict[str, Any]:
-    """The paging parameters of one page, or of the first of all."""
-    options, largest = context.options, LARGEST[paging]
-    every = options.all or options.where or options.count or options.count_by
-    usual = largest if every else min(options.max_items or FIRST_ROWS, largest)
-    size = options.page_size or usual
-    return {"limit": size} if paging == "cursor" else {"page": options.page or 1, "pageSize": size}
-
-
-def pages(context: Context, listing: Listing, cursor: str | None = None) -> Iterator[Page]:
-    """The pages of a list, of the size asked for or the largest; a bulk list from `cursor` on."""
-    client, size = context.client, first_page(context, listing.paging)
-    how: dict[str, Any] = {"collection": listing.collection, "scope": listing.scope}
-    if listing.paging == "cursor":
-        return client.bulk(listing.path, listing.params, **size, cursor=cursor, **how)
-    first, most = size["page"], size["pageSize"]
-    return client.pages(listing.path, listing.params, first=first, size=most, **how)
+    known = context.operation.filters() if kept and context.operation else {}
+    values = {name: resolve(one["schema"]).get("enum", ()) for name, one in known.items()}
+    return {
+        field: value.lower()
+        for field, operator, value in kept
+        if operator == "=" and value.lower() in values.get(field, ())
+    }
 
 
 class Walk:
@@ -112,142 +81,170 @@ class Walk:
 
     def __init__(self, context: Context, listing: Listing, kept: list[Condition]) -> None:
         self.context, self.listing, self.kept = context, listing, kept
+        options, operation = context.options, context.operation
+        largest = answers.LARGEST_BULK_PAGE if listing.bulk else answers.LARGEST_PAGE
+        every = options.all or kept or options.count or options.count_by
+        usual = largest if every else min(options.max_items or FIRST_ROWS, largest)
+        self.size, self.first = options.page_size or usual, options.page or 1
+        self.searched = operation and operation.id == "leads.list"  # which has a depth
+        self.hides = listing.scope == "root" and not context.typed("show")  # keys in its rows
         self.read = self.matched = self.not_comparable = 0
         self.changed = False  # the list was cut short, or its total changed on the way
-        self.more = True  # rows may follow the page just read
         self.total: int | None = None  # as the server says
+        # Of the page just read: whether others follow, by which cursor, and what stands beside it.
+        self.more, self.rest = False, dict[str, Any]()
+        self.cursor: str | None = None
 
-    def pages(self) -> Iterator[list[Any]]:
-        """The fitting rows, a page at a time. Numbered pages shift when rows are added on the way:
-        a row met twice is dropped, and the shift is noted."""
-        context, seen = self.context, set[str | None]()
-        for page in pages(context, self.listing):
-            last, self.total = self.total, answers.total(page.body)
+    def pages(self, cursor: str | None = None) -> Iterator[list[Any]]:
+        """The fitting rows, a page at a time; of a bulk list from `cursor` on. Numbered pages shift
+        when rows are added on the way: a row met twice is dropped, and the shift is noted."""
+        client, (path, params, bulk, collection, scope) = self.context.client, self.listing
+        how: dict[str, Any] = {"collection": collection, "scope": scope}
+        if bulk:
+            found = client.bulk(path, params, limit=self.size, cursor=cursor, **how)
+        else:
+            found = client.pages(path, params, first=self.first, size=self.size, **how)
+        seen = set[str | None]()
+        for page in found:
+            rows, last, self.total = page.items, self.total, answers.total(page.body)
             self.changed |= page.short or self.total not in (None, last or self.total)
-            self.more = bool(page.cursor) or (self.total or 0) > self.read + len(page.items)
-            rows = page.items
-            if self.listing.paging == "page":
-                rows = [row for row in rows if row_id(row) is None or row_id(row) not in seen]
-                seen.update(map(row_id, rows))
-            rows = self.keep(list(map(self.listing.shown, rows)))
-            requests = plural(context.client.requests, "request")
-            words = f"{plural(self.read, 'row')}, {requests}"
-            context.notes.progress(words, self.read, self.total)
+            self.cursor, self.rest = page.cursor, answers.rest(page.body, collection)
+            if number := answers.total_pages(page.body):
+                self.more = page.number < number
+            else:
+                self.more = bool(page.cursor) or self.read + len(rows) < (self.total or 0)
+            if not bulk:
+                rows = [row for row in rows if row_id(row) not in seen]
+                seen.update(filter(None, map(row_id, rows)))
+            if self.hides:
+                rows = hidden(rows)
+            self.read += len(rows)
+            if self.kept:
+                rows = [row for row in rows if self._fits(row)]
+            self.matched += len(rows)
+            words = f"{plural(self.read, 'row')}, {self.requests}"
+            self.context.notes.progress(words, self.read, self.total)
             yield rows
+            del page, rows  # not two pages at once
         if self.changed:
             words = "The list changed while it was read: rows may be missing. Run it again."
-            context.notes("warning", words)
+            self.context.notes("warning", words)
 
-    def keep(self, rows: list[Any]) -> list[Any]:
-        """Those of `rows` that fit every condition, all of them counted."""
-        self.read += len(rows)
-        if self.kept:
-            verdicts = [[one.holds(row) for one in self.kept] for row in rows]
-            self.not_comparable += sum(None in one and False not in one for one in verdicts)
-            rows = [row for row, one in zip(rows, verdicts, strict=True) if all(one)]
-        self.matched += len(rows)
-        return rows
+    def _fits(self, row: Any) -> bool:
+        """Whether a row fits every condition; one that cannot be compared is counted."""
+        verdicts = [one.holds(row) for one in self.kept]
+        self.not_comparable += None in verdicts and False not in verdicts
+        return all(verdicts)
+
+    @property
+    def requests(self) -> str:
+        return plural(self.context.client.requests, "request")
+
+    def found_by_search(self) -> str:
+        """What makes a search no proof, and what is exact."""
+        words = f"found by search (newest {SEARCH_DEPTH:,} of each index); exact: "
+        try:
+            self.context.client.keys.find("amplify")
+        except CredentialError:
+            return f"{words}enrich-leads list --count (needs the Amplify key: LGP_AMPLIFY_API_KEY)"
+        return f"{words}enrich-leads list --count"
 
     def summary(self, complete: bool = True) -> dict[str, Any]:
-        """What is said of the list as a whole, once all is read."""
+        """What is said of the list as a whole, once all is read. For a search one more request,
+        without filter and for one row: under its depth no index was cut."""
+        client, notes = self.context.client, self.context.notes
         complete = complete and not self.changed and not self.not_comparable
-        complete = complete and self.listing.is_whole()
-        made = {"requests": self.context.client.requests, "complete": complete}
+        if complete and self.searched:
+            total = answers.total(client.get(self.listing.path, {"page": 1, "pageSize": 1}))
+            complete = total is not None and total < SEARCH_DEPTH
+            if not complete:
+                words = f"There may be more leads than those {self.found_by_search()}."
+                notes("warning", words)
+        made: dict[str, Any] = {"requests": client.requests, "complete": complete}
         if self.not_comparable:
             made["not_comparable"] = self.not_comparable
             rows = plural(self.not_comparable, "row")
-            self.context.notes("warning", f"{rows} could not be compared: see not_comparable.")
+            notes("warning", f"{rows} could not be compared: see not_comparable.")
         return made | self.context.mark()
 
 
-def _one_page(walk: Walk) -> int:
-    context, listing, output = walk.context, walk.listing, walk.context.output
-    page = next(pages(context, listing))
-    number, total = context.options.page or 1, answers.total(page.body)
-    last = answers.total_pages(page.body) or number
-    more = bool(page.cursor) or number < last
-    if number > max(last, 1):
-        output.below(f"There is no page {number}; the last is {last}.")
-    elif not page.items and output.format == "table":
-        output.below(f"No {_noun(context)} matches.")
-    elif more or output.format == "table" or listing.depth(total):
-        following = number + 1 if number < last else 0
-        output.below(_position(listing.depth(total), len(page.items), total, following, more))
-    with output.open() as writer:
-        writer.rows(list(map(listing.shown, page.items)))
-        writer.end(answers.rest(page.body, listing.collection))
-    output.receipt(len(page.items), context.client.requests, not more)
-    return 0
-
-
-def _position(depth: str, count: int, total: int | None, following: int, more: bool) -> str:
-    """How many of how many, and the options for the rest; `following` is the next page, or 0."""
-    onward = [f"next: --page {following}"] if following else []
-    if depth:
-        known = f"{count:,}" + ("" if total is None else f" of at least {total:,}")
-        return f"{'; '.join([f'{known} found by search ({depth}', *onward])}."
-    if not more:
-        return f"{plural(count, 'row')}."
-    first = f"The first {plural(count, 'row')}"
-    rows = first if total is None else f"{count:,} of {plural(total, 'row')}"
-    return f"{rows}: {', '.join(['--all for every row', *onward])}."
-
-
-def _noun(context: Context) -> str:
-    """What a row of the command's list is: `lead`, `account`, else `row`."""
-    found = re.search(r"(\w+?)(?<!ie)s( list)?$", context.command.words)
-    return found[1] if found else "row"
-
-
-def _print_all(walk: Walk) -> int:
-    """Rows as they come: all of them, --max-items, or the first 20 that fit --where."""
+def _print(walk: Walk) -> int:
+    """Rows as they come: one page, all of them, --max-items, or the first 20 that fit --where."""
     context, output, options = walk.context, walk.context.output, walk.context.options
-    most = options.max_items or (None if options.all else FIRST_ROWS)
-    written, cut = 0, False
+    single = not (walk.kept or options.all or options.max_items)
+    most = options.max_items or (FIRST_ROWS if walk.kept and not options.all else None)
+    written = 0
     with output.open() as writer:
         for rows in walk.pages():
-            kept = rows if most is None else rows[: most - written]
-            writer.rows(kept)
-            written += len(kept)
-            cut = cut or len(kept) < len(rows)
-            if options.max_items and written == most:
-                cut = cut or walk.more
+            shown = rows if most is None else rows[: most - written]
+            writer.rows(shown)
+            written += len(shown)
+            if single or written == options.max_items:
                 break
-        summary = {"rows": written, **walk.summary(not (options.max_items and cut))}
-        if walk.kept and not options.max_items:
-            shown = f"; the first {written} are shown, --all for every row" if cut else ""
-            requests = plural(context.client.requests, "request")
-            found = f"{walk.matched:,} of {plural(walk.read, 'row')} match"
-            output.below(f"{found} ({requests}){shown}.")
+        more = walk.more or written < walk.matched
+        summary = walk.rest
+        if not single:
+            summary = {"rows": written, **walk.summary(not (options.max_items and more))}
+        if walk.kept:
             summary |= {"matched": walk.matched, "rows_read": walk.read}
-        elif cut:
-            stopped = plural(written, "row")
-            output.below(f"Stopped after {stopped}, as --max-items says; there are more.")
+        _note_position(walk, written, more, single)
         writer.end(summary)
-    complete = summary["complete"] and not cut
+    complete = not more and summary.get("complete", True)
     output.receipt(written, context.client.requests, complete)
     return 0
 
 
+def _note_position(walk: Walk, written: int, more: bool, single: bool) -> None:
+    """Say how many of how many are printed, and the options for the rest."""
+    output, total, params = walk.context.output, walk.total, walk.listing.params
+    whole = not params and total is not None and total < SEARCH_DEPTH
+    found_by_key = written == 1 and {"email", "client_id"} <= params.keys()
+    if walk.kept:
+        words = f"{walk.matched:,} of {plural(walk.read, 'row')} match ({walk.requests})"
+        words += f"; the first {written} are shown" if more else ""
+    elif single and walk.searched and not (whole or found_by_key):
+        words = f"{written:,} of at least {total or written:,} {walk.found_by_search()}"
+    elif more:
+        rows = plural(written, "row")
+        words = f"The first {rows}" if total is None else f"{written:,} of {plural(total, 'row')}"
+    elif output.format == "table":
+        words = plural(written, "row") if written else "No row matches"
+    else:
+        return
+    words += "; --all for every row" if more else ""
+    if more and single and not walk.listing.bulk:
+        words += f"; next: --page {walk.first + 1}"
+    output.below(f"{words}.")
+
+
 def _count(walk: Walk) -> int:
     """The server's own total where that is exact, else every page is read and counted."""
-    context, output, options = walk.context, walk.context.output, walk.context.options
-    exact = options.count and not walk.kept and walk.listing.paging == "page"
-    tally = Tally(options.count_by or ())
+    context, output, fields = walk.context, walk.context.output, walk.context.options.count_by or ()
+    exact = not (fields or walk.kept or walk.listing.bulk)
+    groups = Counter[str]()  # values as JSON → how many
     method = "all_pages"
     for rows in walk.pages():
-        for row in rows:
-            tally.add(row)
+        if fields:
+            groups.update(compact([inside(row, name) for name in fields]) for row in rows)
+        if len(groups) > LARGEST_GROUPS:
+            words = f"--count-by {', '.join(fields)}: more than {LARGEST_GROUPS:,} different values."
+            raise UsageError(words)
         if exact and walk.total is not None:
-            tally.count, method = walk.total, "server_total"
+            walk.matched, method = walk.total, "server_total"
             break
-    result = {**tally.result(), **walk.summary(), "method": method}
+    result: dict[str, Any] = {"count": walk.matched}
+    if fields:
+        names = [*fields, "n"]
+        found = [[*json.loads(key), count] for key, count in groups.most_common(TOP)]
+        result["by"] = [dict(zip(names, values, strict=True)) for values in found]
+        result["values_total"] = len(groups)
+    result |= {**walk.summary(), "method": method}
     least = "" if result["complete"] else "At least "  # why stands in a warning
-    words = f"{least}{plural(tally.count, _noun(context))}."
-    if options.count or output.format in ("json", "ids"):
+    words = f"{least}{plural(walk.matched, 'row')}."
+    if not fields or output.format in ("json", "ids"):
         output.document(result, context.client.requests, words)
     else:
-        output.columns = output.preferred = [*options.count_by, "n"]
-        output.footnotes.append(words)
+        output.columns = output.preferred = names
+        output.below(words)
         output.listing(result["by"], context.client.requests)
     return 0

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
-from cli import apikeys, inputs, leads, lists, offline, options
+from cli import inputs, lists, offline, options
 from cli.commands import Command
 from cli.context import MANY, Context
 from cli.lists import Listing
+from cli.rows import hidden
 from cli.text import compact
-from contract.operations import at, operations
+from contract.operations import at
 from leadgenius import answers, scopes
 from leadgenius.errors import UsageError
 from leadgenius.scopes import SYSTEM, Target
@@ -77,7 +78,7 @@ def send(context: Context) -> int:
         hint = "Leave out the leading slash (campaigns), or set MSYS_NO_PATHCONV=1."
         raise UsageError("The shell turned the endpoint into a Windows path.", hint=hint)
     target = scopes.route(endpoint, context.client.origin, context.typed("scope"))
-    context.known_operation = operation = at(context.typed("method"), target.path)
+    context.operation = operation = at(context.typed("method"), target.path)
     if operation:
         context.output.columns = operation.columns()
         context.command = COMMAND._replace(example=f"{{lgp}} schema {operation.id}")
@@ -95,27 +96,19 @@ def send(context: Context) -> int:
 
 
 def _list(context: Context, target: Target, params: dict[str, Any]) -> int:
-    listing = Listing(target.path, params, "page", scope=target.scope.name)
-    if context.known_operation:
-        listing = lists.of_command(context)._replace(params=params)
-    listing = listing._replace(shown=_shown(context, target))
-    if listing.path == operations()["leads.list"].path:
-        return leads.show_search(context, listing)
-    return lists.show(context, listing)
-
-
-def _shown(context: Context, target: Target) -> Callable[[Any], Any]:
-    """What may be printed of an answer: on the login and key paths no secret, unless --show."""
-    guarded = target.scope.name == "root" and not context.typed("show")
-    return apikeys.hidden if guarded else lambda value: value
+    operation, scope = context.operation, target.scope.name
+    if operation is None:
+        return lists.show(context, Listing(target.path, params, scope=scope))
+    bulk = operation.paging == "cursor"
+    return lists.show(context, Listing(target.path, params, bulk, operation.collection, scope))
 
 
 def _once(context: Context, target: Target, params: dict[str, Any]) -> int:
-    method, operation, body = context.typed("method"), context.known_operation, inputs.data(context)
+    method, operation, body = context.typed("method"), context.operation, inputs.data(context)
     if method == "GET" and body is not None:
         raise UsageError("A GET takes no --data.", hint=COMMAND.example)
     inputs.check_body(context, body or {})
-    inputs.check_fields(context, context.options.fields or (), "--fields")
+    inputs.check_fields(context, context.options.fields, "--fields")
     held = answers.dig(body, "ids", "leadIds")
     ids = list(map(str, held)) if isinstance(held, list) else []
     effect = operation.effect if operation else ""
@@ -135,5 +128,7 @@ def _once(context: Context, target: Target, params: dict[str, Any]) -> int:
     if operation.changing if operation else method != "GET":
         made = answers.new_id(answer.body)
         context.record_change(target.path, [made] if made else ids, outcome="applied")
-    context.output.document(_shown(context, target)(answer.body), context.client.requests)
+    guarded = target.scope.name == "root" and not context.typed("show")
+    body = hidden(answer.body) if guarded else answer.body
+    context.output.document(body, context.client.requests)
     return 0

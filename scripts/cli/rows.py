@@ -1,22 +1,21 @@
-"""Rows: their ids and fields; and --where and --count-by, which filter and count them here."""
+"""Rows: their ids and fields, the secrets in them, and --where, which filters them here."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from operator import ge, gt, le, lt
 from typing import Any, NamedTuple
 
-from cli.text import cell, compact
+from cli.text import cell
+from leadgenius import answers
 from leadgenius.errors import UsageError
 
-LARGEST_GROUPS = 100_000  # different values of --count-by
-TOP = 100  # values printed
 _ORDER = {">": gt, "<": lt, ">=": ge, "<=": le}
 # Columns that repeat another one: left out of csv and tables unless asked for.
 TWINS = {"lead_id": "id", "contactName": "fullName"}
+_SECRET = {"apiKey", "key", "plainTextKey", "token", "jwt_token", "access_token", "tokens"}
 
 
 def row_id(row: Any) -> str | None:
@@ -37,11 +36,19 @@ def pick(row: Any, fields: Sequence[str] | None) -> Any:
 
 def inside(row: Any, name: str) -> Any:
     """The value of a dotted name; None where there is nothing."""
-    if isinstance(row, dict) and name in row:
-        return row[name]
-    for word in name.split("."):
-        row = row.get(word) if isinstance(row, dict) else None
-    return row
+    return row[name] if isinstance(row, dict) and name in row else answers.dig(row, name)
+
+
+def hidden(value: Any) -> Any:
+    """`value` without the fields that hold a key or token, and keys in its texts cut to their
+    prefix."""
+    if isinstance(value, dict):
+        return {name: hidden(one) for name, one in value.items() if name not in _SECRET}
+    if isinstance(value, list):
+        return [hidden(one) for one in value]
+    if isinstance(value, str):
+        return re.sub(r"\b((?:lgp_|da2-)\w{6})\w{10,}", r"\1", value)
+    return value
 
 
 class Condition(NamedTuple):
@@ -57,7 +64,9 @@ class Condition(NamedTuple):
         than anything."""
         found = inside(row, self.field)
         if self.operator in ("=", "!="):
-            return self._equals(found) is (self.operator == "=")
+            values = found if isinstance(found, list) else [found]
+            equal = _comparable(self.value) in map(_comparable, values)
+            return equal is (self.operator == "=")
         if found is None or found == "":
             return False
         if self.operator == "~":
@@ -67,16 +76,6 @@ class Condition(NamedTuple):
             if left is not None and right is not None:
                 return bool(_ORDER[self.operator](left, right))
         return None
-
-    def _equals(self, found: Any) -> bool:
-        if self.value == "":
-            return found is None or found == ""
-        if isinstance(found, list):
-            return any(self._equals(one) for one in found)
-        number = _number(self.value)
-        if number is not None and _number(found) is not None:
-            return _number(found) == number
-        return cell(found).casefold() == self.value.casefold()
 
 
 def conditions(texts: Sequence[str]) -> list[Condition]:
@@ -90,6 +89,12 @@ def conditions(texts: Sequence[str]) -> list[Condition]:
             raise UsageError(words, hint=hint)
         made.append(Condition(*found.groups()))
     return made
+
+
+def _comparable(value: Any) -> float | str:
+    """What is equal for equal values: a number, else the text without case; null is empty."""
+    number = _number(value)
+    return cell(value).casefold() if number is None else number
 
 
 def _number(value: Any) -> float | None:
@@ -106,31 +111,3 @@ def _time(value: Any) -> float | None:
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-
-
-class Tally:
-    """Counts rows, of each value of some fields too. Memory grows with the different values, not
-    with the rows."""
-
-    def __init__(self, fields: Sequence[str] = ()) -> None:
-        self.fields, self.count = fields, 0
-        self._groups: dict[str, int] = {}  # values as JSON → how many
-
-    def add(self, row: Any) -> None:
-        """Count one row. UsageError when there are more different values than can be kept."""
-        self.count += 1
-        if self.fields:
-            key = compact([inside(row, name) for name in self.fields])
-            self._groups[key] = self._groups.get(key, 0) + 1
-        if len(self._groups) > LARGEST_GROUPS:
-            names = ", ".join(self.fields)
-            raise UsageError(f"--count-by {names}: more than {LARGEST_GROUPS:,} different values.")
-
-    def result(self) -> dict[str, Any]:
-        """`{"count"}`, with fields also `by` (the 100 largest) and `values_total`."""
-        if not self.fields:
-            return {"count": self.count}
-        largest = sorted(self._groups.items(), key=lambda group: (-group[1], group[0]))[:TOP]
-        names = [*self.fields, "n"]
-        by = [dict(zip(names, [*json.loads(key), n], strict=True)) for key, n in largest]
-        return {"count": self.count, "by": by, "values_total": len(self._groups)}
