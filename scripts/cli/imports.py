@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cli import batches, inputs, leads, many, spreadsheet
+from cli import batches, inputs, leads, lists, many, spreadsheet
 from cli.context import MANY, Context
 from cli.ledger import Entry, Ledger, digest
 from cli.rows import row_id
@@ -260,7 +260,7 @@ class Import:
                         found[key] = lost[key]._replace(state=state, id=name)
             if past or len(found) == len(lost):
                 return found, True
-        return found, seen < leads.SEARCH_DEPTH
+        return found, seen < lists.SEARCH_DEPTH
 
     # ---- reporting
 

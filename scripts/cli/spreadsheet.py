@@ -155,13 +155,7 @@ def _of_csv(path: Path, text: str) -> tuple[list[str], Lines]:
 
 def _of_json(path: Path, text: str) -> tuple[list[str], Lines]:
     """The same of a list of objects, of `{"data": [...]}`, or of an object a line."""
-    text = text.strip()
-    if text.startswith("{") and "\n{" in text:
-        numbered = enumerate(text.split("\n"), 1)
-        rows = [inputs.parse_json(one, f"{path}, line {line},", "") for line, one in numbered]
-    else:
-        whole = inputs.parse_json(text, str(path), "")
-        rows = answers.items(whole) if answers.has_rows(whole) else [whole]
+    rows = inputs.json_rows(text, str(path))
     for line, one in enumerate(rows, 1):
         if not isinstance(one, dict):
             raise inputs.invalid(f"{path}: line or record {line} is not a JSON object.")
