@@ -33,33 +33,27 @@ def local_error(path: Path, error: OSError, doing: str = "used") -> LocalError:
     )
 
 
-def check_safe(path: Path, name: str = "The path") -> Path:
-    """The file to write for `path`, links followed. LocalError for a folder, and for a link, file,
-    pipe or device of another user. Modes do not matter: a regular file is replaced by a new one.
+def check_safe(path: Path, name: str = "the file") -> Path:
+    """The file to write for `path`, links followed; asked before anything is sent, too. LocalError
+    for a folder, for one that cannot be made, and for a link, file, pipe or device of another user.
+    Modes do not matter: a regular file is replaced by a new one.
     """
     for look in (path.lstat, path.stat):
         try:
-            found = look()
-        except FileNotFoundError:
+            problem = unsafe(look(), modes=False)
+        except OSError:  # there is none, or its folder cannot be looked into
             break
-        except OSError as error:
-            raise local_error(path, error, "written") from error
-        problem = unsafe(found, modes=False)
-        if stat.S_ISDIR(found.st_mode):
-            hint = "Give a file name, such as leads.jsonl."
-            raise LocalError(f"{name} names a folder.", code="disk", hint=hint)
         if problem:
             raise LocalError(f"{path} is not written to: {problem}.", code="permission")
-    return Path(os.path.realpath(path))
-
-
-def check_place(path: Path, name: str) -> None:
-    """LocalError when a file at `path` could not be written: asked before anything is sent."""
-    target = check_safe(path, name)
-    special = target.exists() and not target.is_file()  # a device or a pipe
-    if not special and not os.access(target.parent, os.W_OK | os.X_OK):
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        hint = "Give a file name, such as leads.jsonl."
+        raise LocalError(f"{name} names a folder.", code="disk", hint=hint)
+    ordinary = target.is_file() or not target.exists()  # no device, no pipe
+    if ordinary and not os.access(target.parent, os.W_OK | os.X_OK):
         message = f"The folder of {name} does not exist or may not be written: {target.parent}."
         raise LocalError(message, code="permission", hint=f"Make it, or give another {name}.")
+    return target
 
 
 def open_private(path: Path, flags: int) -> int:

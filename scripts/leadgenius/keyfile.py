@@ -24,8 +24,9 @@ from leadgenius.scopes import PRODUCTION, clean_origin
 
 LIMIT = 64 * 1024  # bytes; a larger file was not written by this program
 SECRETS = ("token", "api_key", "amplify_api_key")
-TEXTS = ("base_url", "email", "company_id", "user_id", *SECRETS)
 PREVIOUS = "previous_api_keys"  # agent keys that were replaced, the newest last
+TEXTS = ("base_url", "email", "company_id", "user_id", *SECRETS)
+FIELDS: dict[str, type] = {**dict.fromkeys(TEXTS, str), PREVIOUS: list}
 OLD_DEFAULT = "http://localhost:3000"  # older scripts wrote it, wherever the key came from
 LAYOUT = {"layout": 2}  # set by this version, whose base_url always means what it says
 ELSEWHERE = "Set LGP_AUTH_FILE to a file you can write to, or give the key in LGP_API_KEY."
@@ -80,31 +81,31 @@ class KeyFile:
         """
         self.update()
 
-    def check_account(self, origin: str, email: str = "") -> None:
-        """UsageError when a key of another origin or e-mail is stored here: that account needs a
-        profile.
+    def check_account(self, origin: str, email: str = "") -> Account:
+        """What is stored. UsageError when a key of another origin or e-mail is: that account needs
+        a profile.
         """
         stored = self.account()
-        other = bool(email and stored.email) and stored.email.casefold() != email.casefold()
+        other = email and stored.email and stored.email.casefold() != email.casefold()
         if (stored.api_key or stored.amplify_api_key) and (other or stored.origin != origin):
             what = "e-mail" if other else f"origin ({stored.origin})"
             raise UsageError(
                 f"{self.path} holds a key of another {what}; it is left as it is.",
                 hint="Add --profile NAME to keep this account in a file of its own.",
             )
+        return stored
 
     def login(self, origin: str, email: str, token: str, expires_at: str = "") -> None:
         """Store the token of a login. UsageError as check_account."""
         with self._changing() as document:
-            self.check_account(origin, email)
-            stored = self.account()
-            if stored.origin != origin or stored.email.casefold() != email.casefold():
+            stored = self.check_account(origin, email)
+            if (stored.origin, stored.email.casefold()) != (origin, email.casefold()):
                 document.update(company_id=None, user_id=None)
             document.update(base_url=origin, email=email, token=token, expires_at=expires_at)
 
     def logout(self, keys: bool = False) -> list[str]:
         """Remove the token, with `keys` every key too. Returns the names that were removed."""
-        names = ("token", "expires_at", *(("api_key", "amplify_api_key", PREVIOUS) if keys else ()))
+        names = ("token", "expires_at") + (("api_key", "amplify_api_key", PREVIOUS) if keys else ())
         with self._changing() as document:
             return [name for name in names if document.pop(name, None)]
 
@@ -113,15 +114,12 @@ class KeyFile:
         UsageError as check_account.
         """
         with self._changing() as document:
-            self.check_account(origin)
-            document["base_url"] = origin
-            if kind != "agent":
-                document["amplify_api_key"] = key
-                return
-            stored = self.account()
-            older = [one for one in stored.previous_api_keys if one != stored.api_key]
-            document[PREVIOUS] = [one for one in (*older, stored.api_key) if one not in ("", key)]
-            document["api_key"] = key
+            stored = self.check_account(origin)
+            if kind == "agent":
+                older = (*stored.previous_api_keys, stored.api_key)
+                document[PREVIOUS] = [one for one in older if one not in ("", key)]
+            field = "api_key" if kind == "agent" else "amplify_api_key"
+            document.update({"base_url": origin, field: key})
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
@@ -145,53 +143,38 @@ class KeyFile:
             self._account = None
 
     def _read(self) -> dict[str, Any]:
-        """The document, what older scripts wrote understood: that is saved with the next change."""
         raw = files.read_private(self.path, LIMIT) if self.path else b""
         if not self.path or not raw:  # LGP_AUTH_FILE=$(mktemp) names an empty file
             return {}
-        if hasattr(os, "geteuid") and self.path.stat().st_mode & 0o077:
-            try:
+        if os.name == "posix" and self.path.stat().st_mode & 0o077:
+            with contextlib.suppress(OSError):
                 self.path.chmod(0o600)
-                self.note("note", f"{self.path} could be read by other users: it is now 0600.")
-            except OSError:
-                self.note("warning", f"{self.path} can be read by other users; run chmod 600.")
+            self.note("warning", f"Other users could read {self.path}; make sure it is 0600 now.")
         try:
-            document = _parsed(raw)
-        except ValueError as error:
+            document = json.loads(raw.decode("utf-8-sig"))
+            if not isinstance(document, dict):
+                raise ValueError("it must hold one JSON object")
+            for name, kind in FIELDS.items():
+                if not isinstance(document.get(name) or kind(), kind):
+                    raise ValueError(f"it has a wrong value in {name}")
+            if document.get("base_url"):
+                document["base_url"] = clean_origin(document["base_url"])
+        except (ValueError, RecursionError, UsageError) as error:
+            message = f"{self.path} cannot be used: {str(error).rstrip('.')}."
             hint = "Fix it, or move it away and log in again. A key in LGP_API_KEY works meanwhile."
-            problem = f"{self.path} {error}."
-            raise LocalError(problem, code="credential_file", hint=hint) from None
+            raise LocalError(message, code="credential_file", hint=hint) from None
+        if "layout" not in document:
+            self._modernise(document)
+        return document
+
+    def _modernise(self, document: dict[str, Any]) -> None:
+        """Understand what older scripts wrote; it is saved with the next change."""
         token = document.get("token") or ""
         if token.startswith("lgp_"):
-            del document["token"]
+            document["token"] = None
             if document.setdefault("api_key", token) != token:
-                document[PREVIOUS] = [token, *(document.get(PREVIOUS) or ())]
-        if "layout" not in document and document.get("base_url", OLD_DEFAULT) == OLD_DEFAULT:
+                document[PREVIOUS] = [token]
+        if document.get("base_url", OLD_DEFAULT) == OLD_DEFAULT:
             document["base_url"] = PRODUCTION
             words = f"was written by an older script: it counts for {PRODUCTION}."
             self.note("note", f"{self.path} {words}")
-        return document
-
-
-def _parsed(raw: bytes) -> dict[str, Any]:
-    """The document; ValueError says what is wrong with it. base_url is an origin, whatever path it
-    had.
-    """
-    try:
-        document = json.loads(raw.decode("utf-8-sig"))
-    except json.JSONDecodeError as error:
-        problem = f"is not valid JSON: line {error.lineno}, column {error.colno}"
-        raise ValueError(problem) from None
-    except (ValueError, RecursionError):
-        raise ValueError("is not JSON in UTF-8") from None
-    if not isinstance(document, dict):
-        raise ValueError("must hold one JSON object")
-    for name, kind in (*((name, str) for name in TEXTS), (PREVIOUS, list)):
-        if not isinstance(document.get(name), (kind, type(None))):
-            raise ValueError(f"has a wrong value in {name}")
-    try:
-        if document.get("base_url"):
-            document["base_url"] = clean_origin(document["base_url"])
-    except UsageError:
-        raise ValueError("has a base_url that is no https origin") from None
-    return document

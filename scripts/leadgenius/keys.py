@@ -22,21 +22,17 @@ from leadgenius.scopes import PRODUCTION, clean_origin, is_loopback
 from leadgenius.settings import Settings, path_in, unsafe
 
 
-class Kind(NamedTuple):
-    """One kind of credential; `hint` is a key of the command line's table."""
-
-    field: str
-    noun: str
-    hint: str
-    variables: tuple[str, ...] = ()
-
-
-KINDS = {
-    "agent": Kind("api_key", "API key", "get_key", ("LGP_API_KEY", "LEADGENIUS_API_KEY")),
-    "amplify": Kind("amplify_api_key", "Amplify key", "save_amplify_key", ("LGP_AMPLIFY_API_KEY",)),
-    "jwt": Kind("token", "login", "log_in"),
+VARIABLES = {
+    "agent": ("LGP_API_KEY", "LEADGENIUS_API_KEY"),
+    "amplify": ("LGP_AMPLIFY_API_KEY",),
+    "jwt": (),
 }
-KEY_VARIABLES = KINDS["agent"].variables + KINDS["amplify"].variables
+KEY_VARIABLES = (*VARIABLES["agent"], *VARIABLES["amplify"])
+_STORED = {  # its field, what it is called, and a key of the command line's table of hints
+    "agent": ("api_key", "API key", "get_key"),
+    "amplify": ("amplify_api_key", "Amplify key", "save_amplify_key"),
+    "jwt": ("token", "login", "log_in"),
+}
 
 
 class Credential(NamedTuple):
@@ -77,11 +73,12 @@ def variable(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
         if not path:
             continue
         try:
-            with open(path, "rb") as file:  # noqa: PTH123
-                problem = unsafe(os.fstat(file.fileno()))
-                value = file.readline(65_536).decode("utf-8-sig").strip()
-        except (OSError, ValueError) as error:
-            problem = getattr(error, "strerror", "") or "it is no text"
+            with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123
+                problem, value = unsafe(os.fstat(file.fileno())), file.readline().strip()
+        except OSError as error:
+            problem = str(error.strerror)
+        except ValueError:
+            problem = "it is not UTF-8"
         if problem or not value:
             message = f"{name}_FILE, {path}: {problem or 'its first line is empty'}."
             raise LocalError(message, code="permission")
@@ -125,7 +122,7 @@ class Keys:
     ) -> None:
         self.environ, self.key = environ, key
         used = {} if profile else environ
-        self._given = {kind: variable(used, *one.variables) for kind, one in KINDS.items()}
+        self._given = {kind: variable(used, *names) for kind, names in VARIABLES.items()}
         supplied = self._given["agent"] or self._given["amplify"]
         if settings.profile and supplied:
             message = f"LGP_PROFILE and {supplied[1]} both say which account is meant."
@@ -164,7 +161,7 @@ class Keys:
         """
         if self.key is not None and kind != "jwt":
             return Credential(kind, clean(self.key, "--key"), "--key")
-        given, (field, noun, hint, _) = self._given[kind], KINDS[kind]
+        given, (field, noun, hint) = self._given[kind], _STORED[kind]
         if given and self._allowed:
             return Credential(kind, clean(*given), given[1])
         account = self.account()

@@ -31,8 +31,13 @@ CREATE INDEX IF NOT EXISTS by_time ON requests (credential, at, started);
 CREATE INDEX IF NOT EXISTS open ON requests (until) WHERE until IS NOT NULL;
 CREATE TABLE IF NOT EXISTS pauses (credential TEXT PRIMARY KEY, until REAL);
 """
-_FULL = """SELECT at FROM requests WHERE credential = ? AND at > ? AND (started OR id < ?)
+# The end of the n-th newest request that started, or waits before this one.
+_NTH = """SELECT at FROM requests WHERE credential = ? AND (started OR id < ?)
 ORDER BY at DESC LIMIT 1 OFFSET ?"""
+_PAUSE = "SELECT coalesce(max(until), 0) FROM pauses WHERE credential = ?1"
+_TIMES = f"{_PAUSE} UNION ALL SELECT at FROM requests WHERE credential = ?1"
+_RUNNING = "UPDATE requests SET at = min(max(at, ?), until) WHERE until IS NOT NULL"
+MEMORY = Path(":memory:")
 T = TypeVar("T")
 
 
@@ -75,7 +80,6 @@ class RateLimiter:
     ) -> None:
         self.path, self.windows = path, sorted(windows, key=lambda window: window.seconds)
         self._on_note, self._time = on_note, time
-        self._alone = False  # nothing is shared
         self._db: sqlite3.Connection | None = None
 
     def acquire(self, credential: str, *, max_wait: float, hold: float) -> int:
@@ -112,28 +116,25 @@ class RateLimiter:
         """
         with contextlib.suppress(LeadGeniusError):
             self._settle(credential, slot)
-        if headers.get("X-RateLimit-Remaining") == "0":
-            wait = reset_wait(headers, self._time.time()) or 0.0
-            if 0 < wait <= self.windows[-1].seconds:
-                self.penalize(credential, wait)
+        wait = reset_wait(headers, self._time.time()) or 0.0
+        if headers.get("X-RateLimit-Remaining") == "0" and 0 < wait <= self.windows[-1].seconds:
+            self.penalize(credential, wait)
 
     def report(self) -> list[dict[str, Any]]:
         """A row for each credential and window: credential (its digest), limit, window_seconds,
         used, left, next_free and blocked_until (ISO times, or None).
         """
-
-        def work(db: sqlite3.Connection, now: float) -> list[dict[str, Any]]:
-            known = "SELECT credential FROM requests UNION SELECT credential FROM pauses"
-            count = "SELECT count(*), min(at) FROM requests WHERE credential = ? AND at > ?"
-            rows = []
-            for (name,) in db.execute(known).fetchall():
-                for window in self.windows:
-                    since = now - kept(window.seconds)
-                    used, oldest = db.execute(count, (name, since)).fetchone()
-                    rows.append(usage(name, window, used, oldest, _paused(db, name), now))
-            return rows
-
-        return self._run(work)
+        rows = []
+        for credential in self._credentials():
+            now, until, *ends = self._times(credential)
+            for limit, seconds in self.windows:
+                used = [end for end in ends if end > now - kept(seconds)]
+                row = {"credential": credential, "limit": limit, "window_seconds": seconds}
+                row |= {"used": len(used), "left": max(0, limit - len(used))}
+                row["next_free"] = iso(min(used) + kept(seconds)) if len(used) >= limit else None
+                row["blocked_until"] = iso(until) if until > now else None
+                rows.append(row)
+        return rows
 
     def clear(self) -> int:
         """Lift every pause; returns their number."""
@@ -150,23 +151,33 @@ class RateLimiter:
             self._db.close()
             self._db = None
 
-    # ---- the SQLite log; another store overrides these three
+    # ---- the SQLite log; another store overrides these
+
+    def _credentials(self) -> list[str]:
+        names = "SELECT credential FROM requests UNION SELECT credential FROM pauses"
+        return self._run(lambda db, now: [name for (name,) in db.execute(names)])
+
+    def _times(self, credential: str) -> list[float]:
+        """Now, when the pause ends, and when the requests end."""
+        return self._run(
+            lambda db, now: [now, *(time for (time,) in db.execute(_TIMES, (credential,)))]
+        )
 
     def _look(self, credential: str, slot: int, left: float, hold: float) -> Look:
         """Reserve the next slot, or move `slot`, when it is at most `left` seconds away."""
 
         def work(db: sqlite3.Connection, now: float) -> Look:
-            at, why = max(now, _paused(db, credential)), -1
+            ((paused,),) = db.execute(_PAUSE, (credential,))
+            at, why, taken = max(now, paused), -1, slot
             for index, (limit, seconds) in enumerate(self.windows):
-                asked = (credential, now - kept(seconds), slot or 2**62, limit - 1)
-                full = db.execute(_FULL, asked).fetchone()
-                if full and full[0] + kept(seconds) > at:
-                    at, why = full[0] + kept(seconds), index
-            if at - now > left:
-                return Look(slot, now, at, why)
-            row = (slot or None, credential, at, at + hold, at <= now)
-            made = db.execute("INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?)", row)
-            return Look(made.lastrowid or 0, now, at, why)
+                for (newest,) in db.execute(_NTH, (credential, slot or 2**62, limit - 1)):
+                    if newest + kept(seconds) > at:
+                        at, why = newest + kept(seconds), index
+            if at - now <= left:
+                row = (slot or None, credential, at, at + hold, at <= now)
+                made = db.execute("INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?)", row)
+                taken = made.lastrowid or 0
+            return Look(taken, now, at, why)
 
         return self._run(work)
 
@@ -182,10 +193,16 @@ class RateLimiter:
             self._run(lambda db, now: db.execute(longer, (credential, now + seconds)))
 
     def _run(self, work: Callable[[sqlite3.Connection, float], T]) -> T:
-        """`work` in one transaction; in memory when the disk is full or read-only."""
+        """`work` in one transaction; in memory when there is no log that can be written to."""
         try:
-            return self._transaction(work)
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            with self._db or self._opened() as db:  # commits, or rolls back
+                db.execute("BEGIN IMMEDIATE")  # a deferred one fails when two processes meet
+                now = self._time.time()  # read under the lock
+                db.execute(_RUNNING, (now,))
+                return work(db, now)
+        except LocalError as error:
+            problem = error.message.rstrip(".")
+        except sqlite3.DatabaseError as error:
             problem = str(error)
             if "locked" in problem:
                 message = "The shared request log is locked by another process; nothing was sent."
@@ -194,56 +211,25 @@ class RateLimiter:
                 message = f"The request log cannot be used ({problem}); nothing was sent."
                 hint = f"Delete {self.path} and run again."
                 raise LocalError(message, code="disk", hint=hint) from None
-        self._use_memory(problem)
-        return self._transaction(work)
+        self.close()
+        self.path, self.windows = MEMORY, eighth(self.windows)
+        self._on_note(
+            "warning",
+            f"The shared request log cannot be used ({problem}), so this run keeps to an eighth of"
+            " the rate limits. Set LGP_STATE_DIR to a folder you can write to.",
+        )
+        return self._run(work)
 
-    def _transaction(self, work: Callable[[sqlite3.Connection, float], T]) -> T:
-        with self._db or self._open() as db:  # commits, or rolls back
-            db.execute("BEGIN IMMEDIATE")  # a deferred one fails at once when two processes meet
-            now = self._time.time()  # read under the lock
-            open_ones = "UPDATE requests SET at = min(max(at, ?), until) WHERE until IS NOT NULL"
-            db.execute(open_ones, (now,))
-            return work(db, now)
-
-    def _open(self) -> sqlite3.Connection:
-        try:
-            if not self.path:
-                raise LocalError("there is no folder for it")
+    def _opened(self) -> sqlite3.Connection:
+        if self.path is None:
+            raise LocalError("there is no folder for it")
+        if self.path is not MEMORY:
             os.close(files.open_private(self.path, os.O_RDWR | os.O_CREAT))
-        except LocalError as error:
-            self._use_memory(error.message)
-        place = ":memory:" if self._alone or not self.path else self.path
         self._db = db = sqlite3.connect(
-            place, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+            self.path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
         )
         db.execute("PRAGMA synchronous = OFF")  # a power cut loses seconds of log and nothing else
         db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
         oldest = self._time.time() - self.windows[-1].seconds - 3600
         db.execute("DELETE FROM requests WHERE at < ?", (oldest,))
         return db
-
-    def _use_memory(self, problem: str) -> None:
-        self.close()
-        if not self._alone:
-            self._alone, self.windows = True, eighth(self.windows)
-            self._on_note(
-                "warning",
-                f"The shared request log cannot be used ({problem.rstrip('.')}), so this run keeps"
-                " to an eighth of the rate limits. Set LGP_STATE_DIR to a folder you can write to.",
-            )
-
-
-def usage(
-    credential: str, window: Window, used: int, oldest: float | None, until: float, now: float
-) -> dict[str, Any]:
-    """One row of a report. `oldest` is the time of the oldest counted request."""
-    limit, seconds = window
-    free = iso((oldest or now) + kept(seconds)) if used >= limit else None
-    facts = {"credential": credential, "limit": limit, "window_seconds": seconds, "used": used}
-    blocked = iso(until) if until > now else None
-    return facts | {"left": max(0, limit - used), "next_free": free, "blocked_until": blocked}
-
-
-def _paused(db: sqlite3.Connection, credential: str) -> float:
-    row = db.execute("SELECT until FROM pauses WHERE credential = ?", (credential,)).fetchone()
-    return float(row[0]) if row else 0.0

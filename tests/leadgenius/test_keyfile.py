@@ -85,11 +85,11 @@ def test_a_file_of_an_older_script_works_and_what_is_unknown_stays(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ('{"token": "canary",\n "email" 1}', "line 2, column 10"),
+        ('{"token": "canary",\n "email" 1}', "line 2 column 10"),
         ('["canary"]', "one JSON object"),
         ('{"api_key": ["canary"]}', "wrong value in api_key"),
-        ('{"base_url": "http://canary.example", "token": "t"}', "base_url"),
-        ("[" * 60_000, "not JSON in UTF-8"),
+        ('{"base_url": "http://canary.example", "token": "t"}', "base URL"),
+        ("[" * 60_000, "recursion"),
         (" " * 65_537, "larger"),
     ],
 )
@@ -107,7 +107,7 @@ def test_modes_and_owners(file, path, notes, monkeypatch):
     write(path, {"api_key": "lgp_1"}, 0o644)
     file.account()
     assert path.stat().st_mode & 0o777 == 0o600
-    assert [level for level, message in notes if "0600" in message] == ["note"]
+    assert [level for level, message in notes if "0600" in message] == ["warning"]
     for mode in (0o620, 0o602):
         path.chmod(mode)
         with pytest.raises(LocalError, match="other users can write"):
