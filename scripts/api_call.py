@@ -11,9 +11,5 @@ gc.disable()  # nothing of a start is garbage; collecting would cost a tenth of 
 
 from cli import start  # noqa: E402
 
-start.check_python()
-
-from cli import main  # noqa: E402
-
 if __name__ == "__main__":
-    raise SystemExit(start.run(main.api_call))
+    raise SystemExit(start.run("api_call"))

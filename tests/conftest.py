@@ -205,7 +205,7 @@ def lgp(monkeypatch: pytest.MonkeyPatch, state: Path, small_database: Path) -> L
             patch.setattr(sys, "stdin", Stream(stdin, terminal and not stdin))
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
-            code = getattr(main, script)()
+            code = main.run(script, argv)
         return Reply(code, out.getvalue(), err.getvalue())
 
     return run

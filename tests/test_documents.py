@@ -60,8 +60,7 @@ def test_a_line_parses_and_gives_what_its_operation_requires(line: str) -> None:
     _, words = words_of(line)
     found, rest = options.split(words, {})
     command, rest = parser.find(rest)
-    arguments = parser.parse(command, rest)
-    options.check_served(found, parser.option_groups(command))
+    arguments = parser.parse(command, found, rest)
     if command.run == "request.run" and command.words.split()[-1] in (
         "create",
         "report",
@@ -151,7 +150,7 @@ def test_every_flag_that_the_documents_name_exists() -> None:
         "--key",
     }
     for command in COMMANDS:
-        known |= set(parser.flags(parser.parser(command)))
+        known |= set(parser.flags(command))
     sandbox = {
         "--port",
         "--db",
@@ -172,7 +171,7 @@ def test_every_flag_that_the_documents_name_exists() -> None:
 
 
 def test_every_exit_code_is_in_the_skill() -> None:
-    from cli.main import EXIT_CODES
+    from cli.offline import EXIT_CODES
 
     rows = re.findall(r"^\| ([0-9, ]+) \|", SKILL, re.MULTILINE)
     assert {int(one) for row in rows for one in row.split(",")} == {*EXIT_CODES, 143, 141}

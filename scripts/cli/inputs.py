@@ -14,7 +14,7 @@ from cli.context import Context
 from cli.rows import Condition, row_id
 from cli.text import plain, plural
 from contract import validate
-from contract.operations import operations, resolve
+from contract.operations import operations
 from contract.validate import Problem
 from leadgenius import answers
 from leadgenius.errors import UsageError
@@ -73,7 +73,9 @@ def json_rows(text: str, name: str) -> list[Any]:
         lines = enumerate(text.split("\n"), 1)
         return [parse_json(line, f"{name}, line {at},") for at, line in lines if line.strip()]
     whole = parse_json(text, name)
-    return answers.items(whole, "ids") if answers.has_rows(whole, "ids") else [whole]
+    whole = parse_json(text, name)
+    rows = answers.rows(whole, "ids")
+    return [whole] if rows is None else rows
 
 
 def read_text(context: Context, name: str, option: str) -> str:
@@ -107,8 +109,7 @@ def flags(context: Context) -> dict[str, Any]:
 
 def filters(context: Context) -> dict[str, Any]:
     """The query parameters given as flags. Checked like a body, unless --no-check."""
-    known = context.operation.filters().items()
-    schemas = {name: resolve(one["schema"]) for name, one in known}
+    schemas = context.operation.filters()
     made = _typed(context, "query", schemas)
     refuse(context, validate.problems(made, {"properties": schemas}))
     return made

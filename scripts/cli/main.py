@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,21 +24,6 @@ if TYPE_CHECKING:
     from cli.commands import Command
 
 VERSION = "2.0.0"
-EXIT_CODES = {
-    0: "done",
-    1: "a bug in this program",
-    2: "wrong usage or input, or a refusal of ours; nothing was sent",
-    3: "no credential, or the server refused it",
-    4: "the API refused some or all of it, or a job failed",
-    5: "rate budget or --max-time: come back at retry_at",
-    6: "network: this request was not applied; run it again",
-    7: "server failure on a read; run it again",
-    8: "a change may or may not have been applied; check first",
-    9: "this machine: set-up, disk, permission, credential file, certificate",
-    10: "the job is still running; look again",
-    130: "interrupted (143 terminated, 141 stdout closed)",
-}
-STOPPED = {"interrupted": 130, "terminated": 143}
 _OUTCOMES = {
     "applied": " The change in flight was applied.",
     "rejected": " The change in flight was refused.",
@@ -46,31 +31,14 @@ _OUTCOMES = {
 }
 _SECRETS = ("LGP_API_KEY", "LEADGENIUS_API_KEY", "LGP_AMPLIFY_API_KEY", "LGP_PASSWORD")
 
-Environ = Mapping[str, str]
-Work = Callable[[list[str], Environ, Notes], int]
 
 
-class Terminated(SystemExit):
+class Terminated(KeyboardInterrupt):
     """SIGTERM, as an exception: what is open gets closed, temporary files are removed."""
 
 
-def lgp() -> int:
-    """One run of lgp.py."""
-    return run(_command, sys.argv[1:])
-
-
-def auth() -> int:
-    """One run of auth.py: `lgp.py auth …`."""
-    return run(_command, ["auth", *sys.argv[1:]])
-
-
-def api_call() -> int:
-    """One run of api_call.py."""
-    return run(_api_call, sys.argv[1:])
-
-
-def run(work: Work, argv: list[str]) -> int:
-    """Do `work`, print what went wrong, return the exit code."""
+def run(script: str, argv: list[str]) -> int:
+    """One run of a script, by its name: print what went wrong, return the exit code."""
     _prepare_streams()
     notes = Notes(sys.stderr, Masker(os.environ.get(name, "") for name in _SECRETS))
     gc.freeze()  # what was imported stays; collecting starts with the work
@@ -78,16 +46,14 @@ def run(work: Work, argv: list[str]) -> int:
     gc.enable()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = (_version if "--version" in argv else work)(argv, os.environ, notes)
+        code = _work(script, argv, notes)
         notes.end_progress()
         sys.stdout.flush()
         return code
     except LeadGeniusError as error:
         return _failed(error, notes)
-    except KeyboardInterrupt:
-        return _stopped(notes, "interrupted")
-    except Terminated:
-        return _stopped(notes, "terminated")
+    except KeyboardInterrupt as error:
+        return _failed(_stopped(notes, isinstance(error, Terminated)), notes)
     except BrokenPipeError:
         _discard_stdout()
         return 141
@@ -105,63 +71,50 @@ def run(work: Work, argv: list[str]) -> int:
         return _failed(LeadGeniusError(words, hint=hint), notes)
 
 
-def _version(*_: Any) -> int:
-    sys.stdout.write(f"leadgenius-api {VERSION}\n")
-    return 0
-
-
-def _command(argv: list[str], environ: Environ, notes: Notes) -> int:
-    """Help, or one command of lgp.py."""
+def _work(script: str, argv: list[str], notes: Notes) -> int:
+    """The version, help, what a shell may complete, or one command."""
     from cli import options, parser
 
+    helps = bool({"-h", "--help"} & {*argv})
+    if "--version" in argv:
+        sys.stdout.write(f"leadgenius-api {VERSION}\n")
+        return 0
+    if script == "api_call":
+        from cli import raw
+
+        if helps or not argv:
+            return raw.show_help()
+        return _dispatch(raw.COMMAND, *raw.parse(argv, os.environ), notes)
     if argv[:2] == ["completion", "candidates"]:  # what a shell asks; argv[2] is --
         from cli import offline
 
         return offline.print_candidates(argv[3:])
-    found, rest = options.split(argv, environ)
-    if rest[:1] in ([], ["help"]) or {"-h", "--help"} & set(rest) or parser.is_group(rest):
+    found, rest = options.split(["auth"] * (script == "auth") + argv, os.environ)
+    helps = helps or rest[:1] == ["help"]
+    command, after = (None, rest) if helps else parser.find(rest)
+    if command is None:
         from cli import offline
 
-        words = [word for word in rest if word not in ("help", "-h", "--help")]
-        return offline.show_help(words, EXIT_CODES)
-    command, rest = parser.find(rest)
-    try:
-        arguments = parser.parse(command, rest)
-        options.check_served(found, parser.option_groups(command))
-        return dispatch(command, found, arguments, environ, notes)
-    except UsageError as error:
-        error.hint = error.hint or f"{{lgp}} {command.words} --help"
-        raise
+        return offline.show_help([word for word in rest if word not in ("help", "-h", "--help")])
+    return _dispatch(command, found, parser.parse(command, found, after), notes)
 
 
-def _api_call(argv: list[str], environ: Environ, notes: Notes) -> int:
-    from cli import raw
-
-    if not argv or {"-h", "--help"} & set(argv):
-        return raw.show_help()
-    try:
-        found, arguments = raw.parse(argv, environ)
-        found.format = found.format or "json"  # also on a terminal
-        return dispatch(raw.COMMAND, found, arguments, environ, notes)
-    except UsageError as error:
-        error.hint = error.hint or "{api_call} --help"
-        raise
-
-
-def dispatch(
-    command: Command, options: argparse.Namespace, arguments: argparse.Namespace,
-    environ: Environ, notes: Notes,
-) -> int:  # fmt: skip
+def _dispatch(
+    command: Command, options: argparse.Namespace, arguments: argparse.Namespace, notes: Notes
+) -> int:
     """Run one command: its row names the module and the function."""
     from cli.context import Context
 
     notes.quiet, notes.verbose = bool(options.quiet), bool(options.verbose)
     module, function = command.run.split(".")
-    context = Context(command, options, arguments, environ, notes)
+    context = Context(command, options, arguments, os.environ, notes)
     with contextlib.closing(context):
         try:
             return int(getattr(import_module(f"cli.{module}"), function)(context))
-        except (KeyboardInterrupt, SystemExit):
+        except UsageError as error:
+            error.hint = error.hint or command.example
+            raise
+        except KeyboardInterrupt:
             if "client" in context.__dict__:  # else nothing was sent
                 notes.last_outcome = context.client.last_outcome
             raise
@@ -180,7 +133,7 @@ def _prepare_streams() -> None:
 
 def _terminate(number: int, frame: Any) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break the tidying up
-    raise Terminated(STOPPED["terminated"])
+    raise Terminated
 
 
 def _failed(error: LeadGeniusError, notes: Notes) -> int:
@@ -195,14 +148,14 @@ def _failed(error: LeadGeniusError, notes: Notes) -> int:
     return error.exit_code
 
 
-def _stopped(notes: Notes, code: str) -> int:
-    outcome = notes.last_outcome
+def _stopped(notes: Notes, terminated: bool) -> LeadGeniusError:
+    code, outcome = "terminated" if terminated else "interrupted", notes.last_outcome
     if notes.terminal:
         notes.write("\n")  # a question may stand there
     words = f"Stopped ({code}).{_OUTCOMES.get(outcome or '', '')}"
     error = LeadGeniusError(words, code=code, hint=notes.go_on, outcome=outcome)
-    error.exit_code = STOPPED[code]
-    return _failed(error, notes)
+    error.exit_code = 143 if terminated else 130
+    return error
 
 
 def _discard_stdout() -> None:

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import itertools
-import os
 import shlex
+import shutil
 import sys
 import textwrap
-from argparse import RawDescriptionHelpFormatter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import options, parser
 from cli.commands import COMMANDS, GROUPS, Command
 from cli.hints import spelled
-from cli.options import Parser
 from cli.text import plural, prefix
-from contract.operations import Operation, expand, near, operations, resolve, schemas
+from contract.operations import Operation, expand, near, operations, schemas
 from leadgenius.errors import CredentialError, LocalError, UsageError
 
 if TYPE_CHECKING:
     from cli.context import Context
 
+EXIT_CODES = {
+    0: "done",
+    1: "a bug in this program",
+    2: "wrong usage or input, or a refusal of ours; nothing was sent",
+    3: "no credential, or the server refused it",
+    4: "the API refused some or all of it, or a job failed",
+    5: "rate budget or --max-time: come back at retry_at",
+    6: "network: this request was not applied; run it again",
+    7: "server failure on a read; run it again",
+    8: "a change may or may not have been applied; check first",
+    9: "this machine: set-up, disk, permission, credential file, certificate",
+    10: "the job is still running; look again",
+    130: "interrupted (143 terminated, 141 stdout closed)",
+}
 _VARIABLES = (
     "Before or after the command alike. The variables: LGP_ and the option's name (not for those"
     " that confirm, redirect output or change what a list means); LGP_API_KEY, LGP_AMPLIFY_API_KEY,"
@@ -49,100 +60,84 @@ complete -F _lgp lgp lgp.py
 """,
 }
 
-
-def show_help(words: Sequence[str], exit_codes: Mapping[int, str]) -> int:
+def show_help(words: Sequence[str]) -> int:
     """Print the help of what the words name: everything, the global options, a group, a command."""
-    named = _command_words(words)
-    if not named:
-        codes = "; ".join(f"{code} {text}" for code, text in exit_codes.items())
-        rows = [(name, f"{title}: {text}".lstrip(": ")) for title, name, text in GROUPS]
-        rows.append(("GROUP --help", "the commands of a group; COMMAND --help: one command"))
-        rows.append(("help options", "options of every command, and the variables"))
-        rows.append(("api_call.py PATH", "any request, with the right credential"))
-        top = f"LeadGenius from the command line: {spelled('{lgp}')} COMMAND"
-        top += "   (--sandbox: without an account)"
-        page = _page(_named(rows), top, f"exit codes: {codes}")
-    elif named == ["options"]:
-        page = _page(_with_options(Parser()), "Global options.", _VARIABLES)
-    elif parser.is_group(named):
-        rows = [(one.words, _title(one)) for one in parser.in_group(" ".join(named))]
-        page = _page(_named(rows), "", f"options of one: {spelled('{lgp}')} {rows[0][0]} --help")
-    else:
-        command = parser.find(named)[0]
-        page = command_page(command, parser.parser(command), parser.option_groups(command))
-    sys.stdout.write(page)
+    named = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
+    if named == ["options"]:
+        return _page("Global options.", _option_rows(options.GLOBAL), _VARIABLES)
+    command, _ = parser.find(named)
+    if command:
+        return command_page(command, parser.parser(command), parser.served(command))
+    if named:
+        rows = [(one.words, _about(one)[0]) for one in parser.begun(named)]
+        return _page("", rows, f"options of one: {{lgp}} {rows[0][0]} --help")
+    codes = "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items())
+    rows = [*GROUPS.items()]
+    rows.append(("GROUP --help", "the commands of a group; COMMAND --help: one command"))
+    rows.append(("help options", "options of every command, and the variables"))
+    rows.append(("api_call.py PATH", "any request, with the right credential"))
+    top = "LeadGenius from the command line: {lgp} COMMAND   (--sandbox: without an account)"
+    return _page(top, rows, f"exit codes: {codes}")
+
+
+def command_page(command: Command, made: options.Parser, groups: Set[str]) -> int:
+    """Print the help of one command: example on top, its own options, and where the global ones
+    are."""
+    title, about = _about(command)
+    rows = []
+    for one in made._actions:
+        name = f"{', '.join(one.option_strings)} {one.metavar or ''}".strip()
+        rows.append((f"{name} …" if one.nargs in ("+", "*") else name, one.help or ""))
+    rows += _option_rows(groups & {"list", "page", "wait", "yes"})
+    top = f"{command.words}: {title}\nexample: {command.example}\n{about}"
+    return _page(top, rows, "global options: {lgp} --help options")
+
+
+def _about(command: Command) -> tuple[str, str]:
+    """(title, description): the row's own words, else those of its operation."""
+    operation = parser.operation_of(command)
+    if command.help or not operation:
+        return command.help, ""
+    return operation.summary, operation.description
+
+
+def _option_rows(groups: Set[str]) -> list[tuple[str, str]]:
+    rows = [one for one in options.OPTIONS if one.group in groups]
+    return [(f"--{one.name} {one.metavar}", one.help) for one in rows]
+
+
+def _page(top: str, rows: Sequence[tuple[str, str]], end: str) -> int:
+    """Print lines, two columns and a last line, wrapped to the terminal's width."""
+    width = shutil.get_terminal_size().columns - 2
+    left = max([0, *(len(name) for name, _ in rows)])
+    lines = [*spelled(top).splitlines(), ""]
+    lines += [f"  {name:<{left}}  {words}" for name, words in rows]
+    for line in [*lines, "", spelled(end)]:
+        indent = " " * (left + 4) if line.startswith(" ") else ""
+        text = textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False)
+        sys.stdout.write(f"{text}\n")
     return 0
-
-
-def _command_words(words: Iterable[str]) -> list[str]:
-    """The words before the command's own options, global options left out."""
-    rest = options.global_parser().parse_known_args(list(words))[1]
-    return list(itertools.takewhile(lambda word: not word.startswith("-"), rest))
-
-
-def command_page(command: Command, made: Parser, groups: Set[str]) -> str:
-    """The help of one command: example on top, its own options, and where the global ones are."""
-    operation = parser.operation_of(command)
-    about = operation.description if operation and not command.help else ""
-    top = f"{command.words}: {_title(command)}\nexample: {spelled(command.example)}\n{about}"
-    more = ", ".join(one.words for one in parser.in_group(command.words)[1:])
-    end = f"also: {more}\n" if more else ""
-    end += f"global options: {spelled('{lgp}')} --help options"
-    return _page(_with_options(made, groups & {"list", "page", "wait", "yes"}), top, end)
-
-
-def _title(command: Command) -> str:
-    operation = parser.operation_of(command)
-    return command.help or (operation.summary if operation else "")
-
-
-def _named(rows: Iterable[tuple[str, str]]) -> Parser:
-    made = Parser()
-    listed = made.add_argument_group("commands")
-    for name, words in rows:
-        listed.add_argument(name, help=words)
-    return made
-
-
-def _with_options(made: Parser, groups: Set[str] | None = None) -> Parser:
-    """`made` with the global options of `groups`, or all of them."""
-    for one in options.OPTIONS:
-        if groups is None or one.group in groups:
-            how: dict[str, Any] = {"metavar": one.metavar}
-            if one.read is None:
-                how = {"action": "store_true"}
-            made.add_argument(f"--{one.name}", help=one.help, **how)
-    return made
-
-
-def _page(made: Parser, top: str, end: str) -> str:
-    """What argparse makes of `made`, with the lines `top` and `end` around it."""
-    columns = os.environ.get("COLUMNS", "")
-    width = (int(columns) if columns.isdecimal() else 80) - 2
-    with contextlib.suppress(OSError, ValueError):  # no terminal
-        width = os.get_terminal_size(sys.stdout.fileno()).columns - 2
-
-    def wrapped(text: str) -> str:
-        lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines()]
-        return "\n".join(lines)
-
-    made.usage, made.description, made.epilog = argparse.SUPPRESS, wrapped(top), wrapped(end)
-    made.formatter_class = lambda prog: RawDescriptionHelpFormatter(
-        prog, max_help_position=34, width=width
-    )
-    return made.format_help()
 
 
 def schema(context: Context) -> int:
     """All operations, or those of a group, in a line each; one operation or record in full."""
     name = " ".join(context.typed("name"))
+    named = next((one.operation for one in COMMANDS if one.words == name), name)
     listed = [one for one in operations().values() if not name or one.id.startswith(f"{name}.")]
-    if listed and name not in operations():
+    if named in operations():
+        found = _described(operations()[named])
+    elif name in schemas():
+        found = {"record": name, **expand(schemas()[name])}
+    elif listed:
         context.output.listing([_line(one) for one in listed])
+        return 0
     else:
-        found = _looked_up(name)
-        context.output.format = context.options.format or "json"  # also on a terminal
-        context.output.document(found)
+        like = near(name, [*operations(), *schemas()], least=0.4)
+        guess = f" Near: {like}." if like else ""
+        words = f"There is no operation or record of this name.{guess}"
+        raise UsageError(words, hint="{lgp} schema")
+    context.output.format = context.options.format or "json"  # also on a terminal
+    context.output.document(found)
     return 0
 
 
@@ -151,29 +146,15 @@ def _line(operation: Operation) -> dict[str, Any]:
     return {**facts, "effect": operation.effect, "summary": operation.summary}
 
 
-def _looked_up(name: str) -> dict[str, Any]:
-    """By operationId, the words of a command, or the name of a record."""
-    command = next((one for one in COMMANDS if one.words == name), None)
-    operation = operations().get(command.operation if command else name)
-    if operation:
-        return _described(operation)
-    if name in schemas():
-        return {"record": name, **expand(schemas()[name])}
-    like = near(name, [*operations(), *schemas()], least=0.4)
-    guess = f" Near: {like}." if like else ""
-    raise UsageError(f"There is no operation or record of this name.{guess}", hint="{lgp} schema")
-
-
 def _described(operation: Operation) -> dict[str, Any]:
-    parameters = {**operation.parameters("path"), **operation.parameters()}
-    content = operation.spec.get("requestBody", {"content": {}})["content"]
+    content = operation.spec.get("requestBody", {}).get("content", {})
     found = {
         **_line(operation),
         "scope": operation.scope,
         "description": operation.description,
         "commands": [one.words for one in COMMANDS if one.operation == operation.id],
         "paging": operation.paging,
-        "parameters": parameters,
+        "parameters": {**operation.parameters("path"), **operation.parameters()},
         "body": operation.body,
         "example": content.get("application/json", {}).get("example"),
         "answers": operation.record()["properties"],
@@ -221,35 +202,24 @@ def print_candidates(words: Sequence[str]) -> int:
     """What may stand for the last of `words`, a line each. In bash an `=` is a word of its own."""
     last = "".join(words[-1:]).lstrip("=")
     with contextlib.suppress(UsageError):
-        found = _candidates([word for word in words[:-1] if word != "="], last)
-        sys.stdout.write("".join(f"{one}\n" for one in found if one.startswith(last)))
+        for one in _candidates([word for word in words[:-1] if word != "="], last):
+            if one.startswith(last):
+                sys.stdout.write(f"{one}\n")
     return 0
 
 
 def _candidates(before: list[str], last: str) -> Iterable[str]:
+    """The values of an option that has a closed set; else flags, or the words that come next."""
     flag = before.pop() if before and before[-1].startswith("-") else ""
-    words = _command_words(before)
-    command = parser.find(words)[0] if words and not parser.is_group(words) else None
-    made = parser.parser(command) if command else Parser()
-    _with_options(made, parser.option_groups(command) if command else None)
-    for action in made._actions:
-        if flag in action.option_strings and action.nargs != 0:
-            return _values(action, command)
+    _, rest = options.split(before, {})
+    command = parser.find(rest)[0] or Command("", "", groups=" ".join(options.GLOBAL))
+    closed = [one.values for one in parser.fields(command) if flag in one.flags]
+    for one in options.OPTIONS:
+        if flag == f"--{one.name}" and one.metavar:
+            closed.append(one.values)
+    if closed:
+        return closed[0]
     if last.startswith("-"):
-        return parser.flags(made)
-    rows = parser.in_group(" ".join(words)) if words else COMMANDS
-    following = [word for one in rows for word in one.words.split()[len(words) :][:1]]
-    values = {"schema": operations(), "completion": ("bash", "zsh")}
-    return dict.fromkeys(following) or values.get(" ".join(words), ())
-
-
-def _values(action: argparse.Action, command: Command | None) -> Iterable[str]:
-    """The values of an option, where they are a closed set."""
-    if action.dest == "format":
-        return options.FORMATS
-    operation = parser.operation_of(command) if command else None
-    if not operation:
-        return action.choices or ()
-    filters = {name: resolve(one["schema"]) for name, one in operation.filters().items()}
-    field = {**filters, **operation.body_fields()}.get(action.dest.partition("_")[2], {})
-    return parser.values_of(field)
+        return parser.flags(command)
+    values = {"schema": operations(), "completion": _ENDS}
+    return parser.following(rest) or values.get(command.words, ())

@@ -1,9 +1,7 @@
-"""The global options: one table, from which the parser, the variables, the help and the checks are
-made.
+"""The options: one table, from which the parsers, the variables, the help and completion are made.
 
-They stand before or after the command alike; the later one wins. An option that does nothing for
-the command at hand
-is an error: whoever typed it expected something.
+Global ones stand before or after the command alike; the later one wins. An option that does nothing
+for the command at hand is an error: whoever typed it expected something.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ FORMATS = ("json", "jsonl", "csv", "table", "ids")
 def number(text: str) -> int:
     """A whole number from 1 on. ValueError for anything else."""
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise ValueError("a whole number from 1 on")
+        raise ValueError("it must be a whole number from 1 on.")
     return int(text)
 
 
@@ -32,72 +30,87 @@ def some_seconds(text: str) -> float:
     """A time longer than 0, in seconds."""
     value = settings.seconds(text)
     if value <= 0:
-        raise ValueError("a time longer than 0")
+        raise ValueError("it must be a time longer than 0.")
     return value
 
 
-def _text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("a value that is not empty")
-    return text
-
-
-def _path(text: str) -> Path:
-    return Path(_text(text))
-
-
 def _names(text: str) -> list[str]:
-    return list(dict.fromkeys(_text(text.replace(",", " ")).split()))
-
-
-def _format(text: str) -> str:
-    if text not in FORMATS:
-        raise ValueError("one of " + ", ".join(FORMATS))
-    return text
+    return list(dict.fromkeys(re.findall(r"[^,\s]+", text)))
 
 
 class Option(NamedTuple):
-    """`group` says which commands it serves; `read` makes the value of its text, None for a
-    switch."""
+    """`group` says which commands it serves. Without a `metavar` it is a switch; `read` makes the
+    value of its text, `values` are all there are, `more` is for argparse."""
 
     name: str
     group: str
     help: str
-    read: Callable[[str], Any] | None = None
     metavar: str = ""
+    read: Callable[[str], Any] = str
+    values: Sequence[str] = ()
+    more: Mapping[str, Any] = {}
 
 
+# Groups of global options. What a command sends, prints or reads decides which serve it.
+SENDING = frozenset({"always", "origin", "output", "send"})
+GLOBAL = SENDING | {"list", "page", "wait", "yes"}
 OPTIONS = (
-    # always: people have them in aliases
+    # of single commands, typed behind their words
+    Option("ids", "ids", "ids, apart or with commas", "LEAD",
+           more={"nargs": "+", "action": "extend"}),
+    Option("ids-from", "ids", "ids from a file or - (lines, json, jsonl, or csv with a column id)",
+           "FILE"),
+    Option("data", "body", "the whole body; flags win over it", "JSON|@FILE|-"),
+    Option("ids-out", "change", "write the ids of what was made or changed there", "FILE"),
+    Option("todo-out", "change", "write the ids that failed or are still to do there", "FILE"),
+    Option("restart", "restart", "with --all --out: begin the export anew"),
+    Option("email", "login", "the account (else LGP_EMAIL, else a prompt)", "ADDRESS"),
+    Option("password", "login", "readable by others: prefer --password-stdin or LGP_PASSWORD",
+           "PASSWORD"),
+    Option("password-stdin", "login", "read the password from standard input"),
+    Option("save", "login", "accepted for older scripts: the login is always saved"),
+    Option("check", "check", "ask the server what the keys may do"),
+    Option("keys", "keys", "drop the stored API keys too"),
+    Option("scope", "scope", "agent (lgp_…) or system (da2-…)", "SCOPE",
+           values=("agent", "system"), more={"required": True}),
+    Option("show", "show", "print the key itself"),
+    Option("no-store", "no-store", "store nothing (needs --show)"),
+    Option("map", "import", 'e.g. "Work Email=email", "Name=firstName+lastName"', "COLUMN=FIELD",
+           more={"action": "append"}),
+    Option("encoding", "import", "of the file, when it is not UTF-8, e.g. cp1252", "NAME"),
+    Option("client-id", "import", "the client of rows that name none", "ID"),
+    Option("campaign-id", "import", "the campaign of rows that name none", "ID"),
+    Option("skip-invalid", "import", "send the good rows although others are bad"),
+    Option("one-by-one", "import", "one request a row, where batches are not stored"),
+    Option("resend-unknown", "import", "send again what may have been stored"),
+    # global ones; those that are always taken stand in people's aliases
     Option("sandbox", "always", "the local sandbox: no account, invented data"),
-    Option("profile", "always", "another account, with its own credential file", _text, "NAME"),
-    Option("base-url", "origin", "another server than the saved one or production", _text, "URL"),
-    Option("format", "output", f"one of {', '.join(FORMATS)}",
-           _format, "FORMAT"),
-    Option("fields", "output", "exactly these fields, in this order", _names, "A,B,C.D"),
-    Option("out", "output", "write to this .json, .jsonl or .csv file",
-           _path, "FILE"),
+    Option("profile", "always", "another account, with its own credential file", "NAME"),
+    Option("base-url", "origin", "another server than the saved one or production", "URL"),
+    Option("format", "output", f"one of {', '.join(FORMATS)}", "FORMAT", values=FORMATS),
+    Option("fields", "output", "exactly these columns, in this order", "A,B", _names),
+    Option("out", "output", "write to this .json, .jsonl or .csv file", "FILE", Path),
     Option("excel", "output", "csv with a byte-order mark, for Excel"),
     Option("csv-raw", "output", "leave csv cells that start like a formula as they are"),
     Option("all", "list", "every row, with the largest pages"),
-    Option("max-items", "list", "at most this many rows", number, "N"),
-    Option("where", "list", "only rows where this holds: = != ~ > < >= <=",
-           _text, "FIELD=VALUE"),
+    Option("max-items", "list", "at most this many rows", "N", number),
+    Option("where", "list", "only rows where this holds: = != ~ > < >= <=", "FIELD=VALUE",
+           more={"action": "append"}),
     Option("count", "list", "how many there are, exactly"),
-    Option("count-by", "list", "how many of each value of these fields", _names, "A,B"),
-    Option("page", "page", "this page, counted from 1", number, "N"),
-    Option("page-size", "list", "rows a page (at most 100; bulk lists 5000)", number, "N"),
+    Option("count-by", "list", "how many of each value of these fields", "A,B", _names),
+    Option("page", "page", "this page, counted from 1", "N", number),
+    Option("page-size", "list", "rows a page (at most 100; bulk lists 5000)", "N", number),
     Option("wait", "wait", "follow the job to its end"),
-    Option("wait-time", "wait", "longest to follow a job (600s; off a terminal 100s)",
-           some_seconds, "TIME"),
+    Option("wait-time", "wait", "longest to follow a job (600s; off a terminal 100s)", "TIME",
+           some_seconds),
     Option("dry-run", "send", "print the request and stop; nothing is sent"),
     Option("read-only", "send", "send nothing but reads and a login"),
     Option("yes", "yes", "really delete; enrol, enrich, import over 25"),
     Option("no-check", "send", "send what our schema does not know"),
-    Option("max-wait", "send", "longest sleep for any one request (default 75s)",
-           settings.seconds, "TIME"),
-    Option("max-time", "send", "longest the whole command may run", some_seconds, "TIME"),
-    Option("timeout", "send", "longest one request may take (default 60s)", some_seconds, "TIME"),
+    Option("max-wait", "send", "longest sleep for any one request (default 75s)", "TIME",
+           settings.seconds),
+    Option("max-time", "send", "longest the whole command may run", "TIME", some_seconds),
+    Option("timeout", "send", "longest one request may take (default 60s)", "TIME", some_seconds),
     Option("quiet", "always", "no notes and no progress on stderr"),
     Option("verbose", "always", "show each attempt on stderr, secrets masked"),
 )  # fmt: skip
@@ -105,47 +118,33 @@ OPTIONS = (
 WITH_VARIABLE = frozenset(
     "sandbox profile base_url format read_only max_wait max_time timeout quiet no_check".split()  # noqa: SIM905
 )
-SENDING = frozenset({"always", "origin", "output", "send"})
-
-# What users of other tools type, and what it is called here.
-ELSEWHERE = {
-    "--limit": "--max-items N for at most N rows, --page-size N for one page",
-    "--per-page": "--page-size N",
-    "--json": "--format json",
-    "--output": "--out FILE for a file, --format for the format",
-    "-o": "--out FILE for a file, --format for the format",
-    "--paginate": "--all",
-    "--cursor": "--all, which follows the cursors; with --out it resumes",
-    "--filter": "--where FIELD=VALUE",
-    "--jq": "--fields and --where, or pipe the JSON into jq",
-    "--api-key": "export LGP_API_KEY=…, or: auth save-key --scope agent",
-    "--token": "export LGP_API_KEY=…, or: auth --email YOU",
-    "--force": "--yes",
-    "-y": "--yes",
-    "-d": "--data",
-}
+# Of each line one may be given.
+_CONTRADICTIONS = (
+    ("page", "all", "max_items", "count", "count_by"),
+    ("page", "where"),
+    ("quiet", "verbose"),
+    ("sandbox", "base_url"),
+)
 
 
 class Parser(argparse.ArgumentParser):
     """argparse that raises our own error instead of leaving, and asks for no terminal's width."""
 
-    def __init__(self, prog: str = "") -> None:
+    def __init__(self, prog: str = "{lgp}") -> None:
         width: Any = partial(argparse.HelpFormatter, width=80)
         super().__init__(prog, add_help=False, allow_abbrev=False, formatter_class=width)
 
+    def add(self, groups: Collection[str]) -> None:
+        """Take the options of `groups`."""
+        for one in OPTIONS:
+            if one.group in groups:
+                how: dict[str, Any] = {"action": "store_true", "default": None}
+                if one.metavar:
+                    how = {"metavar": one.metavar, "choices": one.values or None, **one.more}
+                self.add_argument(f"--{one.name}", help=one.help, **how)
+
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[:1].upper()}{message[1:]}.")
-
-
-def global_parser() -> Parser:
-    """A parser that takes the global options from anywhere and leaves everything else."""
-    made = Parser()
-    for option in OPTIONS:
-        how: dict[str, Any] = {"action": "append" if option.name == "where" else "store"}
-        if option.read is None:
-            how = {"action": "store_true", "default": None}
-        made.add_argument(f"--{option.name}", **how)
-    return made
+        raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"{self.prog} --help")
 
 
 def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Namespace, list[str]]:
@@ -160,49 +159,46 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
     except UnicodeEncodeError as error:
         words = "The command line holds bytes that are not UTF-8."
         raise UsageError(words, code="invalid_input") from error
-    found, rest = global_parser().parse_known_args(argv)
+    parser = Parser()
+    parser.add(GLOBAL)
+    found, rest = parser.parse_known_args(argv)
     found.typed = {name for name, value in vars(found).items() if value is not None}
     for option in OPTIONS:
         name, dest = f"--{option.name}", option.name.replace("-", "_")
-        text = getattr(found, dest)
+        text = getattr(found, dest, None)
         if text is None and dest in WITH_VARIABLE:
             name = f"LGP_{dest.upper()}"
             text = environ.get(name, "").strip() or None
-        if text is not None:
-            setattr(found, dest, _value(option, text, name))
+        if isinstance(text, str):
+            try:
+                setattr(found, dest, _value(option, text))
+            except ValueError as error:
+                raise UsageError(f"{name}: {error}", code="invalid_input") from error
     _resolve(found)
     return found, rest
 
 
-def _value(option: Option, text: Any, name: str) -> Any:
-    try:
-        if option.read is None:
-            return text is True or settings.switch(text, name)
-        return [_text(one) for one in text] if isinstance(text, list) else option.read(text)
-    except ValueError as error:
-        words = str(error) if name in str(error) else f"{name} takes {error}."
-        raise UsageError(words, code="invalid_input") from error
-
-
-_CONTRADICTIONS = (
-    "all page", "max_items page", "where page", "count page", "count_by page", "all max_items",
-    "count all", "count_by all",
-    "count max_items", "count count_by", "quiet verbose", "sandbox base_url",
-)  # fmt: skip
+def _value(option: Option, text: str) -> Any:
+    if not option.metavar:
+        return settings.switch(text)
+    if option.values and text not in option.values:
+        raise ValueError(f"it must be one of {', '.join(option.values)}.")
+    if not text.strip(" ,"):
+        raise ValueError("it must not be empty.")
+    return option.read(text)
 
 
 def _resolve(found: argparse.Namespace) -> None:
-    """Of two options that contradict each other a typed one wins over a variable; both typed are an
-    error."""
-    for pair in _CONTRADICTIONS:
-        names = pair.split()
-        if not all(getattr(found, name) for name in names):
-            continue
-        others = [name for name in names if name not in found.typed]
-        if len(others) != 1:
-            words = " and --".join(names).replace("_", "-")
-            raise UsageError(f"--{words} contradict each other.", hint="Leave out one of the two.")
-        setattr(found, others[0], None)
+    """Of options that contradict each other a typed one wins over variables; else it is an error."""
+    for names in _CONTRADICTIONS:
+        given = [name for name in names if getattr(found, name)]
+        typed = [name for name in given if name in found.typed]
+        if len(given) > 1 and len(typed) != 1:
+            words = " and --".join(given).replace("_", "-")
+            raise UsageError(f"--{words} contradict each other.", hint="Give one of them.")
+        for name in given:
+            if typed and name not in typed:
+                setattr(found, name, None)
 
 
 def check_served(found: argparse.Namespace, groups: Collection[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,7 +11,6 @@ from urllib.parse import parse_qsl
 from cli import inputs, lists, offline, options
 from cli.commands import Command
 from cli.context import MANY, Context
-from cli.lists import Listing
 from cli.rows import hidden
 from cli.text import compact
 from contract.operations import at
@@ -21,16 +19,14 @@ from leadgenius.errors import UsageError
 from leadgenius.scopes import SYSTEM, Target
 
 COMMAND = Command(
-    "api_call.py", "", "raw.send", "{api_call} GET /campaigns -p status=active",
+    "api_call.py", "{api_call} GET /campaigns -p status=active", "raw.send",
     help="one request; stdout is the body, JSON unless --format says otherwise",
 )  # fmt: skip
 
 
 def show_help() -> int:
     """Print the help of api_call.py."""
-    groups = frozenset({"list", "page", "yes"})
-    sys.stdout.write(offline.command_page(COMMAND, _parser(), groups))
-    return 0
+    return offline.command_page(COMMAND, _parser(), {"list", "page", "yes"})
 
 
 def parse(
@@ -41,11 +37,12 @@ def parse(
     arguments = _parser().parse_args(rest)
     groups = {"list", "page"} if arguments.method == "GET" else {"yes"}
     options.check_served(found, options.SENDING | groups)
+    found.format = found.format or "json"  # also on a terminal
     return found, arguments
 
 
 def _parser() -> options.Parser:
-    made = options.Parser("api_call.py")
+    made = options.Parser("{api_call}")
     add, methods, names = made.add_argument, ("GET", "POST", "PUT", "DELETE"), [*scopes.SCOPES]
     add("method", metavar="METHOD", type=str.upper, choices=methods, help=", ".join(methods))
     add("endpoint", metavar="ENDPOINT", help="/campaigns, campaigns, /api/agent/campaigns or a URL")
@@ -96,11 +93,8 @@ def send(context: Context) -> int:
 
 
 def _list(context: Context, target: Target, params: dict[str, Any]) -> int:
-    operation, scope = context.operation, target.scope.name
-    if operation is None:
-        return lists.show(context, Listing(target.path, params, scope=scope))
-    bulk = operation.paging == "cursor"
-    return lists.show(context, Listing(target.path, params, bulk, operation.collection, scope))
+    bulk = bool(context.operation) and context.operation.paging == "cursor"
+    return lists.show(context, target.path, params, bulk, target.scope.name)
 
 
 def _once(context: Context, target: Target, params: dict[str, Any]) -> int:

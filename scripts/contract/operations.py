@@ -47,8 +47,12 @@ class Operation(NamedTuple):
         return {one["name"]: one for one in found if one["in"] == place}
 
     def filters(self) -> dict[str, Schema]:
-        """name → query parameter, paging left out."""
-        return {name: one for name, one in self.parameters().items() if name not in _PAGING}
+        """name → schema of the query parameters, paging left out."""
+        return {
+            name: {**resolve(one["schema"]), "description": one["description"]}
+            for name, one in self.parameters().items()
+            if name not in _PAGING
+        }
 
     @property
     def body(self) -> Schema | None:

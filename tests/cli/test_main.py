@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cli.main import EXIT_CODES
+from cli.offline import EXIT_CODES
 from sandbox.answers import Answer
 from sandbox.demo import CREDENTIALS
 
@@ -209,7 +209,7 @@ def test_a_hint_names_the_program_as_it_was_called_and_goes_where_this_run_went(
     reply = lgp("campaigns", "get", "no-such")
     assert reply.code == 4
     help_hint = lgp("campaigns", "lst").error["hint"]
-    assert help_hint == "python3 scripts/lgp.py --sandbox campaigns list --help"
+    assert help_hint == "python3 scripts/lgp.py --sandbox campaigns --help"
 
 
 def test_the_program_reads_no_variables_or_files_of_the_user_under_sandbox(

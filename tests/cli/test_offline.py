@@ -14,7 +14,7 @@ import pytest
 from cli import hints, parser
 from cli.commands import COMMANDS, GROUPS
 from cli.hints import HINTS, spelled
-from cli.main import EXIT_CODES
+from cli.offline import EXIT_CODES
 from contract.operations import operations, schemas
 from sandbox.demo import CREDENTIALS
 
@@ -22,7 +22,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 PAGES = [
     (),
     ("options",),
-    *((name,) for _, name, _ in GROUPS),
+    *((name,) for name in GROUPS),
     *(tuple(one.words.split()) for one in COMMANDS),
 ]
 
@@ -47,7 +47,7 @@ def test_the_overview_names_every_group_and_exit_code(lgp: Any) -> None:
     found = lgp(sandbox=False)
     assert found.out == lgp("help", sandbox=False).out == lgp("--help", sandbox=False).out
     text = " ".join(found.out.split())
-    assert all(name in text for _, name, _ in GROUPS)
+    assert all(name in text for name in GROUPS)
     assert all(f"{code} {words}" in text for code, words in EXIT_CODES.items())
 
 
@@ -63,7 +63,7 @@ def test_the_help_of_a_command_has_its_example_before_its_options(lgp: Any, comm
     text = lgp(*command.words.split(), "--help", sandbox=False).out
     example = " ".join(text.split()).index(spelled(command.example))
     assert example < 300
-    flags = [flag for flag in parser.flags(parser.parser(command)) if flag.startswith("--")]
+    flags = parser.flags(command)[: len([*parser.fields(command)])]
     assert all(f"{flag} " in text or f"{flag}," in text or f"{flag}\n" in text for flag in flags)
     assert text.endswith("--help options\n")
 
@@ -151,7 +151,7 @@ def candidates(lgp: Any, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ([""], [name for _, name, _ in GROUPS]),
+        ([""], [*GROUPS]),
         (["--quiet", "--format", "json", "leads", "e"], ["enrich"]),
         (["maintenance", "bugs", ""], ["list", "report"]),
         (["campaigns", "get", "abc", "--dry"], ["--dry-run"]),

@@ -68,10 +68,9 @@ def failures():
     for rule in RULES.values():
         words = again.get(rule.again, "retried, ")
         post = words if rule.again in ("always", "wait") else ""
-        others = (
-            ("", "") if " to a " in rule.what else (f"{words}{rule.read}", f"{words}{rule.change}")
-        )
-        yield row(rule.what, *others, f"{post}{rule.change}")
+        change = 8 if rule.exit_code == 7 else rule.exit_code  # it may have been applied
+        others = [f"{words}{rule.exit_code}", f"{words}{change}"]
+        yield row(rule.what, *(["", ""] if " to a " in rule.what else others), f"{post}{change}")
 
 
 # -- operations
@@ -90,7 +89,7 @@ def fields(one):
     if one.body:
         return ", ".join(f"{name}*" if name in one.required else name for name in one.body_fields())
     return ", ".join(
-        f"{name}*" if spec.get("required") else name for name, spec in one.filters().items()
+        f"{name}*" if one.parameters()[name].get("required") else name for name in one.filters()
     )
 
 
