@@ -6,15 +6,17 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from importlib.util import find_spec
 from typing import IO, Any
 
 from cli.rows import TWINS, inside, pick, row_id
 from cli.stderr import Notes
-from cli.text import cell, compact, escaped, inert, plural, unformula
+from cli.text import cell, compact, inert, plural, unformula
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, UsageError
-from leadgenius.files import check_place, replace_whole
+from leadgenius.files import check_safe, replace_whole
 
 Row = dict[str, Any]
 Write = Callable[[str], Any]
@@ -46,19 +48,18 @@ class JsonRows(Lines):
     """`{"data": [...], …}`, written as the rows come."""
 
     def rows(self, rows: Sequence[Any]) -> None:
-        indent = self.output.indent
-        texts = [compact(pick(row, self.output.fields), indent) for row in rows]
-        if indent:
-            texts = ["\n  " + text.replace("\n", "\n  ") for text in texts]
+        output = self.output
+        texts = [compact(pick(row, output.fields), output.indent) for row in rows]
         if texts:
-            self.write(("," if self.started else '{"data":[') + ",".join(texts))
+            start = "," if self.started else '{"data":['
+            line = "\n" if output.indent else ""
+            self.write(start + line + f",{line}".join(texts))
             self.started = True
 
     def end(self, summary: Row) -> None:
-        indent = self.output.indent
-        line = "\n" if indent else ""
-        rest = [f",{line}{compact(name)}:{compact(one, indent)}" for name, one in summary.items()]
-        self.write(("]" if self.started else '{"data":[]') + "".join(rest) + line + "}\n")
+        start = "]" if self.started else '{"data":[]'
+        rest = compact(summary, self.output.indent).removeprefix("{")
+        self.write(f"{start}{',' if summary else ''}{rest}\n")
 
 
 class Csv(Lines):
@@ -74,7 +75,7 @@ class Csv(Lines):
 
     def rows(self, rows: Sequence[Any]) -> None:
         made = [row if isinstance(row, dict) else {"value": row} for row in rows]
-        self._columns = self._columns or (list(made[0]) if made else [])
+        self._columns = self._columns or [name for row in made[:1] for name in row]
         lines = [[self._cell(inside(row, name)) for name in self._columns] for row in made]
         self._left_out.update(*made)
         if not self.started:
@@ -97,7 +98,7 @@ class Csv(Lines):
         text = cell(value)
         guarded = text if self.output.options.csv_raw else unformula(text)
         self._guarded += guarded != text
-        return escaped(guarded)
+        return inert(guarded, keep="\n\t")
 
 
 def _csv_line(cells: list[str]) -> str:
@@ -113,21 +114,21 @@ class Output:
     --out cannot be written: asked before anything is sent."""
 
     def __init__(self, options: Any, stdout: IO[str], notes: Notes) -> None:
-        self.options, self.stdout, self.notes, self.masker = options, stdout, notes, notes.masker
+        self.options, self.stdout, self.notes = options, stdout, notes
         self.terminal = stdout.isatty()
         self.fields: Sequence[str] | None = options.fields
         self.columns: Sequence[str] = ()  # those of the schema
         self.preferred: Sequence[str] = ()  # those a terminal shows first
         self.footnotes: list[str] = []  # printed below a table
-        self.format = _format(options, "table" if self.terminal and not options.out else "json")
+        self.format = _format(options, self.terminal)
         self.indent = 2 if self.terminal and not options.out else None
         self.started = time.monotonic()
         self.mark: Callable[[], Row] = dict  # what receipts of a sandbox carry; see Context.mark
-        if self.format == "table" and not has_rich():
+        if self.format == "table" and not find_spec("rich"):
             notes("note", "Install the package rich (pip install rich) to see tables.")
             self.format = "json"
         if options.out:
-            check_place(options.out, "--out")
+            check_safe(options.out, "--out")
 
     def writer(self, write: Write, started: bool = False) -> Any:
         """The writer of this run's format; `started` when rows stand before what it writes."""
@@ -141,34 +142,28 @@ class Output:
     def open(self) -> Iterator[Any]:
         """A writer to stdout, or to the --out file, which is replaced whole when the block ends
         well. On an error what stdout got ends after a whole item, and JSON is closed with complete:
-        false.
-        """
-        with self._target() as write:
-            writer = self.writer(write)
+        false."""
+        out = self.options.out
+        with replace_whole(out) if out else nullcontext(self.stdout) as file:
+            writer = self.writer(partial(self.write, file=file))
             try:
                 yield writer
             except (LeadGeniusError, KeyboardInterrupt, SystemExit):
-                if not self.options.out and getattr(writer, "started", False):
+                if getattr(writer, "started", False):
                     writer.end({"complete": False})
                 raise
 
-    @contextmanager
-    def _target(self) -> Iterator[Write]:
-        if not self.options.out:
-            yield self.write
-            return
-        with replace_whole(self.options.out) as file:
-            yield lambda text: file.write(self.masked(text))
-
-    def write(self, text: str) -> None:
-        """Write to stdout as it is, secrets masked unless --show."""
+    def write(self, text: str, file: IO[str] | None = None) -> None:
+        """Write to stdout as it is, or to `file`, secrets masked unless --show."""
+        file = file or self.stdout
         self.notes.end_progress()
-        self.stdout.write(self.masked(text))
+        file.write(self.masked(text))
         if self.format == "table":  # what stands below it, on stderr, must not come before it
-            self.stdout.flush()
+            file.flush()
 
     def masked(self, text: str) -> str:
-        return text if self.masker.show else self.masker.mask(text)
+        masker = self.notes.masker
+        return text if masker.show else masker.mask(text)
 
     def below(self, text: str) -> None:
         """Say something of a list: in the line below a table, else as a note."""
@@ -177,12 +172,12 @@ class Output:
         else:
             self.notes("note", text)
 
-    def listing(self, rows: Sequence[Any], requests: int = 0, **more: Any) -> None:
+    def listing(self, rows: Sequence[Any], requests: int = 0) -> None:
         """A whole list that is at hand, and its receipt."""
         with self.open() as writer:
             writer.rows(rows)
             writer.end({})
-        self.receipt(len(rows), requests, True, **more)
+        self.receipt(len(rows), requests, True)
 
     def document(self, value: Any, requests: int = 0, sentence: str = "") -> None:
         """One answer that is no list: the whole body as JSON, its record in the other formats.
@@ -192,49 +187,44 @@ class Output:
         record = answers.record(value)
         rows = record if isinstance(record, list) else [record]
         if self.format == "json":
-            with self._target() as write:
-                shown = pick(record, self.fields) if self.fields else value
-                write(compact(shown, self.indent) + "\n")
+            shown = pick(record, self.fields) if self.fields else value
+            with self.open() as writer:
+                writer.write(compact(shown, self.indent) + "\n")
             self.receipt(len(rows), requests, True)
         elif self.format == "table" and isinstance(record, dict) and not self.options.out:
             from cli import terminal
 
             if sentence and self.fields is None:
-                terminal.print_sentence(self.write, self, sentence, record)
+                terminal.print_sentence(self, sentence, record)
             else:
-                terminal.print_record(self.write, self, record)
+                terminal.print_record(self, record)
         else:
             self.listing(rows, requests)
 
     def receipt(self, rows: int, requests: int, complete: bool, **more: Any) -> None:
         """What --out wrote: file, rows, requests, seconds, complete. Nothing without --out."""
-        if not self.options.out:
-            return
         path, seconds = self.options.out, round(time.monotonic() - self.started, 1)
+        if not path:
+            return
         if self.terminal:
-            size = f"{path.stat().st_size / 1024:,.0f} KB" if path.is_file() else ""
-            incomplete = "" if complete else "; incomplete"
-            self.write(f"{path}: {plural(rows, 'row')}, {size}, {seconds:g} s{incomplete}\n")
+            size = f"{path.stat().st_size / 1024:,.0f} KB, {seconds:g} s"
+            self.write(
+                f"{path}: {plural(rows, 'row')}, {size}{'' if complete else '; incomplete'}\n"
+            )
             return
         facts = {"file": str(path), "rows": rows, "requests": requests, "seconds": seconds}
         self.write(compact({**facts, "complete": complete, **more, **self.mark()}) + "\n")
 
 
-def has_rich() -> bool:
-    """Whether tables can be shown, and questions asked."""
-    from importlib.util import find_spec
-
-    return find_spec("rich") is not None
-
-
-def _format(options: Any, usual: str) -> str:
-    """What is typed, else what the name of the --out file says, else the usual one."""
+def _format(options: Any, terminal: bool) -> str:
+    """What the name of the --out file says, else what is typed, else the usual one."""
     typed, by_name = options.format, None
-    if options.out:
-        by_name = _SUFFIXES.get(options.out.suffix.lower())
-        if not by_name and not typed:
-            hint = "Let it end in .json, .jsonl or .csv (--excel: for Excel), or give --format too."
-            raise UsageError("The name of the --out file does not say its format.", hint=hint)
-        if by_name and "format" in options.typed and typed != by_name:
-            raise UsageError("--format and the name of the --out file contradict each other.")
-    return str(by_name or typed or usual)
+    if not options.out:
+        return typed or ("table" if terminal else "json")
+    by_name = _SUFFIXES.get(options.out.suffix.lower())
+    if not by_name and not typed:
+        hint = "Let it end in .json, .jsonl or .csv (--excel: for Excel), or give --format too."
+        raise UsageError("The name of the --out file does not say its format.", hint=hint)
+    if by_name and "format" in options.typed and typed != by_name:
+        raise UsageError("--format and the name of the --out file contradict each other.")
+    return str(by_name or typed)

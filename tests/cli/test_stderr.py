@@ -1,0 +1,126 @@
+"""stderr of a person: errors, and one live line that is gone before anything else is printed."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from cli.stderr import Notes
+from cli.text import Masker
+
+KEY = "lgp_0123456789abcdef0123456789abcdef"
+
+
+class Tty(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def live(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Notes on a terminal of 80 columns: `.at(seconds, …)` reports progress and gives the line."""
+    for name, value in (("COLUMNS", "80"), ("NO_COLOR", "1"), ("TERM", "xterm")):
+        monkeypatch.setenv(name, value)
+    now, stream = [100.0], Tty()
+    monkeypatch.setattr("cli.stderr.monotonic", lambda: now[0])
+    notes = Notes(stream, Masker([KEY]))
+
+    def at(seconds: float, *words: Any) -> str:
+        now[0] = 100.0 + seconds
+        notes.progress(*words)
+        return stream.getvalue().rpartition("\x1b[2K")[2]
+
+    return SimpleNamespace(notes=notes, at=at, seen=stream.getvalue)
+
+
+@pytest.mark.parametrize(
+    ("detail", "line"),
+    [
+        ({"line": 6, "problem": "lastName is required"}, "line 6: lastName is required"),
+        ({"leadId": "lead_nope", "reason": "no such lead"}, "leadId lead_nope: no such lead"),
+        ({"reason": "It failed."}, "It failed."),
+        ({"location": "https://x.example"}, "location https://x.example"),
+        ("plain \x1b[2J", "plain \\u001b[2J"),
+    ],
+)
+def test_an_error_is_what_happened_why_and_one_command(live: Any, detail: Any, line: str) -> None:
+    says = f"{'x' * 280} {KEY} \x1b[31m{'y' * 300}"
+    facts = {"server_message": says, "details": detail, "hint": "{lgp} leads list"}
+    live.notes.error({"message": "It failed.", **facts})
+    error, *server, details, following = live.seen().splitlines()
+    assert (error, details) == ("Error: It failed.", f"  {line}")
+    assert following.startswith("Next: python3 ") and following.endswith("lgp.py leads list")
+    words = "".join(server)
+    assert words.startswith("The server says:") and words.endswith(r"*** \u001b[31myyyyyyyyyy")
+
+
+def test_progress_is_one_line_with_bar_rate_and_time_left(live: Any) -> None:
+    assert live.at(0, "0 rows", 0, 1000) == ""
+    assert live.at(0.5, "100 rows", 100, 1000) == ""  # nothing in the first second
+    half = live.at(2, "500 rows, 5 requests", 500, 1000)
+    assert half == f"{'━' * 10}{' ' * 10}  50% 500 rows, 5 requests, 250/s, 0:02 left"
+    long = live.at(4, "wide " * 40, 900, 1000)
+    assert (cell_len(long), long[:5], long[-1]) == (80, "━━━━━", "…")
+    assert live.at(5, "done", 1000, 1000).endswith("100% done, 200/s")
+    live.at(6, "100 of 500 tasks", 100, 500)  # other work begins
+    assert live.at(8, "200 of 500 tasks", 200, 500).endswith("200 of 500 tasks, 50/s, 0:06 left")
+    assert "\n" not in live.seen()
+
+
+def test_a_wait_counts_down_in_place_and_keeps_what_is_done(live: Any) -> None:
+    assert live.at(0, "Waiting 9 s: the rate limit (60 per 60 s)").startswith("Waiting 9 s")
+    live.at(1, "20 rows", 20)
+    live.at(3, "40 rows", 40)
+    for left in (43, 42):
+        words = f"Waiting {left} s: the rate limit (60 per 60 s)"
+        assert live.at(50 - left, words) == f"40 rows · {words}"
+    assert "\n" not in live.seen()
+
+
+def test_progress_is_taken_away_before_anything_else_is_printed(live: Any) -> None:
+    live.at(0, "Waiting 9 s: a pause")
+    live.notes("warning", "Half of it is missing.")
+    assert live.seen().endswith("\r\x1b[2KWarning: Half of it is missing.\n")
+    live.at(1, "Waiting 8 s: a pause")
+    live.notes.end_progress()
+    assert live.seen().endswith("\r\x1b[2K")
+    live.at(2, "Waiting 7 s: a pause")
+    live.notes.error({"message": "It failed.", "hint": "again"})
+    assert live.seen().endswith("\r\x1b[2KError: It failed.\nNext: again\n")
+
+
+def test_a_dumb_terminal_gets_a_line_now_and_then_and_none_drawn_again(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    for second in range(25):
+        live.at(second, f"Waiting {59 - second} s: a pause")
+    live.notes("warning", "The end.")
+    waits = [f"Waiting {left} s: a pause" for left in (49, 39)]
+    assert live.seen().splitlines() == [*waits, "Warning: The end."]
+
+
+def test_programs_get_a_line_each_ten_seconds_and_each_note_once(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live.notes, "terminal", False)
+    live.notes.quiet = True
+    live.notes("note", "Never.")
+    live.notes("warning", f"Half of {KEY}.")
+    live.notes.quiet = False
+    live.notes("warning", f"Half of {KEY}.")
+    live.notes("attempt", "Only with --verbose.")
+    for second in (1, 9, 11, 12):
+        live.at(second, f"{second} rows", second)
+    live.notes.error({"code": "bug", "message": "It failed."})
+    assert live.seen().splitlines() == [
+        '{"level":"warning","message":"Half of ***."}',
+        '{"level":"progress","message":"11 rows","done":11}',
+        '{"error":{"code":"bug","message":"It failed.","hint":""}}',
+    ]
