@@ -39,8 +39,7 @@ def connect(
     key: str | None = None,
     read_only: bool | None = None,
     dry_run: bool = False,
-    max_time: float | None = None,
-    started: float | None = None,
+    end: float | None = None,
 ) -> Client:
     """A Client with the credentials, limits and switches of the command line; every LGP_ variable
     counts.
@@ -64,15 +63,18 @@ def connect(
         raise LocalError(f"{error.strerror}: {error.filename}.", code="permission") from None
     except ValueError as error:
         raise UsageError(str(error), code="invalid_input") from None
-    typed: dict[str, Any] = {"max_wait": max_wait, "timeout": timeout, "max_time": max_time}
-    typed["read_only"] = read_only or None  # what a variable forbids stays forbidden
-    found = found._replace(**{name: value for name, value in typed.items() if value is not None})
+    found = found._replace(
+        max_wait=found.max_wait if max_wait is None else max_wait,
+        timeout=found.timeout if timeout is None else timeout,
+        read_only=found.read_only or bool(read_only),  # what a variable forbids stays forbidden
+    )
     if found.timeout <= 0:
         raise UsageError("The timeout must be longer than 0 s.", code="invalid_input")
-    if profile or sandbox or found.sandbox:
+    sandbox = sandbox or found.sandbox
+    if profile or sandbox:
         found = found._replace(company_id="", user_id="")
     adapter, variables = None, environ
-    if sandbox or found.sandbox:
+    if sandbox:
         if base_url:
             raise UsageError("--sandbox and --base-url contradict each other.")
         found = found._replace(base_url=EMBEDDED, profile="", limiter="")
@@ -84,10 +86,9 @@ def connect(
         found,
         note,
         state,
-        environ,
         agent=f"leadgenius-skill/{__version__}" + (f" ({name})" if name else ""),
         dry_run=dry_run,
-        end=(started or time.monotonic()) + found.max_time,
+        end=end or time.monotonic() + found.max_time,
         adapter=adapter,
     )
 

@@ -14,13 +14,12 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from leadgenius.errors import CredentialError, LocalError, UsageError
 from leadgenius.keyfile import SECRETS, Account, KeyFile
 from leadgenius.scopes import PRODUCTION, clean_origin, is_loopback
 from leadgenius.settings import Settings, path_in, unsafe
-
 
 VARIABLES = {
     "agent": ("LGP_API_KEY", "LEADGENIUS_API_KEY"),
@@ -167,16 +166,14 @@ class Keys:
         account = self.account()
         stored, source = getattr(account, field), str(self.file.path)
         if stored:
-            if given:
-                words = f"{given[1]} is not used: {self.origin} has a saved credential of its own."
-                self.file.note("note", words)
             return Credential(kind, clean(stored, f"{field} in {source}"), source)
         message = f"There is no {noun} for {self.origin}"
         if given:
             message += f": {given[1]} goes only to {PRODUCTION}, this machine or LGP_BASE_URL"
         elif kind == "agent" and account.token:
             message += ": the login alone does not authenticate this call"
-        hint = "begin" if kind == "agent" and not account.token else hint
+        elif kind == "agent":
+            hint = "begin"
         raise CredentialError(message + ".", hint=hint, origin=self.origin)
 
     def account(self) -> Account:
@@ -195,11 +192,9 @@ class Keys:
         """
         found = [self.key, *map(self.environ.get, (*KEY_VARIABLES, "LGP_PASSWORD"))]
         found += [given[0] for given in self._given.values() if given]
-        for name, url in self.environ.items():
-            if name.lower().endswith("_proxy") or name == "LGP_LIMITER":
-                with contextlib.suppress(ValueError):
-                    password = urlsplit(url).password or ""
-                    found += [password, unquote(password)]
+        for url in self.environ.values():  # of proxies, and LGP_LIMITER
+            for password in re.findall(r"//[^/\s]*?:([^/\s]+)@", url):
+                found += [password, unquote(password)]
         with contextlib.suppress(LocalError):
             account = self.file.account()
             found += [getattr(account, name) for name in SECRETS]

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS pauses (credential TEXT PRIMARY KEY, until REAL);
 _NTH = """SELECT at FROM requests WHERE credential = ? AND (started OR id < ?)
 ORDER BY at DESC LIMIT 1 OFFSET ?"""
 _PAUSE = "SELECT coalesce(max(until), 0) FROM pauses WHERE credential = ?1"
-_TIMES = f"{_PAUSE} UNION ALL SELECT at FROM requests WHERE credential = ?1"
+_TIMES = _PAUSE + " UNION ALL SELECT at FROM requests WHERE credential = ?1"
 _RUNNING = "UPDATE requests SET at = min(max(at, ?), until) WHERE until IS NOT NULL"
 MEMORY = Path(":memory:")
 T = TypeVar("T")

@@ -32,9 +32,9 @@ local done, open, pause = own .. 'done', own .. 'open', own .. 'pause'
 local function text(number) return string.format('%.6f', number) end
 local function paused() return tonumber(redis.call('GET', pause) or 0) end
 """
-# Arguments: slot (0: a new one), seconds allowed, hold, share, then limit and length of each window,
-# the shortest first. `times` are the slots in flight or waiting before this one, newest first; all
-# in `done` are older.
+# Arguments: slot (0: a new one), seconds allowed, hold, share, then limit and length of each
+# window, the shortest first. `times` are the slots in flight or waiting before this one, newest
+# first; all in `done` are older.
 _ACQUIRE = """
 local slot, at, why, times = -tonumber(ARGV[2]), math.max(now, paused()), -1, {}
 local shortest, longest = tonumber(ARGV[7]), tonumber(ARGV[#ARGV])

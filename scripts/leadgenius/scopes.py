@@ -120,18 +120,14 @@ def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Targe
     that is no id even when decoded, `//`, a fragment, or a root alone.
     """
     text = endpoint.strip()
-    full = re.match(r"[^/?#]*//[^/?#]*", text)
-    if full and full[0].lower() != origin:
-        raise UsageError(
-            "The endpoint is a URL of another origin; no credential is sent there.",
-            hint=f"Give the path alone, as in /campaigns; this run goes to {origin}.",
-        )
-    path, _, query = text[full.end() if full else 0 :].partition("?")
+    if text.lower().startswith(f"{origin}/"):
+        text = text[len(origin) :]
+    path, _, query = text.partition("?")
     words = [unquote(word) for word in path.removeprefix("/").removesuffix("/").split("/")]
     if any(map(_is_odd, words)) or re.search(r"[ #\\]", query) or not query.isprintable():
         raise UsageError(
-            "The endpoint is empty, or has a dot segment, a double slash, white space, #, a"
-            " backslash or an encoding in it that could mean another path.",
+            "The endpoint is empty, a URL of another origin, or has a dot segment, a double slash,"
+            " white space, #, a backslash or an encoding in it that could mean another path.",
             code="invalid_input",
             hint=_WINDOWS if text[1:2] == ":" else "Write it as in /campaigns/ID/metrics.",
         )

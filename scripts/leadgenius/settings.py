@@ -28,8 +28,17 @@ class Window(NamedTuple):
     seconds: float
 
 
+def windows(text: str) -> tuple[Window, ...]:
+    """The windows of `60/60,1000/3600`, requests/seconds: the grammar of LGP_RATE_LIMITS."""
+    number = r"\s*0*[1-9][0-9]{0,8}\s*"
+    if not re.fullmatch(f"{number}/{number}(,{number}/{number})*", text):
+        raise ValueError("rate limits look like 60/60,1000/3600 (requests/seconds).")
+    pairs = [part.split("/") for part in text.split(",")]
+    return tuple(Window(int(limit), float(length)) for limit, length in pairs)
+
+
 class Settings(NamedTuple):
-    """The LGP_ variables. Times are in seconds; None or "" is unset."""
+    """The LGP_ variables. Times are in seconds; "" is unset."""
 
     base_url: str = ""
     profile: str = ""
@@ -38,19 +47,19 @@ class Settings(NamedTuple):
     max_wait: float = 75.0
     max_time: float = math.inf
     timeout: float = 60.0
-    max_changes: int | None = None
+    max_changes: float = math.inf
     company_id: str = ""
     user_id: str = ""
     agent_name: str = ""
     limiter: str = ""
-    windows: tuple[Window, ...] = ()
+    rate_limits: tuple[Window, ...] = windows(DEFAULT_WINDOWS)
 
 
 def read(environ: Mapping[str, str]) -> Settings:
     """Every setting of `environ`. ValueError naming the variable that cannot be understood."""
-    found: dict[str, Any] = {"windows": windows(DEFAULT_WINDOWS)}
+    found: dict[str, Any] = {}
     for field in Settings._fields:
-        name = "LGP_RATE_LIMITS" if field == "windows" else f"LGP_{field.upper()}"
+        name = f"LGP_{field.upper()}"
         text = environ.get(name, "").strip()
         try:
             if text:
@@ -82,15 +91,6 @@ def seconds(text: str) -> float:
     return float(found[1]) * {"m": 60.0, "h": 3600.0}.get(found[2], 1.0)
 
 
-def windows(text: str) -> tuple[Window, ...]:
-    """The windows of `60/60,1000/3600`, requests/seconds: the grammar of LGP_RATE_LIMITS."""
-    number = r"\s*0*[1-9][0-9]{0,8}\s*"
-    if not re.fullmatch(f"{number}/{number}(,{number}/{number})*", text):
-        raise ValueError("rate limits look like 60/60,1000/3600 (requests/seconds).")
-    pairs = [part.split("/") for part in text.split(",")]
-    return tuple(Window(int(limit), float(length)) for limit, length in pairs)
-
-
 _READERS: dict[str, Any] = {
     "sandbox": switch,
     "read_only": switch,
@@ -98,7 +98,7 @@ _READERS: dict[str, Any] = {
     "max_time": seconds,
     "timeout": seconds,
     "max_changes": int,
-    "windows": windows,
+    "rate_limits": windows,
 }
 
 
@@ -119,20 +119,18 @@ def unsafe(found: os.stat_result, modes: bool = True) -> str:
     return ""
 
 
-def path_in(environ: Mapping[str, str], name: str, default: str) -> Path | None:
-    """The path in the variable `name`, else `default`; `~/` is HOME. None where there is no such
-    folder, ValueError for a relative path.
+def path_in(environ: Mapping[str, str], name: str, default: str | Path) -> Path | None:
+    """The path in the variable `name`, else `default`; `~/` is HOME. None when that is not set,
+    ValueError for a relative path in the variable.
     """
     given = environ.get(name, "").strip()
     path = Path(given or default)
     if path.parts[:1] == ("~",):
         home = environ.get("HOME") or environ.get("USERPROFILE", "")
-        path = Path(home, *path.parts[1:]) if os.path.isdir(home) else path  # noqa: PTH112
-    if path.is_absolute():
-        return path
-    if given:
+        path = Path(home, *path.parts[1:])
+    if given and not path.is_absolute():
         raise ValueError(f"{name} must be an absolute path.")
-    return None
+    return path if path.is_absolute() else None
 
 
 def state_dir(environ: Mapping[str, str]) -> Path | None:
@@ -142,9 +140,8 @@ def state_dir(environ: Mapping[str, str]) -> Path | None:
 
     ValueError when LGP_STATE_DIR is relative, PermissionError when others can write to the folder.
     """
-    base = Path(environ.get("XDG_STATE_HOME", ""))
-    usual = str(base) if base.is_absolute() else "~/.local/state"
-    path = path_in(environ, "LGP_STATE_DIR", f"{usual}/leadgenius")
+    usual = Path(environ.get("XDG_STATE_HOME") or "~/.local/state", "leadgenius")
+    path = path_in(environ, "LGP_STATE_DIR", usual)
     if path is None:
         return None
     try:
