@@ -16,7 +16,6 @@ HINTS = {
     " da2-…: stored, or in LGP_AMPLIFY_API_KEY)",
     "log_in": "{lgp} auth --email YOU",
     "begin": "{lgp} auth --email YOU   (then generate-key; --sandbox needs no account)",
-    "check_credentials": "{lgp} auth status --check",
     "check_change": "{lgp} jobs list   (and changes.jsonl in the state directory)",
 }
 # The options that say which service is meant: a hint without them would go elsewhere. A value with

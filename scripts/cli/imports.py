@@ -247,7 +247,7 @@ class Import:
         found: dict[str, Entry] = {}
         known, seen, past = {entry.id for entry in self.ledger.entries.values()}, 0, False
         before = iso(min(entry.at for entry in lost.values()) - EARLIER)
-        for page in self.client.pages(CREATE.path, collection="leads"):
+        for page in self.client.pages(CREATE.path):
             seen += len(page.items)
             for row in page.items:
                 name, created = row_id(row) or "", str(answers.dig(row, "createdAt"))

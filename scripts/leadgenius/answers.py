@@ -31,38 +31,24 @@ def _text(body: Any, *paths: str) -> str | None:
     return next((str(one) for one in found if one and type(one) in (str, int)), None)
 
 
-def _place(body: Any, collection: str) -> str | None:
-    """The path of the rows. `target-accounts` may stand as itself, as `targetAccounts` or as
-    `accounts`.
-    """
-    first, *others = collection.split("-")
-    camel = first + "".join(map(str.capitalize, others))
-    names = ["items", collection, camel, collection.rpartition("-")[2]]
-    places = ["data", *(f"data.{name}" for name in names), *names]
-    return next((place for place in places if isinstance(dig(body, place), list)), None)
-
-
-def items(body: Any, collection: str = "") -> list[Any]:
+def rows(body: Any, collection: str = "") -> list[Any] | None:
     """The rows of a list: `data` as an array, `data.items`, the collection's own name, or the body
-    itself.
+    itself. None when there is no array of rows at all.
     """
-    place = _place(body, collection)
-    return body if isinstance(body, list) else dig(body, place) if place else []
+    if isinstance(body, list):
+        return body
+    places = ("data", "data.items", f"data.{collection}", "items", collection)
+    found = (dig(body, place) for place in places)
+    return next((one for one in found if isinstance(one, list)), None)
 
 
-def has_rows(body: Any, collection: str = "") -> bool:
-    """Whether there is an array of rows at all, be it empty."""
-    return isinstance(body, list) or _place(body, collection) is not None
-
-
-def rest(body: Any, collection: str = "") -> dict[str, Any]:
-    """Everything of a list answer but its rows."""
-    place = (_place(body, collection) or "").rpartition(".")[2]
+def rest(body: Any, found: list[Any] | None = None) -> dict[str, Any]:
+    """Everything an answer says beside its rows (`found`) or its `data`."""
     inside = dig(body, "data")
-    others = inside if isinstance(inside, dict) else {}
+    fields = inside if isinstance(inside, dict) else {}
     if isinstance(body, dict):
-        others = others | {name: value for name, value in body.items() if value is not others}
-    return {name: value for name, value in others.items() if name != place}
+        fields = fields | body
+    return {name: one for name, one in fields.items() if name != "data" and one is not found}
 
 
 def cursor(body: Any) -> str | None:
@@ -71,20 +57,15 @@ def cursor(body: Any) -> str | None:
 
 
 def total(body: Any, name: str = "totalItems") -> int | None:
-    """`pagination.totalItems`, None where the server does not say."""
+    """`pagination.totalItems`, or `name` beside it; None where the server does not say."""
     found = dig(body, f"pagination.{name}", f"data.pagination.{name}")
     return found if type(found) is int and found >= 0 else None
 
 
-def total_pages(body: Any) -> int | None:
-    """`pagination.totalPages`, None where the server does not say."""
-    return total(body, "totalPages")
-
-
-def record(body: Any, resource: str = "") -> Any:
-    """The one record of an answer: `data`, `<resource>`, or the body itself."""
-    found = [dig(body, "data"), dig(body, resource)]
-    return next((one for one in found if isinstance(one, dict)), body)
+def record(body: Any) -> Any:
+    """The one record of an answer: `data`, or the body itself."""
+    inside = dig(body, "data")
+    return inside if isinstance(inside, dict) else body
 
 
 def new_id(body: Any, resource: str = "") -> str | None:
@@ -94,7 +75,7 @@ def new_id(body: Any, resource: str = "") -> str | None:
 
 def job_id(body: Any) -> str | None:
     """The id of a job just started."""
-    return _text(body, "jobId", "data.jobId", "job.id", "job.jobId")
+    return _text(body, "jobId", "data.jobId")
 
 
 def new_key(body: Any) -> str | None:
@@ -103,6 +84,5 @@ def new_key(body: Any) -> str | None:
 
 
 def token(body: Any) -> str | None:
-    """The token of a login; also inside `data`."""
-    names = ("jwt_token", "token", "access_token", "tokens.accessToken")
-    return _text(body, *names, *(f"data.{name}" for name in names))
+    """The token of a login."""
+    return _text(body, "jwt_token", "token", "access_token", "tokens.accessToken")

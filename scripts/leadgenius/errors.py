@@ -1,7 +1,7 @@
 """One class for each exit code. Messages are our own fixed texts; a server's words stand in
 `server_message` alone.
 
-`hint` is a key of the command line's table of hints (such as "check_credentials") or a plain
+`hint` is a key of the command line's table of hints (such as "log_in") or a plain
 sentence.
 """
 

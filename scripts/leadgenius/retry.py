@@ -14,93 +14,83 @@ from random import uniform
 from typing import Any, NamedTuple
 
 from leadgenius import errors
-from leadgenius.scopes import AGENT, LOGIN, Scope
+from leadgenius.answers import dig
+from leadgenius.scopes import LOGIN, Scope
 from leadgenius.settings import iso
 
 MAX_ATTEMPTS = 3
 IDEMPOTENT = ("GET", "PUT", "DELETE")
 LONGEST_WAIT = 86_400.0
 FALLBACK_WAITS = (5.0, 15.0, 45.0)  # after a 429 that names no time, by attempt
-LATER = "Run it again later; nothing was changed."
-FIX = "Fix what the server names, then run it again."
 
 
 class Rule(NamedTuple):
     """One row of the table of failures. `again`: always, idempotent, once (idempotent, one time),
-    wait (as long as the server asks) or never. `read` and `change` are the exit codes that are
-    left.
+    wait (as long as the server asks) or never. `exit_code` is the one that is left; 7 of a change
+    becomes 8, because it may have been applied.
     """
 
     what: str
     again: str
-    read: int
-    change: int
-    code: str | None
+    exit_code: int
     message: str
-    hint: str
+    code: str | None = None
+    hint: str = "Run it again later; nothing was changed."
 
 
 RULES = {
     "connect": Rule(
         "name not resolved, refused, connect timeout, proxy refused (nothing sent)", "always",
-        6, 6, None, "No connection to {origin}: {detail}. Nothing was sent.",
-        "Check the network and the base URL, then run it again."),
+        6, "No connection to {request.origin}: {failure.detail}. Nothing was sent.",
+        hint="Check the network and the base URL, then run it again."),
     "tls": Rule(
-        "TLS not trusted", "never", 9, 9, "tls",
-        "The server's certificate is not trusted; nothing was sent.",
-        "Name your certificate file in REQUESTS_CA_BUNDLE."),
+        "TLS not trusted", "never", 9,
+        "The server's certificate is not trusted; nothing was sent.", "tls",
+        "Name a certificate file that exists in REQUESTS_CA_BUNDLE or SSL_CERT_FILE."),
+    "proxy": Rule(
+        "a proxy variable that is no http URL", "never", 9,
+        "A proxy variable is no http URL; nothing was sent.",
+        hint="Set it to a URL such as http://proxy.example:3128, or unset it."),
     "no_answer": Rule(
-        "read timeout, reset, or closed before an answer", "idempotent", 7, 8, None,
-        "The connection ended without an answer: {detail}.", LATER),
-    "body": Rule(
-        "reset, stall or truncation in the body", "idempotent", 7, 8, None,
-        "The answer broke off: {detail}.", LATER),
+        "read timeout, reset, or closed before the end of the answer", "idempotent", 7,
+        "The connection ended before the answer did: {failure.detail}."),
     "not_json": Rule(
-        "2xx that is not JSON", "never", 7, 8, None, "The answer is not JSON (HTTP {status}).",
-        LATER),
+        "2xx that is not JSON", "never", 7, "The answer is not JSON (HTTP {failure.status})."),
     "broken_json": Rule(
-        "2xx with broken JSON", "once", 7, 8, None,
-        "The answer is broken JSON (HTTP {status}).", LATER),
+        "2xx with broken JSON", "once", 7,
+        "The answer is broken JSON (HTTP {failure.status})."),
     "401": Rule(
-        "401", "never", 3, 3, "unauthorized",
-        "The server does not accept the credential{source}.", "check_credentials"),
-    "login": Rule(
-        "401 or 403 to a login", "never", 3, 3, "unauthorized",
-        "The e-mail and password do not match an account.", "log_in"),
+        "401", "never", 3, "The server does not accept {request.source}.",
+        "unauthorized", "log_in"),
     "403": Rule(
-        "403", "never", 3, 3, "forbidden", "The credential{source} may not do this.",
+        "403", "never", 3, "The server does not allow this for {request.source}.", "forbidden",
         "Use a key of the right company; admin calls need one of a Master Admin."),
     "404": Rule(
-        "404", "never", 4, 4, "not_found", "There is no such record or path (HTTP 404).",
+        "404", "never", 4, "There is no such record or path (HTTP 404).", "not_found",
         "Check the id: another company's id is 404 too."),
     "409": Rule(
-        "409", "never", 4, 4, "duplicate", "The record already exists (HTTP 409).",
+        "409", "never", 4, "The record already exists (HTTP 409).", "duplicate",
         "There is nothing to do."),
     "refused": Rule(
-        "other 4xx, success: false", "never", 4, 4, "refused",
-        "The API refused the request (HTTP {status}).", FIX),
+        "other 4xx, success: false", "never", 4,
+        "The API refused the request (HTTP {failure.status}).", "refused",
+        "Fix what the server names, then run it again."),
     "redirect": Rule(
-        "3xx", "never", 4, 4, "redirected",
-        "The server redirects (HTTP {status}); redirects are not followed.",
+        "3xx", "never", 4,
+        "The server redirects (HTTP {failure.status}); redirects are not followed.", "redirected",
         "If the API has moved, set its new origin as the base URL; details.location names it."),
-    "303": Rule(
-        "303 to a POST", "never", 4, 8, None, "", ""),
-    "rate": Rule(
-        "429", "wait", 5, 5, "rate_limited",
-        "The API accepts no more requests for now (HTTP 429).",
-        "Come back at retry_at, or allow a longer wait with --max-wait."),
+    "303": Rule("303 to a POST", "never", 7, "", "redirected"),
+    "429": Rule(
+        "429", "wait", 5, "The API accepts no more requests for now (HTTP 429).",
+        "rate_limited", "Come back at retry_at, or allow a longer wait with --max-wait."),
     "unavailable": Rule(
-        "503 with Retry-After (POST: only as the API's own JSON error)", "wait", 7, 8, None,
-        "The server is not available (HTTP 503).", LATER),
+        "503 with Retry-After (POST: only as the API's own JSON error)", "wait", 7,
+        "The server is not available (HTTP 503)."),
     "server": Rule(
-        "other 5xx", "idempotent", 7, 8, None, "The server failed (HTTP {status}).", LATER),
+        "other 5xx", "idempotent", 7, "The server failed (HTTP {failure.status})."),
     "too_large": Rule(
-        "body over 64 MiB or 2 million values", "never", 7, 8, None,
-        "The answer is larger than 64 MiB, or than 2 million values.",
-        "Ask for less at once, with filters or smaller pages."),
-    "unusable": Rule(
-        "body nested too deeply, or with a number out of range", "never", 7, 8, None,
-        "The answer is nested too deeply, or has a number out of range.", LATER),
+        "body over 64 MiB", "never", 7, "The answer is larger than 64 MiB.",
+        hint="Ask for less at once, with filters or smaller pages."),
 }  # fmt: skip
 _ERRORS = {one.exit_code: one for one in errors.LeadGeniusError.__subclasses__()}
 
@@ -131,30 +121,25 @@ class Failure(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One request. `changes` counts the records it may change; `source` is where its credential
-    came from, `counted` its name in the request log.
+    """One request. `changes` counts the records it may change; `source` is what it proves itself
+    with, `counted` the name of that in the request log.
     """
 
     method: str
     path: str
-    origin: str = ""
-    url: str = ""
-    headers: Mapping[str, str] = {}
-    body: Any = None
-    scope: Scope = AGENT
-    changes: int = 0
-    source: str = ""
+    origin: str
+    url: str
+    headers: Mapping[str, str]
+    body: Any
+    scope: Scope
+    changes: int
+    source: str = "the e-mail and password"
     counted: str = ""
-
-    def facts(self, attempts: int) -> dict[str, Any]:
-        """What every error says about it."""
-        facts = {"method": self.method, "path": self.path, "origin": self.origin}
-        return {**facts, "attempts": attempts}
 
 
 def is_api_error(body: Any) -> bool:
     """Whether the API itself wrote this refusal, and no proxy before it."""
-    return isinstance(body, dict) and ("error" in body or "success" in body)
+    return dig(body, "error", "success") is not None
 
 
 def rule_of(request: Request, failure: Failure) -> Rule:
@@ -163,115 +148,105 @@ def rule_of(request: Request, failure: Failure) -> Rule:
     name = str(status)
     if failure.kind != "status":
         name = failure.kind
-    elif status == 429:
-        name = "rate"
-    elif request.scope == LOGIN and status in (401, 403):
-        name = "login"
-    elif not 200 <= status < 500:
-        waits = status == 503 and _retry_after(failure.headers, 0.0) is not None
-        name = "unavailable" if waits and (is_api_error(failure.body) or not post) else "server"
-    elif name not in RULES or (name == "303" and not post):
-        name = "redirect" if 300 <= status < 400 else "refused"
+    elif status == 503 and "Retry-After" in failure.headers:
+        name = "server" if post and not is_api_error(failure.body) else "unavailable"
+    elif 300 <= status < 400:
+        name = "303" if status == 303 and post else "redirect"
+    elif name not in RULES:
+        name = "refused" if status < 500 else "server"
     return RULES[name]
+
+
+def outcome_of(request: Request, found: Answer | Failure, before: str | None) -> str | None:
+    """What became of a change; None for a read. Once unknown (`before`), no later failure makes it
+    known: a 404 after a lost DELETE may be that DELETE's own work.
+    """
+    if request.method == "GET":
+        return None
+    if isinstance(found, Answer):
+        return "applied"
+    exit_code = rule_of(request, found).exit_code
+    if exit_code == 7 or before == "unknown":
+        return "unknown"
+    return "not_sent" if exit_code in (6, 9) else "rejected"
 
 
 def wait_before(request: Request, failure: Failure, attempt: int, now: float) -> float | None:
     """Seconds to wait before sending again; None: do not. `attempt` counts from 1, `now` is epoch
     seconds.
     """
-    again = rule_of(request, failure).again
-    if attempt >= MAX_ATTEMPTS or again == "never" or (again == "once" and attempt > 1):
-        return None
-    if again == "wait":
-        login = request.scope == LOGIN
-        return None if login else asked_wait(failure, attempt, now) + uniform(0.0, 1.0)
-    if again != "always" and request.method not in IDEMPOTENT:
-        return None
-    return uniform(0.0, 0.5 * 2.0**attempt)
+    again, idempotent = rule_of(request, failure).again, request.method in IDEMPOTENT
+    if again == "wait" and request.scope != LOGIN and attempt < MAX_ATTEMPTS:
+        return asked_wait(failure, attempt, now) + uniform(0.0, 1.0)
+    most = {"always": MAX_ATTEMPTS, "idempotent": MAX_ATTEMPTS * idempotent, "once": 2 * idempotent}
+    return uniform(0.0, 0.5 * 2.0**attempt) if attempt < most.get(again, 0) else None
 
 
 def asked_wait(failure: Failure, attempt: int, now: float) -> float:
-    """Seconds that a 429 or 503 asks for, 0 to 86,400: Retry-After, X-RateLimit-Reset, the end of
-    the window that its sentence names, else 5, 15, 45. Measured against the answer's own Date.
-    Never raises.
+    """Seconds that a 429 or 503 asks for, 0 to 86,400: Retry-After, X-RateLimit-Reset, else 5, 15,
+    45. Never raises.
     """
     headers = failure.headers
-    there = _date(headers.get("Date")) or now
-    found = _retry_after(headers, there)
+    after = headers.get("Retry-After")
+    found = _number(after)
+    if found is None:
+        found = _until(_date(after), headers, now)
     if found is None:
         found = reset_wait(headers, now)
-    sentence = str(failure.body.get("error")) if isinstance(failure.body, dict) else ""
-    window = re.search(r"\b(hour|day)\b", sentence, re.IGNORECASE)
-    if found is None and window:
-        length = 3600.0 if window[1].lower() == "hour" else 86_400.0
-        found = length - there % length
-    return FALLBACK_WAITS[min(attempt, 3) - 1] if found is None else min(found, LONGEST_WAIT)
+    return FALLBACK_WAITS[attempt - 1] if found is None else min(found, LONGEST_WAIT)
 
 
 def reset_wait(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds until X-RateLimit-Reset; None without one, or when it has passed."""
-    reset, there = _number(headers.get("X-RateLimit-Reset")), _date(headers.get("Date")) or now
-    return None if reset is None or reset < there else reset - there
+    return _until(_number(headers.get("X-RateLimit-Reset")), headers, now)
+
+
+def _until(moment: float | None, headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds to a moment of the server's clock, which its Date shows."""
+    there = _date(headers.get("Date")) or now
+    return None if moment is None or moment < there else moment - there
 
 
 def error_of(
-    request: Request, failure: Failure, attempts: int, maybe_applied: bool, now: float
+    request: Request, failure: Failure, attempt: int, now: float
 ) -> errors.LeadGeniusError:
-    """The error that is left.
-
-    `maybe_applied`: an earlier attempt of this change may have been applied. Then no later answer
-    makes the outcome known: a 404 after a lost DELETE may be that DELETE's own work.
-    """
-    rule, status, headers = rule_of(request, failure), failure.status, failure.headers
-    exit_code = 8 if maybe_applied else rule.read if request.method == "GET" else rule.change
-    body = failure.body if isinstance(failure.body, dict) else {}
-    facts = request.facts(attempts) | {"http_status": status, "details": body.get("details")}
+    """The error that is left, unless the outcome of a change is unknown."""
+    rule, body = rule_of(request, failure), failure.body
+    facts = {"http_status": failure.status, "details": dig(body, "details")}
     said = {
-        "server_code": body.get("code"),
-        "server_message": body.get("error") or body.get("message"),
-        "request_id": body.get("requestId") or headers.get("X-Request-Id"),
+        "server_code": dig(body, "code"),
+        "server_message": dig(body, "error", "message"),
+        "request_id": dig(body, "requestId"),
     }
     facts |= {name: str(value) for name, value in said.items() if value}
-    facts["sandbox"] = bool(headers.get("X-LeadGenius-Sandbox")) or None
-    if status and 300 <= status < 400:
-        facts["details"] = {"location": headers.get("Location")}
+    if rule.code == "redirected":
+        facts["details"] = {"location": failure.headers.get("Location")}
     if rule.again == "wait":
-        wait = asked_wait(failure, attempts, now)
+        wait = asked_wait(failure, attempt, now)
         facts |= {"retry_after_seconds": round(wait, 1), "retry_at": iso(now + wait)}
-    if exit_code == 8:
-        return unknown(request, **facts)
-    if request.method != "GET":
-        facts["outcome"] = "not_sent" if exit_code in (6, 9) else "rejected"
-    words = {"origin": request.origin, "detail": failure.detail, "status": status}
-    words["source"] = f" (from {request.source})" if request.source else ""
-    message, retryable = rule.message.format(**words), exit_code in (5, 6, 7)
-    return _ERRORS[exit_code](message, code=rule.code, hint=rule.hint, retryable=retryable, **facts)
+    facts["retryable"] = rule.exit_code in (5, 6, 7)
+    message = rule.message.format(request=request, failure=failure)
+    return _ERRORS[rule.exit_code](message, code=rule.code, hint=rule.hint, **facts)
 
 
-def unknown(request: Request, **facts: Any) -> errors.UnknownOutcomeError:
+def unknown(request: Request, facts: Mapping[str, Any]) -> errors.UnknownOutcomeError:
     """The error of a change without a clear answer."""
     harmless = request.method in IDEMPOTENT
     hint = "Sending the same again is harmless: run the same command again."
     return errors.UnknownOutcomeError(
         "The change may or may not have been applied: no clear answer came.",
         hint=hint if harmless else "check_change",  # the command line knows which list shows it
-        **facts | {"outcome": "unknown", "retryable": harmless},
+        **{**facts, "retryable": harmless},
     )
-
-
-def _retry_after(headers: Mapping[str, str], there: float) -> float | None:
-    text = headers.get("Retry-After")
-    seconds, date = _number(text), _date(text)
-    return seconds if seconds is not None or date is None or date < there else date - there
 
 
 def _number(text: Any) -> float | None:
     """ASCII digits only: float() also takes `nan`, `1_0` and digits of other scripts."""
-    return float(text) if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", str(text), re.ASCII) else None
+    return float(text) if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", str(text)) else None
 
 
 def _date(text: Any) -> float | None:
     try:
-        return parsedate_to_datetime(str(text)[:64]).timestamp()
-    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError):
+        return parsedate_to_datetime(str(text)).timestamp()
+    except Exception:  # whatever a server may write
         return None

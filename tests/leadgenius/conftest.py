@@ -5,20 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from leadgenius.scopes import PRODUCTION
-
 sys.path.insert(0, str(Path(__file__).parent))
 
-from helper_bench import Bench, Planned, Raw
+from helper_bench import Bench, Raw
 
 
 @pytest.fixture
 def bench(monkeypatch):
-    """`bench(plan)`: a client over planned answers, or over a transport; one at a time."""
+    """`bench(plan)`: a client over planned answers; one at a time."""
 
-    def make(plan, environ=None, origin=PRODUCTION, **options):
-        plan = Planned(plan) if isinstance(plan, list) else plan
-        made = Bench(plan, environ or {}, origin, **options)
+    def make(plan, **options):
+        made = Bench(plan, **options)
         monkeypatch.setattr("leadgenius.client.time", made.time)
         return made
 
