@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cli import batches, inputs, leads, lists, many, spreadsheet
+from cli import batches, inputs, leads, lists, request, spreadsheet
 from cli.context import MANY, Context
 from cli.ledger import Entry, Ledger, digest
 from cli.rows import row_id
@@ -88,7 +88,7 @@ class Import:
         self.operation, self.size = CREATE, 1
         if not context.typed("one_by_one"):
             self.operation = operations()["leads.create-batch"]
-            self.size = self.operation.ceiling("leads")
+            self.size = self.operation.body_fields()["leads"]["maxItems"]
         self.sent: set[str] = set()  # by this run
         self.lost = 0  # requests without an answer
 
@@ -113,7 +113,7 @@ class Import:
             if self.context.typed("skip_invalid"):
                 return self.context.notes("warning", words)
             self.note_mapping()
-            details = [{"line": row.line, "problem": row.problem} for row in bad[: many.FIRST]]
+            details = [{"line": row.line, "problem": row.problem} for row in bad[: request.FIRST]]
             hint = "Fix them in the file, or add --skip-invalid to send the other rows."
             raise inputs.invalid(words, hint, details=details, outcome="not_sent")
         return None
@@ -128,7 +128,7 @@ class Import:
             return 0
         facts = {"columns": self.sheet.mapping, "doubles": self.sheet.doubles}
         body, path = self.body(keys[:2]), self.operation.path
-        return many.preview(context, path, body, count, requests, count > MANY, **facts)
+        return request.preview(context, path, body, count, requests, count > MANY, **facts)
 
     def note_mapping(self) -> None:
         """Which columns give each field: a line each for a person."""
@@ -189,21 +189,21 @@ class Import:
 
     def record(self, fresh: dict[str, Entry], answer: Answer) -> None:
         """What an answer says of each row; `unknown` for all where it leaves that open."""
-        left = {}
-        if self.size > 1:
-            undone = batches.left_undone(self.operation, [*fresh], answer)
-            left = {str(one.key): one for one in undone}
-        made = [key for key in fresh if key not in left]
+        items: list[batches.Item] = [{} for _ in fresh]
+        named = batches.settle(items, answer.body)
+        rows = [*zip(fresh, items, strict=True)]
+        made = [key for key, item in rows if item["outcome"] == "applied"]
         given = answers.dig(answer.body, "createdIds", "data.createdIds")
         ids = [str(one) for one in given or [answers.new_id(answer.body, "lead")] if one]
-        if "None" in left or len(ids) != len(made):
+        if not named or len(ids) != len(made):
             return self.ledger.note(fresh, "unknown")
         proved = any(self.ledger.entry(key).state == "created" for key in self.sent)
         for key, name in zip(made, ids, strict=True):
             fresh[key] = fresh[key]._replace(state="created" if proved else "unproved", id=name)
-        for key, one in left.items():
-            state = "existing" if one.outcome == "skipped" else "rejected"
-            fresh[key] = fresh[key]._replace(state=state, note=one.message)
+        for key, item in rows:
+            if item["outcome"] != "applied":
+                state = "existing" if item["outcome"] == "skipped" else "rejected"
+                fresh[key] = fresh[key]._replace(state=state, note=item["message"])
         return self.ledger.write(fresh)
 
     # ---- looking at the server
@@ -322,8 +322,8 @@ class Import:
             if row.problem
         ]
         person = output.format == "table"  # for whom the ids are in the file
-        listed = {} if person else {"ids": ids[: many.FIRST], "ids_total": len(ids)}
-        found = {"problems": problems[: many.FIRST], "problems_total": len(problems)}
+        listed = {} if person else {"ids": ids[: request.FIRST], "ids_total": len(ids)}
+        found = {"problems": problems[: request.FIRST], "problems_total": len(problems)}
         result = {**counts, **listed, **found, "files": files, **self.context.mark()}
         output.document(result, self.client.requests, sentence)
         if person:

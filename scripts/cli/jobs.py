@@ -9,118 +9,113 @@ import contextlib
 import csv
 import io
 import json
-import time
-from collections.abc import Sequence
-from itertools import chain, repeat
+from time import monotonic, sleep
 from typing import Any
 
-from cli import inputs, many, request
+from cli import inputs, request
 from cli.context import Context
-from cli.rows import row_id
 from cli.text import compact, plain, plural
 from contract.operations import operations
 from leadgenius import answers
-from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError, UsageError
+from leadgenius.errors import (
+    LeadGeniusError,
+    RefusedError,
+    StillRunningError,
+    UnknownOutcomeError,
+    UsageError,
+)
 from leadgenius.files import read_private
 from leadgenius.scopes import check_id
 
-sleep, monotonic = time.sleep, time.monotonic
 PAUSES = (2.0, 4.0, 8.0, 15.0)  # seconds before each look, then
 LATER = 30.0
 WAIT_TIME = (100.0, 600.0)  # off a terminal, where shells of agents end at 120 s, and on one
-ENDED = ("completed", "failed", "cancelled")
+ENDED = ("completed", "failed")
 _FILE = "jobs.jsonl"
-_LARGEST = 16 * 1024 * 1024  # bytes of jobs.jsonl
+_LARGEST = 2**24  # bytes of it
 
 
-def note(context: Context, job_id: str | None, operation: str) -> bool:
-    """Print and keep the id of a job just started; False, with a warning, when it cannot be
-    followed. A person is not shown how where --wait follows it itself."""
+def note(context: Context, job_id: str | None) -> str:
+    """Print and keep the id of a job just started. UnknownOutcomeError when the job cannot be
+    followed."""
     try:
-        known = check_id(job_id or "", "job id")
-    except UsageError:
+        known = check_id(job_id or "")
+    except UsageError as error:
         words = "A job was started that cannot be followed: the server gave it no id to ask for."
-        context.notes("warning", f"{words} Starting it again would be another job.")
-        return False
-    if not (context.options.wait and context.notes.terminal):
-        context.notes("note", f"Job {plain(known)} was started; to follow it: {command([known])}")
-    context.append(_FILE, jobId=known, operation=operation)
-    return True
+        words = f"{words} Starting it again would be another job."
+        raise UnknownOutcomeError(words, hint="check_change", outcome="applied") from error
+    context.notes("note", f"Job {plain(known)} was started; to follow it: {command(known)}")
+    context.append(_FILE, jobId=known, operation=context.operation.id)
+    return known
 
 
-def command(ids: Sequence[str]) -> str:
-    """What one types to follow jobs."""
-    return f"{{lgp}} jobs status {' '.join(plain(one, 'JOB') for one in ids)} --wait"
+def command(job_id: str) -> str:
+    """What one types to follow a job."""
+    return f"{{lgp}} jobs status {plain(job_id, 'JOB')} --wait"
 
 
 def started_here(context: Context) -> int:
-    """`jobs list`: the jobs of this service started from this machine, the newest first."""
-    client, output, rows = context.client, context.output, []
+    """`jobs list`: the jobs of this service started from this machine, the newest first, each as it
+    was last seen."""
+    client, output, found = context.client, context.output, dict[str, Any]()
     content = read_private(client.state / _FILE, _LARGEST) if client.state else b""
-    for line in reversed(content.splitlines()):
+    for line in content.splitlines():
         with contextlib.suppress(ValueError):  # half a line of a full disk
-            rows.append(json.loads(line))
-    output.columns = ["jobId", "operation", "time", "origin"]
-    output.listing([row for row in rows if row["origin"] == client.origin])
+            row = json.loads(line)
+            if row["origin"] == client.origin:
+                found.setdefault(row["jobId"], {}).update(row)
+    output.columns = ["jobId", "operation", "status", "time", "origin"]
+    output.listing([*found.values()][::-1])
     return 0
 
 
 def end_of_waiting(context: Context) -> float:
-    """When following stops, as a time of `monotonic`: --wait-time, or a second before
-    --max-time."""
-    end = monotonic() + (context.options.wait_time or WAIT_TIME[context.notes.terminal])
+    """When following stops, as a time of `monotonic`: --wait-time, or a second before --max-time; 0
+    without --wait."""
+    options = context.options
+    if not (options.wait or options.out):
+        return 0.0
+    end = monotonic() + (options.wait_time or WAIT_TIME[context.notes.terminal])
     return end if context.end is None else min(end, context.end - 1.0)
 
 
-def watch(context: Context, job_id: str, end: float, just_started: bool = True) -> Any:
-    """The last answer about a job: that of its end, or of the moment `end`. Looks at least once; at
-    one just started never at once."""
-    context.notes.go_on = context.notes.go_on or command([job_id])
+def watch(
+    context: Context, job_id: str, end: float, just_started: bool = True
+) -> tuple[Any, LeadGeniusError | None]:
+    """The last record of a job, that of its end or of the moment `end`, and what is wrong with it.
+    Looks at least once; at a job just started never at once."""
     path = request.path_of(operations()["enrichment.status"], job_id)
-    for pause in chain(PAUSES if just_started else (0.0, *PAUSES), repeat(LATER)):
-        sleep(max(min(pause, end - monotonic()), 0.0))
+    context.notes.go_on = command(job_id)
+    pauses = iter(PAUSES if just_started else (0.0, *PAUSES))
+    while True:
+        sleep(max(min(next(pauses, LATER), end - monotonic()), 0.0))
         try:
-            body = context.client.call("GET", path).body
+            job = answers.record(context.client.get(path))
         except LeadGeniusError as error:
             if not isinstance(error, RefusedError):
-                error.hint = command([job_id])
+                error.hint = command(job_id)
             raise
-        job = answers.record(body)
         if state(job) in ENDED or monotonic() >= end:
             break
-        done, total = _number(job, "completedTasks", "failedTasks"), _number(job, "totalTasks")
-        context.notes.progress(f"{done:,} of {plural(total, 'task')}", done, total or None)
-    return body
-
-
-def follow(context: Context, job_id: str) -> Any:
-    """The record of a job just started, when it has ended well; else what `verdict` says."""
-    job = answers.record(watch(context, job_id, end_of_waiting(context)))
-    if error := verdict(job_id, job):
-        raise error
-    return job
+        names = ("completedTasks", "failedTasks", "totalTasks")
+        done, failed, total = (_number(job, name) for name in names)
+        words = f"{done + failed:,} of {plural(total, 'task')}"
+        context.notes.progress(words, done + failed, total or None)
+    context.append(_FILE, jobId=job_id, status=state(job))
+    return job, verdict(job_id, job) if end or state(job) in ENDED else None
 
 
 def verdict(job_id: str, job: Any) -> LeadGeniusError | None:
     """What is wrong with a job: it runs on, it failed, or tasks of it did."""
-    name, failed = plain(job_id), failures(job)
+    name, failed = plain(job_id), _number(job, "failedTasks")
     if state(job) not in ENDED:
         message = f"The job {name} is still running."
-        return StillRunningError(message, hint=command([job_id]), retryable=True)
+        return StillRunningError(message, hint=command(job_id), retryable=True)
     if state(job) == "completed" and not failed:
         return None
-    message = f"{plural(len(failed), 'task')} of the job {name} failed; it is {state(job)}."
-    details = [{"leadId": lead, "reason": why} for lead, why in failed if lead][: many.FIRST]
+    message = f"{plural(failed, 'task')} of the job {name} failed; it is {state(job)}."
     hint = "Read the reasons first; leads enrich --todo-out FILE keeps the ids."
-    return RefusedError(message, code="job_failed", hint=hint, details=details or None)
-
-
-def failures(job: Any) -> list[tuple[str | None, str]]:
-    """(id, reason) of each failed task; the id is None where the server only counts them."""
-    errors = answers.dig(job, "errors")
-    found = errors if isinstance(errors, list) else []
-    named = [(row_id(one), str(answers.dig(one, "reason") or "It failed.")) for one in found]
-    return named + [(None, "It failed.")] * (_number(job, "failedTasks") - len(named))
+    return RefusedError(message, code="job_failed", hint=hint)
 
 
 def state(job: Any) -> str:
@@ -128,74 +123,67 @@ def state(job: Any) -> str:
     return str(answers.dig(job, "status") or "").lower()
 
 
-def _number(job: Any, *names: str) -> int:
-    """The sum of some counts; no job has more than 10,000 tasks."""
-    found = [answers.dig(job, name) for name in names]
-    return sum(min(max(one, 0), 10_000) for one in found if type(one) is int)
+def _number(job: Any, name: str) -> int:
+    """A count; no job has more than 10,000 tasks."""
+    found = answers.dig(job, name)
+    return found if type(found) is int and 0 <= found <= 10_000 else 0
 
 
 def status(context: Context) -> int:
     """`jobs status`, `enrichment status`: one or several jobs, followed with --wait or --out. Exit
     4 when a job or task failed, 10 when one still runs after waiting."""
-    inputs.check_fields(context, context.options.fields or (), "--fields")
-    ids, out = inputs.ids(context), context.options.out
+    inputs.check_fields(context, context.options.fields, "--fields")
+    ids = inputs.ids(context)
     if context.options.dry_run:
         path = request.path_of(context.operation, ids[0])
-        return many.preview(context, path, None, len(ids), len(ids))
-    waits = context.options.wait or out
-    end = end_of_waiting(context) if waits else 0.0
-    context.notes.go_on = command(ids)
+        return request.preview(context, path, None, len(ids), len(ids))
+    if len(ids) == 1:
+        return finish(context, ids[0], just_started=False)
+    end = end_of_waiting(context)
 
     def read(one: str) -> tuple[Any, LeadGeniusError | None]:
-        body = watch(context, one, end, just_started=False)
-        job = answers.record(body)
-        return body, verdict(one, job) if waits or state(job) in ENDED else None
+        job, error = watch(context, one, end, just_started=False)
+        return hidden(job), error
 
-    def shown(one: str) -> tuple[Any, LeadGeniusError | None]:
-        body, error = read(one)
-        return answers.record(hidden(body)), error
+    return request.read_each(context, ids, read)
 
-    if len(ids) > 1:
-        return many.show(context, ids, shown)
-    body, error = read(ids[0])
-    job = answers.record(body)
+
+def finish(context: Context, job_id: str, just_started: bool = True) -> int:
+    """What became of a job, followed with --wait or --out: its record, or its report in --out."""
+    output, out = context.output, context.options.out
+    job, error = watch(context, job_id, end_of_waiting(context), just_started)
     if out and not error and answers.dig(job, "result.content") is not None:
-        return write_report(context, job)
+        return write_report(context, job["result"])
     if not (out and error):
-        request.show(context, hidden(body))
+        output.document({"success": True, "data": hidden(job)}, context.client.requests)
     if error:
         raise error
     return 0
 
 
-def hidden(body: Any) -> Any:
-    """`body` with the size of a report in the place of its content, which can be of any length."""
-    job = answers.record(body)
+def hidden(job: Any) -> Any:
+    """A job with the size of a report in the place of its content, which can be of any length."""
     content = answers.dig(job, "result.content")
-    if content is None:
-        return body
-    size = len(content if isinstance(content, str) else compact(content))
-    words = f"{size:,} characters; --out FILE writes them"
-    shown = {**job, "result": {**job["result"], "content": words}}
-    return shown if job is body else {**body, "data": shown}
+    if content is not None:
+        size = len(content if isinstance(content, str) else compact(content))
+        job["result"]["content"] = f"{size:,} characters; --out FILE writes them"
+    return job
 
 
-def write_report(context: Context, job: Any) -> int:
+def write_report(context: Context, report: dict[str, Any]) -> int:
     """Write the report of a job to --out: csv with guarded cells, anything else as JSON. UsageError
-    when the file's name says another format; RefusedError when the job has no report."""
-    output, content = context.output, answers.dig(job, "result.content")
-    if content is None:
-        raise RefusedError("The job ended without a report.", hint="{lgp} jobs list")
-    form = plain(answers.dig(job, "result.format") or "json", "json")
+    when the file's name says another format."""
+    output, content, requests = context.output, report["content"], context.client.requests
+    form = "csv" if report.get("format") == "csv" else "json"
     if form != output.format:
         raise UsageError(f"The report is {form}: let the name of --out end in .{form}.")
     output.fields = None  # they are of the job
     if form == "csv":
-        reader = csv.DictReader(io.StringIO(str(content), newline=""), restkey="")
-        rows, output.columns = list(reader), list(reader.fieldnames or ())
-        output.listing(rows, context.client.requests)
-        return 0
-    with contextlib.suppress(ValueError, TypeError):  # parsed already, or a text that is no JSON
-        content = json.loads(content)
-    output.document(content, context.client.requests)
+        reader = csv.DictReader(io.StringIO(str(content), newline=""))
+        output.columns = reader.fieldnames or ()
+        output.listing(list(reader), requests)
+    else:
+        with contextlib.suppress(ValueError, TypeError):  # parsed already, or a text
+            content = json.loads(content)
+        output.document(content, requests)
     return 0

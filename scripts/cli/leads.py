@@ -30,25 +30,21 @@ def create(context: Context) -> int:
     """One lead from flags or a JSON object; a JSON list goes in batches of 100."""
     from cli import batches, request
 
-    given, flags, schema = inputs.data(context), inputs.flags(context), context.operation.body or {}
+    given, flags, schema = inputs.data(context), inputs.flags(context), context.operation.body
     rows = given if isinstance(given, list) else [given or {}]
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise inputs.invalid("--data must be an object or a list of them.", context.command.example)
-    rows = [{**row, **flags} for row in rows]
-    if not isinstance(given, list):
-        inputs.check_body(context, rows[0])
-    elif not context.options.no_check:
-        found = [(at, one) for at, row in enumerate(rows, 1) for one in problems(row, schema)]
-        inputs.refuse(context, [one._replace(path=f"row {at}: {one.path}") for at, one in found])
+    rows, found = [{**row, **flags} for row in rows], []
+    for at, row in enumerate(rows, 1):
+        where = f"row {at}: " if isinstance(given, list) else ""
+        wrong = validate.problems(row, schema) + validate.unknown_fields(row, schema)
+        found += [one._replace(path=where + one.path) for one in wrong]
+    inputs.refuse(context, found)
     note_without_client(context, rows)
-    if isinstance(given, list):
-        return batches.create_leads(context, rows, operations()["leads.create-batch"])
-    return request.send(context, context.operation.path, body=rows[0])
-
-
-def problems(row: dict[str, Any], schema: dict[str, Any]) -> list[validate.Problem]:
-    """Everything wrong with one lead."""
-    return validate.problems(row, schema) + validate.unknown_fields(row, schema)
+    if not isinstance(given, list):
+        return request.send(context, context.operation.path, rows[0])
+    context.operation = operations()["leads.create-batch"]
+    return batches.Changes(context, rows, "leads").run()
 
 
 def note_without_client(context: Context, rows: list[Any]) -> None:

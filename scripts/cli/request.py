@@ -1,73 +1,44 @@
-"""One request, one answer."""
+"""Requests: one and its answer, or one after another for several ids."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cli import inputs
 from cli.context import Context
 from cli.rows import row_id
-from cli.text import plain
+from cli.text import plain, plural
 from contract.operations import Operation
 from leadgenius import answers
-from leadgenius.errors import LocalError, UnknownOutcomeError
+from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError
 from leadgenius.scopes import segment
 
-# What a person reads after a change: the operation → a sentence; {name} is the record's name.
-DONE = {
-    "campaigns.create": "Campaign {name} created; it is {status}.",
-    "campaigns.update": "Campaign {name} changed; it is {status}.",
-    "campaigns.archive": "Campaign {name} archived.",
-    "target-accounts.create": "Account {name} created.",
-    "target-accounts.score": "Account {name} scored.",
-    "sequences.create": "Sequence {name} created.",
-    "workflows.create": "Workflow {name} created.",
-    "integrations.create": "Integration {name} created.",
-    "webhooks.create": "Webhook {name} created.",
-    "leads.create": "Lead {name} created.",
-    "analytics.report": "Report started.",
-    "maintenance.bugs.report": "Bug reported.",
-    "maintenance.enhancements.request": "Enhancement requested.",
-}
+FIRST = 50  # ids and problems printed
+WORST = (1, 2, 8, 9, 7, 6, 5, 3, 10, 4)  # exit codes
 
 
 def run(context: Context) -> int:
     """Send the command's request and print the server's body."""
     operation = context.operation
-    inputs.check_fields(context, context.options.fields or (), "--fields")
+    inputs.check_fields(context, context.options.fields, "--fields")
     record = context.typed("path_id")
     body = inputs.body(context) if operation.body else None
     path = path_of(operation, inputs.record_id(context, record) if record else None)
-    return send(context, path, params=inputs.filters(context), body=body)
+    return send(context, path, body, inputs.filters(context))
 
 
-def send(
-    context: Context, path: str, *, params: dict[str, Any] | None = None, body: Any = None
-) -> int:
+def send(context: Context, path: str, body: Any = None, params: Any = None) -> int:
     """The last step of `run`, for commands that make their own body."""
     operation = context.operation
     if context.options.dry_run:
         return context.preview(operation.method, path, params=params, body=body)
-    try:
-        answer = context.client.call(operation.method, path, params=params, body=body).body
-    except UnknownOutcomeError as error:
-        error.hint = _look_up(context, body) or error.hint
-        raise
+    answer = context.client.call(operation.method, path, params=params, body=body).body
     if operation.changing:
-        made = row_id(answers.record(answer)) or context.typed("path_id") or ""
-        context.record_change(path, [str(made)] if made else [], outcome="applied")
+        made = row_id(answers.record(answer))
+        context.record_change(path, [made] if made else [], outcome="applied")
     show(context, answer)
     return 0
-
-
-def _look_up(context: Context, body: Any) -> str:
-    """The command that finds the record of a create whose answer was lost; empty without a name."""
-    group = context.command.words.rpartition(" ")[0]
-    for field in ("email", "name", "accountName", "url") if isinstance(body, dict) else ():
-        value = plain(body.get(field, ""), "")
-        if value and context.operation.method == "POST":
-            return f"{{lgp}} {group} list --where {field}={value}"
-    return ""
 
 
 def create_campaign(context: Context) -> int:
@@ -81,28 +52,21 @@ def create_campaign(context: Context) -> int:
 
 
 def show(context: Context, answer: Any, words: str = "") -> None:
-    """Print an answer; `words` is what a person reads instead. When that fails after a change, the
-    error says that the change was applied."""
-    output = context.output
-    try:
-        words = words or sentence(context.operation, answer)
-        output.document(answer, context.client.requests, words)
-        output.stdout.flush()
-    except (LocalError, OSError) as error:
-        if isinstance(error, BrokenPipeError) or not context.operation.changing:
-            raise
-        message = f"The change was applied; its answer could not be written: {error}"
-        raise LocalError(message, code="disk", outcome="applied") from error
+    """Print an answer; `words`, or what was done, is what a person reads instead of a record."""
+    if context.operation.changing and not words:
+        record, noun = answers.record(answer), context.command.words.split()[-2]
+        name = answers.dig(record, "name", "accountName", "email", "url")
+        status = answers.dig(record, "status")
+        words = f"{noun.removesuffix('s').capitalize()} {name or ''}".strip()
+        words += f" {done(context)}" + (f"; it is {status}." if status else ".")
+    context.output.document(answer, context.client.requests, words)
 
 
-def sentence(operation: Operation, answer: Any) -> str:
-    """What a person reads after a change; empty where the record itself is what is wanted."""
-    record = answers.record(answer)
-    if operation.id not in DONE or not isinstance(record, dict):
-        return ""
-    names = ("name", "accountName", "fullName", "platform", "url", "email")
-    name = next((str(record[one]) for one in names if record.get(one)), "")
-    return DONE[operation.id].format(name=name, status=record.get("status", "unknown"))
+def done(context: Context) -> str:
+    """What a changing command does, when it is done: `created`."""
+    verb = context.command.words.split()[-1]
+    others = {"status": "changed", "enrich": "sent to enrichment"}
+    return others.get(verb, verb.removesuffix("e") + "ed")
 
 
 def path_of(operation: Operation, record_id: str | None) -> str:
@@ -111,3 +75,89 @@ def path_of(operation: Operation, record_id: str | None) -> str:
     for name in operation.parameters("path"):
         return operation.path.replace(f"{{{name}}}", segment(record_id or ""))
     return operation.path
+
+
+# ---- several ids
+
+
+def get(context: Context) -> int:
+    """`campaigns get` and `metrics`: one id answers with the server's body, several with rows."""
+    options, client, output = context.options, context.client, context.output
+    output.columns = list(dict.fromkeys(["id", *output.columns]))
+    inputs.check_fields(context, options.fields, "--fields", output.columns)
+    ids = inputs.ids(context)
+    first = path_of(context.operation, ids[0])
+    if len(ids) == 1:
+        return send(context, first)
+    if options.dry_run:
+        return preview(context, first, None, len(ids), len(ids))
+    named = context.command.words == "campaigns metrics" and output.format == "table"
+
+    def read(one: str) -> tuple[Any, None]:
+        path = path_of(context.operation, one)
+        record, name = answers.record(client.get(path)), {}
+        if named:
+            campaign = answers.record(client.get(path.removesuffix("/metrics")))
+            name["name"] = answers.dig(campaign, "name")
+        return {"id": one, **name, **(record if isinstance(record, dict) else {})}, None
+
+    return read_each(context, ids, read)
+
+
+def read_each(
+    context: Context,
+    ids: Sequence[str],
+    read: Callable[[str], tuple[Any, LeadGeniusError | None]],
+) -> int:
+    """`{"data": [record, …], "problems": […]}`, or rows in the other formats.
+
+    `read` returns a record and what is wrong with it. A refusal of one does not stop the others;
+    the worst error is raised when everything has been printed.
+    """
+    output, errors, problems, rows = context.output, [], [], 0
+    with output.open() as writer:
+        for done, one in enumerate(ids, 1):
+            try:
+                record, error = read(one)
+                writer.rows([record])
+                rows += 1
+            except LeadGeniusError as found:
+                error = found
+            context.notes.progress(f"{done} of {plural(len(ids), 'record')}", done, len(ids))
+            if error:
+                errors.append(error)
+                problems.append({"id": one, **problem(error)})
+            if error and not isinstance(error, (RefusedError, StillRunningError)):
+                not_read = {"code": "not_sent", "message": "Not asked for."}
+                problems += [{"id": other, **not_read} for other in ids[done:]]
+                break
+        writer.end({"problems": problems, **context.mark()})
+    output.receipt(rows, context.client.requests, not problems)
+    if problems and output.format != "json":
+        listed = " ".join(plain(one["id"]) for one in problems[:FIRST])
+        context.notes("warning", f"{plural(len(problems), 'problem')}: {listed}")
+    return conclude(errors)
+
+
+def problem(error: LeadGeniusError) -> dict[str, Any]:
+    """What `problems` say of an error: the server's own reason."""
+    return {"code": error.code, "message": error.server_message or error.message}
+
+
+def conclude(errors: Sequence[LeadGeniusError]) -> int:
+    """0 without errors; else the one raised whose exit code is the command's."""
+    if errors:
+        raise min(errors, key=lambda error: WORST.index(error.exit_code))
+    return 0
+
+
+def preview(
+    context: Context, path: str, body: Any, records: int, requests: int, needs_yes: bool = False,
+    **more: Any,
+) -> int:  # fmt: skip
+    """--dry-run of many: the first request, how many there are, and the least time the limits
+    allow."""
+    full = [(requests - 1) // one.limit * one.seconds for one in context.client.windows]
+    more |= {"records": records, "requests": requests, "least_seconds": max(full, default=0.0)}
+    method = context.operation.method
+    return context.preview(method, path, body=body, needs_yes=needs_yes, more=more)
