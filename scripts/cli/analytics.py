@@ -10,14 +10,13 @@ from typing import Any
 from cli import inputs, request
 from cli.context import Context
 from cli.text import rows_in, shown
-from contract import validate
+from contract.validate import is_date
 from leadgenius import answers
 
 PERIOD_DAYS = 30
 _DAYS = ("startDate", "endDate")
-_FUNNEL = ("count", "conversionRate")
-_TREND = ("new", "qualified", "contacted", "converted", "conversionRate")
-_SPEED = {"Qualify": "qualified", "Contact": "contacted", "Convert": "converted"}
+FUNNEL = ("stage", "count", "conversionRate")
+TREND = ("periodStart", "new", "qualified", "contacted", "converted", "conversionRate")
 
 
 def today() -> date:
@@ -25,71 +24,83 @@ def today() -> date:
     return datetime.now(timezone.utc).date()
 
 
-def set_period(context: Context, place: str = "query", always: bool = True) -> dict[str, str]:
+def set_period(context: Context, place: str = "query") -> dict[str, str]:
     """startDate and endDate of what was typed; put in its place as dates, for what reads it next.
 
-    None at all: the last 30 days if `always`, else nothing. A start alone goes until today, an end
-    alone begins 29 days before. UsageError for no date, a start in the future or after the end.
+    None at all: the last 30 days. A start alone goes until today, an end alone begins 29 days
+    before. UsageError for no date, a start in the future or after the end.
     """
-    typed = {name: context.typed(f"{place}_{name}") for name in _DAYS}
-    if not always and not any(typed.values()):
-        return {}
+    first, last = (context.typed(f"{place}_{name}") for name in _DAYS)
     try:
-        start, end = (None if text is None else _day(context, text) for text in typed.values())
-        end = end or today()
-        start = start or end - timedelta(days=PERIOD_DAYS - 1)
-    except OverflowError as error:
-        raise inputs.invalid("This date is too far away.") from error
+        end = today() if last is None else _day(last)
+        start = end - timedelta(days=PERIOD_DAYS - 1) if first is None else _day(first)
+    except (ValueError, OverflowError) as error:
+        words = "A date is YYYY-MM-DD, today, yesterday, or 30d for the last 30 days."
+        raise inputs.invalid(words, context.command.example) from error
     if start > today():
         raise inputs.invalid("--start is in the future: there are no figures yet.")
     if start > end:
         raise inputs.invalid("--start is after --end.", "Swap the two dates.")
-    made = dict(zip(_DAYS, (start.isoformat(), end.isoformat()), strict=True))
-    for name, text in made.items():
+    period = {"startDate": start.isoformat(), "endDate": end.isoformat()}
+    for name, text in period.items():
         setattr(context.arguments, f"{place}_{name}", text)
-    return made
+    return period
 
 
-def _day(context: Context, text: str) -> date:
-    if text in ("today", "yesterday"):
-        return today() - timedelta(days=text == "yesterday")
-    if ago := re.fullmatch(r"([0-9]{1,6})d", text, re.ASCII):
-        return today() - timedelta(days=int(ago[1]) - 1)
-    if not validate.is_date(text):
-        words = "A date is YYYY-MM-DD, today, yesterday, or 30d for the last 30 days."
-        raise inputs.invalid(words, context.command.example)
+def _day(text: str) -> date:
+    """A date, or the first of so many days until today. ValueError, OverflowError for neither."""
+    text = {"today": "1d", "yesterday": "2d"}.get(text, text)
+    if days := re.fullmatch(r"([0-9]{1,6})d", text):
+        return today() - timedelta(days=int(days[1]) - 1)
+    if not is_date(text):
+        raise ValueError
     return date.fromisoformat(text)
 
 
 def pipeline(context: Context) -> int:
     """The funnel; drawn as bars on a terminal."""
-    return _run(context, "stages", _draw_funnel)
+    return _run(context, "stages", FUNNEL, funnel_words)
 
 
 def trends(context: Context) -> int:
     """A series over a period; a bar for each point on a terminal."""
-    return _run(context, "series", _draw_trend)
+    return _run(context, "series", TREND, trend_words)
 
 
-def _run(context: Context, series: str, draw: Callable[[Context, Any], None]) -> int:
-    inputs.check_fields(context, context.options.fields or (), "--fields")
+def _run(context: Context, series: str, names: Sequence[str], words: Callable[[Any], str]) -> int:
+    """Ask for the figures of a period. `series` are the rows of csv and jsonl; on a terminal their
+    fields `names` are drawn, with `words` below."""
+    inputs.check_fields(context, context.options.fields, "--fields")
     period = set_period(context)
-    params, path = inputs.filters(context), context.operation.path
+    params, path, output = inputs.filters(context), context.operation.path, context.output
     if context.options.dry_run:
         return context.preview("GET", path, params=params)
-    body = context.client.call("GET", path, params=params).body
-    output, record = context.output, answers.record(body)
+    body = context.client.get(path, params)
+    record = answers.record(body)
+    if isinstance(record, dict):
+        record.setdefault("period", period)
     rows = answers.dig(record, series)
     if not rows_in(rows) or output.format == "json" or output.fields:
-        if isinstance(record, dict) and "period" not in record:
-            record["period"] = period
         output.document(body, context.client.requests)
     elif output.format == "table" and output.terminal:
-        draw(context, {"period": period, **record})
+        title = f"{context.command.words.capitalize()} {' to '.join(period.values())}"
+        points = marked(rows, record.get("granularity"))
+        _draw(context, title, points, names, words(record))
     else:
         output.columns = output.preferred = list(rows[0])
         output.document(rows, context.client.requests)
     return 0
+
+
+def _draw(context: Context, title: str, rows: list[Any], names: Sequence[str], below: str) -> None:
+    """A bar for each row, named by the first of its fields and as long as the second."""
+    from cli.terminal import print_bars
+
+    most = highest(rows, names[1])
+    bars = [
+        (row.get(names[0]), figure(row, names[1]) / most, *map(row.get, names[1:])) for row in rows
+    ]
+    print_bars(context.output, title, names, bars, below)
 
 
 def figure(row: Any, name: str) -> float:
@@ -98,93 +109,55 @@ def figure(row: Any, name: str) -> float:
     return value if isinstance(value, (int, float)) else 0
 
 
-def days(record: Any) -> str:
-    """`2026-01-01 to 2026-02-08`."""
-    return " to ".join(shown("", answers.dig(record, f"period.{name}")) for name in _DAYS)
+def highest(rows: list[Any], name: str) -> float:
+    """The highest number of a column, that the longest bar stands for; never 0."""
+    return max((figure(row, name) for row in rows), default=0) or 1
 
 
 def funnel_words(record: Any) -> str:
     """What the bars of a funnel do not show: the whole way, who left it, and how long it takes."""
+    names = "leads", "converted", "unqualified", "conversionRate"
     leads, converted, left, rate = (
-        shown(name, answers.dig(record, f"totals.{name}"))
-        for name in ("leads", "converted", "unqualified", "conversionRate")
-    )
-    speed = ", ".join(
-        f"{stage} after {figure(record, f'velocity.averageDaysTo{name}'):,.1f} days"
-        for name, stage in _SPEED.items()
-        if answers.dig(record, f"velocity.averageDaysTo{name}") is not None
+        shown(name, answers.dig(record, f"totals.{name}")) for name in names
     )
     words = f"{converted} of {leads} leads converted ({rate or 'none'}); {left} unqualified."
-    return f"{words} On average {speed}." if speed else words
+    words += " A stage's rate is from the one before."
+    return f"{words} Velocity: {shown('', answers.dig(record, 'velocity')) or 'unknown'}."
 
 
-def _draw_funnel(context: Context, record: dict[str, Any]) -> None:
-    from cli.terminal import print_bars
-
-    most = max(figure(row, "count") for row in record["stages"]) or 1
-    bars = [
-        (shown("", row.get("stage")), figure(row, "count") / most, *_cells(row, _FUNNEL))
-        for row in record["stages"]
-    ]
-    heads = ["stage", "leads", "of the stage before"]
-    print_bars(context.output, f"Pipeline {days(record)}", heads, bars, funnel_words(record))
+def trend_words(record: Any) -> str:
+    """The totals of a trend, and how to read it."""
+    rows = answers.dig(record, "series") or []
+    sums = {name: sum(figure(row, name) for row in rows) for name in TREND[1:-1]}
+    sums["conversionRate"] = sums["converted"] / (sums["new"] or 1)
+    words = "A lead counts in the period in which it was created; * is not over yet."
+    return f"In all: {shown('', sums)}. {words}"
 
 
-def _draw_trend(context: Context, record: dict[str, Any]) -> None:
-    from cli.terminal import print_bars
-
-    rows, granularity = record["series"], shown("", record.get("granularity"))
-    start = str(answers.dig(record, "period.startDate"))
-    most = max(figure(row, "new") for row in rows) or 1
-    bars = [
-        (shown("", row.get("periodStart"))
-         + " *" * (is_running(row, granularity) or str(row.get("periodStart")) < start),
-         figure(row, "new") / most, *_cells(row, _TREND))
+def marked(rows: list[Any], granularity: Any) -> list[Any]:
+    """The points of a trend, with a star behind the one that is not over yet."""
+    days = {"week": 6, "month": today().day - 1}.get(granularity, 0)
+    since = (today() - timedelta(days=days)).isoformat()
+    return [
+        {**row, "periodStart": f"{start} *"} if start >= since else row
         for row in rows
-    ]  # fmt: skip
-    bars.append(("total", 0, *_cells(total(rows), _TREND)))
-    words = "A lead counts in the period in which it was created; * is not a whole one."
-    title = f"Trend by {granularity}, {days(record)}"
-    print_bars(context.output, title, ["from", *_TREND], bars, words)
-
-
-def _cells(row: Any, names: Sequence[str]) -> list[str]:
-    return [shown(name, row.get(name)) for name in names]
-
-
-def total(rows: list[Any]) -> dict[str, float]:
-    """The sums of a trend, and the conversion of all of it."""
-    sums = {name: sum(figure(row, name) for row in rows) for name in _TREND[:-1]}
-    return {**sums, "conversionRate": round(sums["converted"] / (sums["new"] or 1), 4)}
-
-
-def is_running(row: Any, granularity: str) -> bool:
-    """Whether the period that begins with this point is not over yet."""
-    start = str(row.get("periodStart"))
-    if granularity == "month" or not validate.is_date(start):
-        return start[:7] == today().isoformat()[:7]
-    span = timedelta(days=7 if granularity == "week" else 1)
-    return today() < date.fromisoformat(start) + span
+        for start in [str(answers.dig(row, "periodStart") or "")]
+    ]
 
 
 def report(context: Context) -> int:
     """Start a report, which is a job; --wait follows it, and --out writes what it says."""
     from cli import jobs
 
-    set_period(context, "body", False)
-    operation, options = context.operation, context.options
-    body = inputs.body(context)
+    if context.typed("body_startDate") or context.typed("body_endDate"):
+        set_period(context, "body")
+    path, options, body = context.operation.path, context.options, inputs.body(context)
     if options.dry_run:
-        return context.preview(operation.method, operation.path, body=body)
-    answer = context.client.call(operation.method, operation.path, body=body).body
-    job_id = answers.job_id(answer) or ""
-    context.record_change(operation.path, [job_id], outcome="applied")
-    options.wait = options.wait or options.out
-    if not jobs.note(context, job_id, operation.id) or not options.wait:
-        request.show(context, answer)
-        return 0
-    job = jobs.follow(context, job_id)
-    if options.out:
-        return jobs.write_report(context, job)
-    request.show(context, jobs.hidden(job))
+        return context.preview("POST", path, body=body)
+    answer = context.client.post(path, body)
+    context.record_change(path, [answers.job_id(answer) or ""], outcome="applied")
+    job_id = jobs.note(context, answers.job_id(answer))
+    if options.wait or options.out:
+        return jobs.finish(context, job_id)
+    request.show(context, answer, "Report started.")
     return 0

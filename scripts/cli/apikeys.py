@@ -41,10 +41,12 @@ def create(context: Context) -> int:
     context.record_change(path, [found["id"]], outcome="applied")
     try:
         if context.typed("check") or context.command.words == "keys rotate":
-            _prove(context, key)
-            found["proved"] = True
+            client.keys.key = key  # whatever the environment and the file hold
+            client.get("/campaigns", {"pageSize": 1})
+            client.keys.key, found["proved"] = None, True
         if stores:
             client.file.store_key(client.origin, key)
+            found["stored_in"] = str(client.file.path)
     except LeadGeniusError as error:  # the key cannot be had again
         context.masker.show = True
         context.output.document({**found, "key": key, "stored": False})
@@ -55,21 +57,12 @@ def create(context: Context) -> int:
     if stores and old:
         words = f"The key stored before ({prefix(old)}…) is kept under previous_api_keys, and"
         context.notes("warning", f"{words} stays valid until it is revoked in the web application.")
-    used = login.described(context, "agent")
-    if stores and used and used["prefix"] != prefix(key):
-        context.notes("warning", f"{used['source']} is set and still wins over the stored key.")
     if show:
         found["key"] = key
     sentence = f"Key {found['name']} made ({prefix(key)}…){' and stored' if stores else ''}."
     context.output.document({**found, **context.mark()}, client.requests, sentence)
+    if stores:
+        source = client.keys.find("agent").source
+        if source != found["stored_in"]:
+            context.notes("warning", f"{source} is set and still wins over the stored key.")
     return 0
-
-
-def _prove(context: Context, key: str) -> None:
-    """Read with the key, whatever the environment and the file hold."""
-    keys = context.client.keys
-    usual, keys.key = keys.key, key
-    try:
-        context.client.get("/campaigns", {"pageSize": 1})
-    finally:
-        keys.key = usual

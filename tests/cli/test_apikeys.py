@@ -1,11 +1,7 @@
 """API keys: a new one is never lost and never shown unasked."""
 
-from __future__ import annotations
-
+import functools
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 import responses
@@ -23,46 +19,61 @@ BOTH = pytest.mark.parametrize("words", [GENERATE, ROTATE], ids=["generate", "ro
 
 
 @pytest.fixture
-def file(state: Path) -> Path:
+def file(state):
     """The credential file of the embedded sandbox."""
     return state / "sandbox" / ".leadgenius_auth.json"
 
 
 @pytest.fixture
-def real(home: Path) -> Path:
+def real(home):
     """A credential file for production, with a login and a key."""
     path = home / ".leadgenius_auth.json"
-    path.write_text(
-        json.dumps({"base_url": PRODUCTION, "token": "t.t.t.t", "api_key": "lgp_" + "a" * 64})
-    )
+    account = {"base_url": PRODUCTION, "token": "t.t.t.t", "api_key": "lgp_" + "a" * 64}
+    path.write_text(json.dumps(account))
     path.chmod(0o600)
     return path
 
 
-def stored(file: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(file.read_text())
-    return found
+@pytest.fixture
+def served(serve, monkeypatch):
+    """A served sandbox, with the variables to log in to it."""
+    made = serve(rate_limit=False)
+    environ = {"LGP_BASE_URL": made.origin, "LGP_EMAIL": EMAIL, "LGP_PASSWORD": PASSWORD}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    return made
 
 
-def test_a_new_key_is_stored_works_and_only_its_prefix_is_shown(lgp: Any, file: Path) -> None:
+@pytest.fixture
+def run(lgp):
+    return functools.partial(lgp, sandbox=False)
+
+
+def stored(file):
+    return json.loads(file.read_text())
+
+
+def failing(error):
+    def fail(*words):
+        raise error
+
+    return fail
+
+
+def test_a_new_key_is_stored_works_and_only_its_prefix_is_shown(lgp, file):
     found = lgp("generate-key", "--name", "Production Agent", "--desc", "Key for main auto-agent")
-    key = stored(file)["api_key"]
-    assert key != KEY
-    assert (found.json["name"], found.json["prefix"], found.json["stored"]) == (
-        "Production Agent",
-        key[:10],
-        True,
-    )
-    assert key not in found.out + found.err
+    key, shown = stored(file)["api_key"], found.json
+    expected = {"name": "Production Agent", "prefix": key[:10], "stored": True, "sandbox": True}
+    assert shown == {"id": shown["id"], "stored_in": str(file), **expected}
+    assert key != KEY and key not in found.out + found.err
     assert stored(file)["previous_api_keys"] == [KEY]
-    assert any(KEY[:10] in note and "previous_api_keys" in note for note in found.notes)
+    assert f"({KEY[:10]}…) is kept under previous_api_keys" in found.err
     assert lgp("campaigns", "list").code == 0
-    row = next(row for row in lgp("keys", "list").rows if row["id"] == found.json["id"])
-    assert (row["name"], row["keyPrefix"], row["description"]) == (
-        "Production Agent", key[:10], "Key for main auto-agent")  # fmt: skip
+    row = next(row for row in lgp("keys", "list").rows if row["id"] == shown["id"])
+    assert (row["keyPrefix"], row["description"]) == (key[:10], "Key for main auto-agent")
 
 
-def test_show_and_no_store(lgp: Any, file: Path) -> None:
+def test_show_and_no_store(lgp, file):
     lgp("campaigns", "list")
     found = lgp(*GENERATE, "--show", "--no-store").json
     assert (found["key"][:4], found["stored"], stored(file)["api_key"]) == ("lgp_", False, KEY)
@@ -73,28 +84,19 @@ def test_show_and_no_store(lgp: Any, file: Path) -> None:
 
 
 @BOTH
-def test_a_file_that_cannot_be_written_is_exit_9_and_no_key_is_made(
-    lgp: Any, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(file: KeyFile) -> None:
-        raise LocalError("It cannot be written.", code="permission")
-
-    before = len(lgp("keys", "list", "--all").rows)
-    monkeypatch.setattr(KeyFile, "check_writable", refuse)
+def test_a_file_that_cannot_be_written_is_exit_9_and_no_key_is_made(lgp, words, monkeypatch):
+    before = lgp("keys", "list", "--count").json["count"]
+    refused = failing(LocalError("It cannot be written.", code="permission"))
+    monkeypatch.setattr(KeyFile, "check_writable", refused)
     assert lgp(*words).code == 9
-    assert len(lgp("keys", "list", "--all").rows) == before
+    assert lgp("keys", "list", "--count").json["count"] == before
     assert lgp(*GENERATE, "--show", "--no-store").code == 0
 
 
 @BOTH
-def test_a_key_that_cannot_be_stored_after_all_is_printed(
-    lgp: Any, file: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(file: KeyFile, origin: str, key: str, kind: str = "agent") -> bool:
-        raise LocalError("The disk is full.", code="disk")
-
+def test_a_key_that_cannot_be_stored_after_all_is_printed(lgp, file, words, monkeypatch):
     lgp("campaigns", "list")
-    monkeypatch.setattr(KeyFile, "store_key", fail)
+    monkeypatch.setattr(KeyFile, "store_key", failing(LocalError("It is full.", code="disk")))
     found = lgp(*words)
     assert (found.code, found.error["code"], found.error["outcome"]) == (9, "disk", "applied")
     assert (found.json["stored"], found.json["key"][:4]) == (False, "lgp_")
@@ -102,28 +104,13 @@ def test_a_key_that_cannot_be_stored_after_all_is_printed(
     assert stored(file)["api_key"] == KEY
 
 
-def test_check_proves_the_new_key_whatever_the_environment_holds(
-    lgp: Any, serve: Callable[..., Any]
-) -> None:
-    served = serve(rate_limit=False)
-    environ = {
-        "LGP_BASE_URL": served.origin,
-        "LGP_EMAIL": EMAIL,
-        "LGP_PASSWORD": PASSWORD,
-        "LGP_API_KEY": "lgp_wrong",
-    }
-    found = lgp(*GENERATE, "--check", sandbox=False, environ=environ)
+def test_check_proves_the_new_key_whatever_the_environment_holds(run, served):
+    found = run(*GENERATE, "--check", environ={"LGP_API_KEY": "lgp_wrong"})
     assert (found.code, found.json["proved"], found.json["stored"]) == (0, True, True)
-    assert any("LGP_API_KEY is set and still wins" in note for note in found.notes)
+    assert "LGP_API_KEY is set and still wins" in found.err
 
 
-def test_rotation_proves_the_new_key_before_it_replaces_the_old(
-    lgp: Any, serve: Callable[..., Any], home: Path
-) -> None:
-    served = serve(rate_limit=False)
-    environ = {"LGP_BASE_URL": served.origin, "LGP_EMAIL": EMAIL, "LGP_PASSWORD": PASSWORD}
-    run = lambda *words: lgp(*words, sandbox=False, environ=environ)  # noqa: E731
-    assert run(*ROTATE).code == 2  # there is none to replace
+def test_rotation_proves_the_new_key_before_it_replaces_the_old(run, served, home):
     run(*GENERATE)
     file = home / ".leadgenius_auth.json"
     old = stored(file)["api_key"]
@@ -133,58 +120,49 @@ def test_rotation_proves_the_new_key_before_it_replaces_the_old(
     assert "unchanged" in found.error["hint"]
     assert stored(file)["api_key"] == old
     served.app.faults = []
-    found = run(*ROTATE)
-    new = stored(file)["api_key"]
+    found, new = run(*ROTATE), stored(file)["api_key"]
     assert (found.json["prefix"], found.json["proved"]) == (new[:10], True)
     assert any(old[:10] in note and "web application" in note for note in found.notes)
     assert not any(key in found.out + found.err for key in (old, new))
 
 
-def test_keys_log_in_by_themselves_once(lgp: Any, serve: Callable[..., Any], home: Path) -> None:
-    served = serve(rate_limit=False)
-    environ = {"LGP_BASE_URL": served.origin, "LGP_EMAIL": EMAIL, "LGP_PASSWORD": PASSWORD}
-    found = lgp("keys", "list", sandbox=False, environ=environ)
-    assert (found.code, found.rows[0]["keyPrefix"]) == (0, KEY[:10])
-    assert any("Logged in as" in note for note in found.notes)
-    found = lgp("keys", "list", sandbox=False, environ={"LGP_BASE_URL": served.origin})
-    assert (found.code, [note for note in found.notes if "Logged in" in note]) == (0, [])
+def test_keys_log_in_by_themselves_once(run, served):
+    for logs_in in (True, False):
+        found = run("keys", "list")
+        assert (found.code, found.rows[0]["keyPrefix"]) == (0, KEY[:10])
+        assert ("Logged in as" in found.err) is logs_in
 
 
-def test_without_a_login_the_hint_is_to_log_in(lgp: Any, serve: Callable[..., Any]) -> None:
-    for words in (GENERATE, ("keys", "list")):
-        found = lgp(*words, sandbox=False, environ={"LGP_BASE_URL": serve().origin})
-        assert found.code == 3
-        assert "auth --email" in found.error["hint"]
+@pytest.mark.parametrize("words", [GENERATE, ("keys", "list")])
+def test_without_a_login_the_hint_is_to_log_in(run, serve, words):
+    found = run(*words, environ={"LGP_BASE_URL": serve().origin})
+    assert (found.code, "auth --email" in found.error["hint"]) == (3, True)
 
 
 @responses.activate
-def test_an_answer_without_a_key_is_exit_8_and_says_where_to_look(lgp: Any, real: Path) -> None:
+def test_an_answer_without_a_key_is_exit_8_and_says_where_to_look(run, real):
     responses.post(URL, json={"success": True})
-    found = lgp(*GENERATE, sandbox=False)
+    found = run(*GENERATE)
     assert (found.code, found.error["outcome"], found.out) == (8, "unknown", "")
     assert "keys list" in found.error["hint"]
 
 
 @responses.activate
-@pytest.mark.parametrize("words", [(), ("--all", "--format", "csv")])
-def test_keys_list_prints_no_plain_key_that_a_server_sends(
-    lgp: Any, real: Path, words: tuple[str, ...]
-) -> None:
+def test_keys_list_prints_no_plain_key_that_a_server_sends(run, real):
     other = "lgp_" + "0123456789abcdef" * 4
     row = {"id": "k", "name": "n", "apiKey": KEY, "plainTextKey": "short one", "keyPrefix": other}
     responses.get(URL, json={"data": [row], "pagination": {"totalItems": 1, "totalPages": 1}})
-    found = lgp("keys", "list", *words, sandbox=False)
-    assert (found.code, "lgp_012345" in found.out) == (0, True)
+    assert run("keys", "list").rows == [{"id": "k", "name": "n", "keyPrefix": other[:10]}]
+    found = run("keys", "list", "--all", "--format", "csv")
+    assert (found.code, other[:10] in found.out) == (0, True)
     assert not any(secret in found.out for secret in (KEY, other, "short one"))
-    if not words:
-        assert found.rows == [{"id": "k", "name": "n", "keyPrefix": other[:10]}]
-        assert lgp("keys", "list", "--show", sandbox=False).rows == [row]
+    assert run("keys", "list", "--show").rows == [row]
 
 
 @responses.activate
-def test_a_key_that_the_server_repeats_is_not_shown(lgp: Any, real: Path) -> None:
+def test_a_key_that_the_server_repeats_is_not_shown(run, real):
     record = {"id": f"it is {KEY}", "name": KEY}
     responses.post(URL, json={"success": True, "apiKey": KEY, "data": record})
-    found = lgp(*GENERATE, sandbox=False)
+    found = run(*GENERATE)
     assert (found.code, stored(real)["api_key"], found.json["prefix"]) == (0, KEY, KEY[:10])
     assert KEY[10:] not in found.out + found.err
