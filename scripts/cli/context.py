@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cli.commands import Command
-from cli.output import Output, has_rich
+from cli.output import Output
 from cli.parser import operation_of
 from cli.stderr import Notes
 from cli.text import plain, plural
@@ -42,8 +42,8 @@ class Context:
     ) -> None:
         self.command, self.options, self.arguments = command, options, arguments
         self.environ, self.stdin, self.notes, self.masker = environ, sys.stdin, notes, notes.masker
-        self.started, most = time.monotonic(), options.max_time
-        self.end = None if most is None else self.started + most  # of --max-time
+        most = options.max_time
+        self.end = None if most is None else time.monotonic() + most
         self.masker.show = bool(self.typed("show"))
         self.operation: Any = operation_of(command)  # None for a command without one
         self.output = Output(options, sys.stdout, notes)
@@ -70,10 +70,9 @@ class Context:
             key=self.typed("key"),
             read_only=options.read_only,
             dry_run=options.dry_run,
-            max_time=options.max_time,
-            started=self.started,
+            end=self.end,
         )
-        self.masker.sources.append(client.secrets)
+        self.masker.sources.append(client.keys.secrets)
         return client
 
     def confirm(
@@ -85,7 +84,7 @@ class Context:
         program = self.environ.get("CI") or self.environ.get("LGP_AGENT_NAME") or options.quiet
         if options.yes:
             return
-        if self.stdin.isatty() and self.notes.terminal and has_rich() and not program:
+        if self.stdin.isatty() and self.notes.screen and not program:
             from cli.terminal import ask
 
             question = f"This would {what}. Go on? [y/N] "
@@ -97,13 +96,20 @@ class Context:
         raise UsageError(words, code="needs_yes", hint=hint, outcome="not_sent")
 
     def preview(
-        self, method: str, endpoint: str, *, needs_yes: bool = False, more: Mapping[str, Any] | None = None, **request: Any
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        needs_yes: bool = False,
+        more: Mapping[str, Any] | None = None,
+        **request: Any,
     ) -> int:
         """--dry-run: print the request as it would go out, with its effect; `request` is params,
         body and scope, `more` what many rows add."""
         plan = self.client.plan(method, endpoint, **request)
+        parts = {name: getattr(plan, name) for name in ("method", "url", "headers", "body")}
         effect = self.operation.effect if self.operation else "unknown"
-        made = {"dry_run": True, **plan, "effect": effect, **(more or {})}
+        made = {"dry_run": True, **parts, "effect": effect, **(more or {})}
         if needs_yes:
             made["yes"] = "the real run needs --yes"
         self.options.out = self.output.fields = None  # these are about an answer

@@ -17,8 +17,13 @@ from cli.context import Context
 from cli.text import plural
 from leadgenius.errors import LeadGeniusError, LocalError
 from leadgenius.files import (
-    check_safe, local_error, locked, open_private, read_private, write_private,
-)  # fmt: skip
+    check_safe,
+    local_error,
+    locked,
+    open_private,
+    read_private,
+    write_private,
+)
 
 if TYPE_CHECKING:
     from cli.lists import Walk
@@ -57,11 +62,11 @@ def run(context: Context, walk: Walk) -> int:
 
 def _known(context: Context, walk: Walk, path: Path, size: int) -> dict[str, Any]:
     """The checkpoint to go on from; a new one, of no rows, where there is none or --restart."""
-    options, output, listing = context.options, context.output, walk.listing
+    options, output = context.options, context.output
     query = {
         "origin": context.client.origin,
-        "path": listing.path,
-        "parameters": listing.params,
+        "path": walk.path,
+        "parameters": walk.params,
         "where": sorted(map(list, walk.kept)),
         "format": [output.format, bool(options.excel), bool(options.csv_raw)],
         "fields": output.fields,
@@ -107,7 +112,8 @@ def _write(
         os.fsync(file.fileno())
 
     try:
-        for rows in walk.pages(known["cursor"]):
+        walk.query["nextToken"] = known["cursor"]
+        for rows in walk.pages():
             for at in range(0, len(rows), _PIECE):
                 writer.rows(rows[at : at + _PIECE])
             del rows  # not two pages at once

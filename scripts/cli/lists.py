@@ -6,13 +6,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from cli import inputs
 from cli.context import Context
 from cli.rows import Condition, conditions, hidden, inside, row_id
 from cli.text import compact, plural
-from contract.operations import resolve
 from leadgenius import answers
 from leadgenius.errors import CredentialError, UsageError
 
@@ -22,43 +21,21 @@ LARGEST_GROUPS = 100_000  # different values of --count-by
 TOP = 100  # values printed
 
 
-class Listing(NamedTuple):
-    """A list to read: where, with which parameters, whether by cursor (bulk) or page numbers."""
-
-    path: str
-    params: dict[str, Any]
-    bulk: bool = False
-    collection: str = ""
-    scope: str = "auto"
-
-
 def run(context: Context, **params: Any) -> int:
     """The list of the command's operation, with its filters."""
     one, params = context.operation, params | inputs.filters(context)
-    bulk = one.paging == "cursor"
-    return show(context, Listing(one.path, params, bulk, one.collection, one.scope))
+    return show(context, one.path, params, one.paging == "cursor", one.scope)
 
 
-def show(context: Context, listing: Listing) -> int:
-    """One page, or all pages filtered, counted or exported, as the options say."""
-    options = context.options
-    kept = conditions(options.where or ())
-    inputs.check_fields(context, options.fields, "--fields")
-    inputs.check_fields(context, [one.field for one in kept], "--where")
-    inputs.check_fields(context, options.count_by, "--count-by")
-    params = {**_same_filters(context, kept), **listing.params}
-    wanted = options.count_by or (["id"] if options.count else options.fields)
-    if wanted and listing.bulk:  # what is filtered on is fetched though not printed
-        names = [*wanted, *(one.field for one in kept)]
-        params["fields"] = ",".join(dict.fromkeys(name.split(".")[0] for name in names))
-    walk = Walk(context, listing._replace(params=params), kept)
+def show(context: Context, path: str, params: dict[str, Any], bulk: bool, scope: str) -> int:
+    """One page, or all pages filtered, counted or exported, as the options say; of a bulk list by
+    cursor, else by page numbers."""
+    options, walk = context.options, Walk(context, path, params, bulk, scope)
     if options.dry_run:
-        first = {"page": walk.first, "pageSize": walk.size}
-        params |= {"limit": walk.size} if listing.bulk else first
-        return context.preview("GET", listing.path, params=params, scope=listing.scope)
+        return context.preview("GET", path, params=walk.query, scope=scope)
     if options.count or options.count_by:
         return _count(walk)
-    if options.all and options.out and listing.bulk:
+    if options.all and options.out and bulk:
         from cli import export
 
         return export.run(context, walk)
@@ -68,26 +45,39 @@ def show(context: Context, listing: Listing) -> int:
 def _same_filters(context: Context, kept: list[Condition]) -> dict[str, str]:
     """Conditions that the server's own filter means in the same way: it then sends fewer rows."""
     known = context.operation.filters() if kept and context.operation else {}
-    values = {name: resolve(one["schema"]).get("enum", ()) for name, one in known.items()}
-    return {
-        field: value.lower()
-        for field, operator, value in kept
-        if operator == "=" and value.lower() in values.get(field, ())
-    }
+    made = {}
+    for field, operator, value in kept:
+        values = known.get(field, {}).get("enum", ())
+        if operator == "=" and value.lower() in values:
+            made[field] = value.lower()
+    return made
 
 
 class Walk:
     """Rows of all pages, each once, that fit the conditions; the counts are its own."""
 
-    def __init__(self, context: Context, listing: Listing, kept: list[Condition]) -> None:
-        self.context, self.listing, self.kept = context, listing, kept
+    def __init__(
+        self, context: Context, path: str, params: dict[str, Any], bulk: bool, scope: str
+    ) -> None:
+        self.context, self.path, self.bulk, self.scope = context, path, bulk, scope
         options, operation = context.options, context.operation
-        largest = answers.LARGEST_BULK_PAGE if listing.bulk else answers.LARGEST_PAGE
-        every = options.all or kept or options.count or options.count_by
+        self.kept = conditions(options.where or ())
+        filtered = [one.field for one in self.kept]
+        inputs.check_fields(context, options.fields, "--fields")
+        inputs.check_fields(context, filtered, "--where")
+        inputs.check_fields(context, options.count_by, "--count-by")
+        self.params = {**_same_filters(context, self.kept), **params}
+        wanted = options.count_by or (["id"] if options.count else options.fields)
+        if wanted and bulk:  # what is filtered on is fetched though not printed
+            names = [name.split(".")[0] for name in (*wanted, *filtered)]
+            self.params["fields"] = ",".join(dict.fromkeys(names))
+        every = options.all or self.kept or options.count or options.count_by
+        largest = answers.LARGEST_BULK_PAGE if bulk else answers.LARGEST_PAGE
         usual = largest if every else min(options.max_items or FIRST_ROWS, largest)
-        self.size, self.first = options.page_size or usual, options.page or 1
+        size = options.page_size or usual
+        first = {"limit": size} if bulk else {"page": options.page or 1, "pageSize": size}
+        self.query = self.params | first
         self.searched = operation and operation.id == "leads.list"  # which has a depth
-        self.hides = listing.scope == "root" and not context.typed("show")  # keys in its rows
         self.read = self.matched = self.not_comparable = 0
         self.changed = False  # the list was cut short, or its total changed on the way
         self.total: int | None = None  # as the server says
@@ -95,40 +85,32 @@ class Walk:
         self.more, self.rest = False, dict[str, Any]()
         self.cursor: str | None = None
 
-    def pages(self, cursor: str | None = None) -> Iterator[list[Any]]:
-        """The fitting rows, a page at a time; of a bulk list from `cursor` on. Numbered pages shift
-        when rows are added on the way: a row met twice is dropped, and the shift is noted."""
-        client, (path, params, bulk, collection, scope) = self.context.client, self.listing
-        how: dict[str, Any] = {"collection": collection, "scope": scope}
-        if bulk:
-            found = client.bulk(path, params, limit=self.size, cursor=cursor, **how)
-        else:
-            found = client.pages(path, params, first=self.first, size=self.size, **how)
-        seen = set[str | None]()
-        for page in found:
+    def pages(self) -> Iterator[list[Any]]:
+        """The fitting rows, a page at a time. Numbered pages shift when rows are added on the way:
+        a row met twice is dropped, and the shift is noted."""
+        client, notes, seen = self.context.client, self.context.notes, set[str | None]()
+        for page in client.pages(self.path, self.query, bulk=self.bulk, scope=self.scope):
             rows, last, self.total = page.items, self.total, answers.total(page.body)
-            self.changed |= page.short or self.total not in (None, last or self.total)
-            self.cursor, self.rest = page.cursor, answers.rest(page.body, collection)
-            if number := answers.total_pages(page.body):
-                self.more = page.number < number
-            else:
-                self.more = bool(page.cursor) or self.read + len(rows) < (self.total or 0)
-            if not bulk:
+            self.changed |= self.total not in (None, last or self.total)
+            self.cursor, self.rest = page.cursor, answers.rest(page.body, rows)
+            self.more = page.number < (answers.total(page.body, "totalPages") or 0)
+            if not self.bulk:
                 rows = [row for row in rows if row_id(row) not in seen]
                 seen.update(filter(None, map(row_id, rows)))
-            if self.hides:
+            if self.scope == "root" and not self.context.typed("show"):  # keys
                 rows = hidden(rows)
             self.read += len(rows)
             if self.kept:
                 rows = [row for row in rows if self._fits(row)]
             self.matched += len(rows)
             words = f"{plural(self.read, 'row')}, {self.requests}"
-            self.context.notes.progress(words, self.read, self.total)
+            notes.progress(words, self.read, self.total)
             yield rows
             del page, rows  # not two pages at once
+        self.changed |= self.query.get("page") == 1 and self.read < (self.total or 0)
         if self.changed:
             words = "The list changed while it was read: rows may be missing. Run it again."
-            self.context.notes("warning", words)
+            notes("warning", words)
 
     def _fits(self, row: Any) -> bool:
         """Whether a row fits every condition; one that cannot be compared is counted."""
@@ -155,7 +137,7 @@ class Walk:
         client, notes = self.context.client, self.context.notes
         complete = complete and not self.changed and not self.not_comparable
         if complete and self.searched:
-            total = answers.total(client.get(self.listing.path, {"page": 1, "pageSize": 1}))
+            total = answers.total(client.get(self.path, {"page": 1, "pageSize": 1}))
             complete = total is not None and total < SEARCH_DEPTH
             if not complete:
                 words = f"There may be more leads than those {self.found_by_search()}."
@@ -181,7 +163,7 @@ def _print(walk: Walk) -> int:
             written += len(shown)
             if single or written == options.max_items:
                 break
-        more = walk.more or written < walk.matched
+        more = bool(walk.more or walk.cursor) or written < walk.matched
         summary = walk.rest
         if not single:
             summary = {"rows": written, **walk.summary(not (options.max_items and more))}
@@ -196,7 +178,7 @@ def _print(walk: Walk) -> int:
 
 def _note_position(walk: Walk, written: int, more: bool, single: bool) -> None:
     """Say how many of how many are printed, and the options for the rest."""
-    output, total, params = walk.context.output, walk.total, walk.listing.params
+    output, total, params = walk.context.output, walk.total, walk.params
     whole = not params and total is not None and total < SEARCH_DEPTH
     found_by_key = written == 1 and {"email", "client_id"} <= params.keys()
     if walk.kept:
@@ -212,23 +194,22 @@ def _note_position(walk: Walk, written: int, more: bool, single: bool) -> None:
     else:
         return
     words += "; --all for every row" if more else ""
-    if more and single and not walk.listing.bulk:
-        words += f"; next: --page {walk.first + 1}"
+    if more and single and not walk.bulk:
+        words += f"; next: --page {walk.query['page'] + 1}"
     output.below(f"{words}.")
 
 
 def _count(walk: Walk) -> int:
     """The server's own total where that is exact, else every page is read and counted."""
     context, output, fields = walk.context, walk.context.output, walk.context.options.count_by or ()
-    exact = not (fields or walk.kept or walk.listing.bulk)
+    exact = not (fields or walk.kept or walk.bulk)
     groups = Counter[str]()  # values as JSON → how many
     method = "all_pages"
     for rows in walk.pages():
         if fields:
             groups.update(compact([inside(row, name) for name in fields]) for row in rows)
         if len(groups) > LARGEST_GROUPS:
-            words = f"--count-by {', '.join(fields)}: more than {LARGEST_GROUPS:,} different values."
-            raise UsageError(words)
+            raise UsageError(f"--count-by: more than {LARGEST_GROUPS:,} different values.")
         if exact and walk.total is not None:
             walk.matched, method = walk.total, "server_total"
             break
