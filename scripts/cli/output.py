@@ -158,8 +158,7 @@ class Output:
         file = file or self.stdout
         self.notes.end_progress()
         file.write(self.masked(text))
-        if self.format == "table":  # what stands below it, on stderr, must not come before it
-            file.flush()
+        file.flush()  # what stands below it, on stderr, must not come before it
 
     def masked(self, text: str) -> str:
         masker = self.notes.masker
@@ -185,12 +184,11 @@ class Output:
         `sentence` is what a person at a terminal reads instead.
         """
         record = answers.record(value)
-        rows = record if isinstance(record, list) else [record]
         if self.format == "json":
             shown = pick(record, self.fields) if self.fields else value
             with self.open() as writer:
                 writer.write(compact(shown, self.indent) + "\n")
-            self.receipt(len(rows), requests, True)
+            self.receipt(len(record) if isinstance(record, list) else 1, requests, True)
         elif self.format == "table" and isinstance(record, dict) and not self.options.out:
             from cli import terminal
 
@@ -199,7 +197,7 @@ class Output:
             else:
                 terminal.print_record(self, record)
         else:
-            self.listing(rows, requests)
+            self.listing(record if isinstance(record, list) else [record], requests)
 
     def receipt(self, rows: int, requests: int, complete: bool, **more: Any) -> None:
         """What --out wrote: file, rows, requests, seconds, complete. Nothing without --out."""

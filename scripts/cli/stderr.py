@@ -28,6 +28,7 @@ class Notes:
         self.go_on = ""  # the command that goes on with interrupted work
         self._printed: set[str] = set()
         self._last_progress = monotonic()
+        self._live = False  # a line stands there that the next text replaces
 
     def __call__(self, level: str, message: str) -> None:
         """Print `message`; level is attempt, note, progress or warning. A note or warning is
@@ -49,18 +50,16 @@ class Notes:
         if self.quiet:
             return
         if self.screen and os.environ.get("TERM") != "dumb":
-            self.screen.progress(now, message, done, total)
+            self.write(self.screen.progress(now, message, done, total), live=True)
         elif now - self._last_progress >= PROGRESS_SECONDS:
             self._last_progress = now
-            counts = {"done": done, "total": total}
-            known = {name: count for name, count in counts.items() if count is not None}
-            self._print("progress", message, **known)
+            self._print("progress", message)
 
-    def _print(self, level: str, message: str, **counts: int) -> None:
+    def _print(self, level: str, message: str) -> None:
         if self.terminal:
             self._say("Warning: " if level == "warning" else "", message)
         else:
-            self.write(compact({"level": level, "message": message, **counts}) + "\n")
+            self.write(compact({"level": level, "message": message}) + "\n")
 
     def error(self, error: dict[str, Any]) -> None:
         """The error object (errors.as_dict, the hint spelled): the last thing printed."""
@@ -70,12 +69,10 @@ class Notes:
             error[name] = self.masker.mask(str(error[name]))[:_LONGEST_WORDS]
         if not self.terminal:
             return self.write(compact({"error": error}) + "\n")
-        details = error.get("details") or []
-        details = details if isinstance(details, list) else [details]
         for title, text in (
             ("Error: ", error["message"]),
             ("The server says: ", error.get("server_message")),
-            *(("", line) for line in listed(details, len(details))),
+            *(("", line) for line in listed(error.get("details", []))),
             ("Next: ", error["hint"]),
         ):
             if text:
@@ -85,10 +82,7 @@ class Notes:
     def _say(self, title: str, text: str) -> None:
         """Something for a person: masked before it is wrapped."""
         text = inert(self.masker.mask(text))
-        if self.screen:
-            self.screen.print(title, text)
-        else:
-            self.write(f"{title}{text}\n")
+        self.write(self.screen.message(title, text) if self.screen else f"{title}{text}\n")
 
     @cached_property
     def screen(self) -> Any:
@@ -96,16 +90,19 @@ class Notes:
         with contextlib.suppress(ImportError):
             from cli.terminal import Screen
 
-            return Screen(self.write) if self.terminal else None
+            return Screen() if self.terminal else None
         return None
 
     def end_progress(self) -> None:
         """Take the live line away, before something else is printed."""
-        if self.__dict__.get("screen"):
-            self.screen.end_progress()
+        if self._live:
+            self.write("")
 
-    def write(self, text: str) -> None:
-        """Write masked text as it is."""
+    def write(self, text: str, live: bool = False) -> None:
+        """Write masked text as it is, over a live line; `live`: as one."""
+        if self._live:
+            text = "\r\x1b[2K" + text
+        self._live = live
         with contextlib.suppress(OSError, ValueError):  # closed or full: nowhere left to say so
             self.stream.write(self.masker.mask(text))
             self.stream.flush()

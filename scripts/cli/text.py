@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 MASK = "***"
 _SHORTEST_SECRET = 6  # a shorter one would turn ordinary words into stars
 _RUN = 12  # so many characters of a secret in a row are masked in a short text
 _SHORT = 4096  # characters; in a longer text only whole secrets are looked for
-_ENCODE = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 # C0, DEL, C1, bidi controls, line separators, lone surrogates, tag characters, and what takes no
 # room. The two joiners are none of them: they are parts of Persian words and of emoji.
 _UNSEEN = (
@@ -24,7 +23,6 @@ _UNSEEN = (
 )
 _FORMULA = tuple("=+-@＝＋－＠\t\r\n")  # a cell that begins so is run by a spreadsheet
 _SHARES = {"conversionRate", "roi"}
-_REASONS = ("message", "problem", "reason", "code")
 _LINES = 16  # of ids, problems or details
 
 
@@ -42,9 +40,9 @@ def _escape(char: str) -> str:
 
 def compact(value: Any, indent: int | None = None) -> str:
     """JSON of `value`: printable Unicode as it is, everything that cannot be seen as an escape."""
-    if indent is None:
-        return inert(_ENCODE(value))
-    return inert(json.dumps(value, ensure_ascii=False, indent=indent), keep="\n")
+    separators = None if indent else (",", ":")
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    return inert(text, keep="\n")  # the indentation's own; one inside a text is escaped already
 
 
 def cell(value: Any) -> str:
@@ -93,19 +91,12 @@ def rows_in(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
 
 
-def listed(items: Sequence[Any], total: int) -> list[str]:
+def listed(items: Any, total: int | None = None) -> list[str]:
     """The first of some ids, problems or an error's details, each on a line of its own."""
-    lines = [f"  {_reason(item)}" for item in items[:_LINES]]
-    return lines + [f"  … and {total - len(lines):,} more"] * (total > len(lines))
-
-
-def _reason(item: Any) -> str:
-    """`row 2, field email: is no address` of a problem; an id as it is."""
-    if not isinstance(item, dict):
-        return inert(str(item))
-    why = next((item[name] for name in _REASONS if item.get(name)), None)
-    what = {name: item[name] for name in item if name not in (*_REASONS, "outcome")}
-    return ": ".join(filter(None, (shown("", what), shown("", why))))
+    items = items if isinstance(items, list) else [items]
+    lines = [f"  {shown('', item)}" for item in items[:_LINES]]
+    more = (total or len(items)) - len(lines)
+    return lines + [f"  … and {more:,} more"] * (more > 0)
 
 
 def plain(text: Any, otherwise: str = "ID") -> str:

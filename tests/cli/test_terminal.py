@@ -246,12 +246,12 @@ def test_a_change_is_a_sentence_and_what_needs_action(lgp: Any) -> None:
     sentence, made = reply.out.splitlines()
     assert sentence == "Campaign Autumn created; it is active."
     assert made.strip() in lgp("campaigns", "list", "--format", "ids").out
-    problem = {"row": 1, "email": "a@b.example", "code": "refused", "message": "no"}
+    problem = {"row": 1, "email": "a@b.example", "message": "no"}
     shown = output()
     result = {"problems": [problem] * 50, "problems_total": 90, "ids": ["lead_1"]}
     terminal.print_sentence(shown, "3 leads created.", result)
     lines = shown.text.splitlines()
-    assert lines[:2] == ["3 leads created.", "  row 1, email a@b.example: no"]
+    assert lines[:2] == ["3 leads created.", "  row 1, email a@b.example, message no"]
     assert (len(lines), lines[-1]) == (18, "  … and 74 more")
 
 
