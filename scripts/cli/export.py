@@ -55,7 +55,7 @@ def run(context: Context, walk: Walk) -> int:
             checkpoint.unlink(missing_ok=True)
             part.replace(target)
     except OSError as error:
-        raise local_error(target, error, "written") from error
+        raise local_error(target, error) from error
     context.output.receipt(walk.matched, **summary)
     return 0
 

@@ -103,10 +103,10 @@ class Walk:
             if self.kept:
                 rows = [row for row in rows if self._fits(row)]
             self.matched += len(rows)
-            words = f"{plural(self.read, 'row')}, {self.requests}"
-            notes.progress(words, self.read, self.total)
             yield rows
             del page, rows  # not two pages at once
+            words = f"{plural(self.read, 'row')}, {self.requests}"
+            notes.progress(words, self.read, self.total)
         self.changed |= self.query.get("page") == 1 and self.read < (self.total or 0)
         if self.changed:
             words = "The list changed while it was read: rows may be missing. Run it again."
@@ -185,7 +185,8 @@ def _note_position(walk: Walk, written: int, more: bool, single: bool) -> None:
         words = f"{walk.matched:,} of {plural(walk.read, 'row')} match ({walk.requests})"
         words += f"; the first {written} are shown" if more else ""
     elif single and walk.searched and not (whole or found_by_key):
-        words = f"{written:,} of at least {total or written:,} {walk.found_by_search()}"
+        count = f"{written:,} of at least {total or written:,}" if written else "No row"
+        words = f"{count} {walk.found_by_search()}"
     elif more:
         rows = plural(written, "row")
         words = f"The first {rows}" if total is None else f"{written:,} of {plural(total, 'row')}"
