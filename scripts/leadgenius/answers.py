@@ -25,7 +25,7 @@ def dig(body: Any, *paths: str) -> Any:
     return None
 
 
-def _text(body: Any, *paths: str) -> str | None:
+def text(body: Any, *paths: str) -> str | None:
     """A text or a number, as text; None for an empty one too."""
     found = [dig(body, path) for path in paths]
     return next((str(one) for one in found if one and type(one) in (str, int)), None)
@@ -44,16 +44,16 @@ def rows(body: Any, collection: str = "") -> list[Any] | None:
 
 def rest(body: Any, found: list[Any] | None = None) -> dict[str, Any]:
     """Everything an answer says beside its rows (`found`) or its `data`."""
-    inside = dig(body, "data")
-    fields = inside if isinstance(inside, dict) else {}
-    if isinstance(body, dict):
-        fields = fields | body
-    return {name: one for name, one in fields.items() if name != "data" and one is not found}
+    fields = dict(body) if isinstance(body, dict) else {}
+    inside = fields.pop("data", None)
+    if isinstance(inside, dict):
+        fields = inside | fields
+    return {name: one for name, one in fields.items() if one is not found}
 
 
 def cursor(body: Any) -> str | None:
     """`nextToken`, at top level or inside `data`; None on the last page."""
-    return _text(body, "nextToken", "data.nextToken")
+    return text(body, "nextToken", "data.nextToken")
 
 
 def total(body: Any, name: str = "totalItems") -> int | None:
@@ -70,19 +70,19 @@ def record(body: Any) -> Any:
 
 def new_id(body: Any, resource: str = "") -> str | None:
     """The id of a record just made: `id`, `data.id`, or `<resource>.id`."""
-    return _text(body, "id", "data.id", f"{resource}.id")
+    return text(body, "id", "data.id", f"{resource}.id")
 
 
 def job_id(body: Any) -> str | None:
     """The id of a job just started."""
-    return _text(body, "jobId", "data.jobId")
+    return text(body, "jobId", "data.jobId")
 
 
 def new_key(body: Any) -> str | None:
     """A key just made: `apiKey` as a string, `apiKey.plainTextKey`, or `data.apiKey`."""
-    return _text(body, "apiKey", "apiKey.plainTextKey", "data.apiKey")
+    return text(body, "apiKey", "apiKey.plainTextKey", "data.apiKey")
 
 
 def token(body: Any) -> str | None:
     """The token of a login."""
-    return _text(body, "jwt_token", "token", "access_token", "tokens.accessToken")
+    return text(body, "jwt_token", "token", "access_token", "tokens.accessToken")

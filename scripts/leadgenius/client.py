@@ -29,8 +29,8 @@ Params = Mapping[str, Any] | None
 
 
 class Page(NamedTuple):
-    """One page of a list. `number` counts from 1; `cursor` is that of the page after it, None on
-    the last.
+    """One page of a list. `number` counts from 1 (0 in a bulk list, which has cursors); `cursor` is
+    that of the page after it, None on the last.
     """
 
     items: list[Any]
@@ -135,11 +135,7 @@ class Client:
             records = answers.dig(body, "ids", "leadIds", "leads")
             changes = len(records) if isinstance(records, list) else 1
             self.check_changes(changes)
-        given = {
-            name: str(value).lower() if isinstance(value, bool) else value
-            for name, value in (params or {}).items()
-            if value is not None
-        }
+        given = {name: value for name, value in (params or {}).items() if value is not None}
         query = f"{target.query}&{urlencode(given, doseq=True, errors='surrogatepass')}".strip("&")
         url = f"{self.origin}{target.path}?{query}".rstrip("?")
         headers = {"User-Agent": self._agent, "Accept": "application/json"}
@@ -153,11 +149,17 @@ class Client:
         """
         allowed, total = self.settings.max_changes, self._changed + count
         if self.settings.read_only:
-            message = "This is a change, and --read-only (or LGP_READ_ONLY) allows none."
-            raise UsageError(message, code="read_only", outcome="not_sent")
+            raise UsageError(
+                "This is a change, and --read-only (or LGP_READ_ONLY) allows none.",
+                code="read_only",
+                outcome="not_sent",
+            )
         if total > allowed:
-            message = f"This would make {total} changed records; LGP_MAX_CHANGES allows {allowed}."
-            raise UsageError(message, code="too_many_changes", outcome="not_sent")
+            raise UsageError(
+                f"This would make {total} changed records; LGP_MAX_CHANGES allows {allowed}.",
+                code="too_many_changes",
+                outcome="not_sent",
+            )
 
     def call(
         self,
@@ -172,8 +174,9 @@ class Client:
         """
         request = self.plan(method, endpoint, params, body, scope)
         if self._dry_run:
-            message = "This is a dry run; nothing was sent."
-            raise UsageError(message, code="dry_run", outcome="not_sent")
+            raise UsageError(
+                "This is a dry run; nothing was sent.", code="dry_run", outcome="not_sent"
+            )
         rule = request.scope
         if rule.credential:
             found = self.keys.find(rule.credential)
@@ -222,8 +225,7 @@ class Client:
             pause = retry.wait_before(request, found, attempt, now)
             if pause is None or time.monotonic() + pause > give_up:
                 raise retry.error_of(request, found, attempt, now)
-            reason = f"HTTP {found.status}" if found.status else found.detail
-            self._on_note("note", f"{reason}; trying again in {pause:.1f} s")
+            self._on_note("note", f"{found.detail}; trying again in {pause:.1f} s")
             time.sleep(pause)
 
     def _attempt(self, request: Request, attempt: int, give_up: float) -> Answer | Failure:
@@ -232,17 +234,20 @@ class Client:
         """
         sender, now, hold = self.transport, time.monotonic(), self.settings.timeout
         if now + LEAST_SECONDS > self._end:
-            message = "The time allowed by --max-time is over; this request was not sent."
-            hint = "Run the same command again, or with a longer --max-time."
-            raise RateError(message, code="out_of_time", hint=hint, retryable=True)
+            raise RateError(
+                "The time allowed by --max-time is over; this request was not sent.",
+                code="out_of_time",
+                hint="Run the same command again, or with a longer --max-time.",
+                retryable=True,
+            )
         name, slot = request.counted, 0
         if name:
-            slot = self.limiter.acquire(name, max_wait=max(0.0, give_up - now), hold=hold)
+            slot = self.limiter.acquire(name, max_wait=give_up - now, hold=hold)
         began = time.monotonic()
         self.requests += 1
-        sender.last = Failure("connect", detail="stopped before it began")
+        sender.last = Failure("connect")
         try:
-            return sender.send(request, max(min(hold, self._end - began), LEAST_SECONDS / 2))
+            return sender.send(request, min(hold, self._end - began))
         finally:
             found = sender.last
             self.last_outcome = retry.outcome_of(request, found, self.last_outcome)
@@ -286,22 +291,25 @@ class Client:
         collection = "leads" if bulk else endpoint.partition("?")[0].rpartition("/")[2]
         usual = {"limit": LARGEST_BULK_PAGE} if bulk else {"page": 1, "pageSize": LARGEST_PAGE}
         asked = {**usual, **(params or {})}
-        number, before, cursors = asked.get("page", 1), None, {asked.get("nextToken")}
+        before, cursors = None, {asked.get("nextToken")}
         while True:
             body = self.call("GET", endpoint, asked, scope=scope).body
             found, cursor = answers.rows(body, collection), answers.cursor(body) if bulk else None
             if found is None or (cursor and cursor in cursors):
-                message = "The server gave no rows, or a cursor twice: the list may be incomplete."
-                hint = "Run it again later; nothing was changed."
-                raise ServerError(message, hint=hint, path=endpoint, retryable=True)
+                raise ServerError(
+                    "The server gave no rows, or a cursor twice: the list may be incomplete.",
+                    hint="Run it again later; nothing was changed.",
+                    path=endpoint,
+                    retryable=True,
+                )
             if found == before:
                 return
-            yield Page(found, body, number, cursor)
-            more = cursor if bulk else found and number != answers.total(body, "totalPages")
+            yield Page(found, body, asked.get("page", 0), cursor)
+            more = cursor if bulk else found and asked["page"] != answers.total(body, "totalPages")
             if not more:
                 return
-            before, number = None if bulk else found, number + 1
-            asked |= {"nextToken": cursor} if bulk else {"page": number}
+            asked |= {"nextToken": cursor} if bulk else {"page": asked["page"] + 1}
+            before = None if bulk else found
             cursors.add(cursor)
             del found, body  # not two pages at once
 
@@ -316,8 +324,10 @@ class Client:
             leads = answers.rows(self.get("/leads", {"pageSize": 1}), "leads")
             found = str(answers.dig(leads[0], "company_id") or "") if leads else ""
             if not found:
-                hint = "Give --company-id or LGP_COMPANY_ID."
-                raise UsageError("The company id is needed, and no lead shows it.", hint=hint)
+                raise UsageError(
+                    "The company id is needed, and no lead shows it.",
+                    hint="Give --company-id or LGP_COMPANY_ID.",
+                )
             if self.keys.saved("api_key"):
                 with contextlib.suppress(LocalError):
                     self.file.update(company_id=check_id(found))

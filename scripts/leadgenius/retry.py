@@ -14,7 +14,7 @@ from random import uniform
 from typing import Any, NamedTuple
 
 from leadgenius import errors
-from leadgenius.answers import dig
+from leadgenius.answers import dig, text
 from leadgenius.scopes import LOGIN, Scope
 from leadgenius.settings import iso
 
@@ -79,7 +79,7 @@ RULES = {
         "3xx", "never", 4,
         "The server redirects (HTTP {failure.status}); redirects are not followed.", "redirected",
         "If the API has moved, set its new origin as the base URL; details.location names it."),
-    "303": Rule("303 to a POST", "never", 7, "", "redirected"),
+    "303": Rule("303 to a POST", "never", 7, ""),
     "429": Rule(
         "429", "wait", 5, "The API accepts no more requests for now (HTTP 429).",
         "rate_limited", "Come back at retry_at, or allow a longer wait with --max-wait."),
@@ -175,11 +175,14 @@ def wait_before(request: Request, failure: Failure, attempt: int, now: float) ->
     """Seconds to wait before sending again; None: do not. `attempt` counts from 1, `now` is epoch
     seconds.
     """
-    again, idempotent = rule_of(request, failure).again, request.method in IDEMPOTENT
-    if again == "wait" and request.scope != LOGIN and attempt < MAX_ATTEMPTS:
+    again = rule_of(request, failure).again
+    if attempt == MAX_ATTEMPTS or (again == "once" and attempt > 1):
+        return None
+    if again == "wait" and request.scope != LOGIN:
         return asked_wait(failure, attempt, now) + uniform(0.0, 1.0)
-    most = {"always": MAX_ATTEMPTS, "idempotent": MAX_ATTEMPTS * idempotent, "once": 2 * idempotent}
-    return uniform(0.0, 0.5 * 2.0**attempt) if attempt < most.get(again, 0) else None
+    if again == "always" or (again in ("idempotent", "once") and request.method in IDEMPOTENT):
+        return uniform(0.0, 0.5 * 2.0**attempt)
+    return None
 
 
 def asked_wait(failure: Failure, attempt: int, now: float) -> float:
@@ -212,19 +215,19 @@ def error_of(
 ) -> errors.LeadGeniusError:
     """The error that is left, unless the outcome of a change is unknown."""
     rule, body = rule_of(request, failure), failure.body
-    facts = {"http_status": failure.status, "details": dig(body, "details")}
-    said = {
-        "server_code": dig(body, "code"),
-        "server_message": dig(body, "error", "message"),
-        "request_id": dig(body, "requestId"),
+    facts = {
+        "http_status": failure.status,
+        "server_code": text(body, "code"),
+        "server_message": text(body, "error", "error.message", "message"),
+        "details": dig(body, "details"),
+        "request_id": text(body, "requestId"),
+        "retryable": rule.exit_code in (5, 6, 7),
     }
-    facts |= {name: str(value) for name, value in said.items() if value}
     if rule.code == "redirected":
         facts["details"] = {"location": failure.headers.get("Location")}
     if rule.again == "wait":
         wait = asked_wait(failure, attempt, now)
         facts |= {"retry_after_seconds": round(wait, 1), "retry_at": iso(now + wait)}
-    facts["retryable"] = rule.exit_code in (5, 6, 7)
     message = rule.message.format(request=request, failure=failure)
     return _ERRORS[rule.exit_code](message, code=rule.code, hint=rule.hint, **facts)
 
@@ -240,13 +243,13 @@ def unknown(request: Request, facts: Mapping[str, Any]) -> errors.UnknownOutcome
     )
 
 
-def _number(text: Any) -> float | None:
+def _number(value: Any) -> float | None:
     """ASCII digits only: float() also takes `nan`, `1_0` and digits of other scripts."""
-    return float(text) if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", str(text)) else None
+    return float(value) if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", str(value)) else None
 
 
-def _date(text: Any) -> float | None:
+def _date(value: Any) -> float | None:
     try:
-        return parsedate_to_datetime(str(text)).timestamp()
+        return parsedate_to_datetime(str(value)).timestamp()
     except Exception:  # whatever a server may write
         return None

@@ -55,7 +55,7 @@ class Attempt(threading.Thread):
             raw = bytearray()
             with self._ask() as response:
                 self.sent = True
-                for part in response.raw.stream(65536, decode_content=True):
+                for part in response.iter_content(65536):
                     raw += part
                     if len(raw) > MAX_BODY:
                         break
@@ -122,13 +122,6 @@ class _Adapter(HTTPAdapter):
         return pool
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Never: even without following, requests would read the body of a redirect without a
-        bound.
-        """
-
-
 class Transport:
     """One session to one origin. `send` makes one attempt and never repeats it.
 
@@ -139,13 +132,14 @@ class Transport:
     last: Answer | Failure
 
     def __init__(self, origin: str, adapter: BaseAdapter | None = None) -> None:
-        self._embedded, self._session = adapter is not None, _Session()
+        self._embedded, self._session = adapter is not None, requests.Session()
+        self._session.mount(origin, adapter or _Adapter())
         # Never a proxy for this machine; and .netrc would replace our header without an `auth`.
         self._session.trust_env = not is_loopback(origin)
         self._session.auth = lambda request: request
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("https://", "http://"):  # nothing may pass by an adapter that watches
-            self._session.mount(scheme, adapter or _Adapter())
+        # Even without following, requests would read the body of a redirect without a bound.
+        self._session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
         self._session.verify = next(filter(None, map(os.environ.get, _CERTIFICATES)), True)
 
     def close(self) -> None:
@@ -155,10 +149,17 @@ class Transport:
         """Answer or Failure within `timeout` seconds, from resolving the name to the last byte. An
         interrupted change gets LAST_SECONDS to answer; `last` has what came of it.
         """
-        options: dict[str, Any] = {"headers": request.headers, "json": request.body}
-        options |= {"stream": True, "allow_redirects": False}
-        options["timeout"] = (min(CONNECT_SECONDS, timeout), timeout)
-        attempt = Attempt(partial(self._session.request, request.method, request.url, **options))
+        ask = partial(
+            self._session.request,
+            request.method,
+            request.url,
+            headers=request.headers,
+            json=request.body,
+            timeout=(min(CONNECT_SECONDS, timeout), timeout),
+            allow_redirects=False,
+            stream=True,
+        )
+        attempt = Attempt(ask)
         attempt.sent, late = self._embedded, f"no end within {timeout:g} s"
         try:
             attempt.start()
@@ -166,9 +167,7 @@ class Transport:
         except (KeyboardInterrupt, SystemExit):
             late = "stopped before the answer"
             if request.method != "GET" and attempt.sent:
-                # a second one stops it now
-                with contextlib.suppress(KeyboardInterrupt, SystemExit):
-                    attempt.done.wait(LAST_SECONDS)
+                attempt.done.wait(LAST_SECONDS)  # a second interrupt ends it
             raise
         finally:
             self.last = attempt.outcome(late)
@@ -193,7 +192,7 @@ def understood(status: int, headers: Mapping[str, str], raw: bytes | bytearray) 
     if refused or not succeeded:
         problem = "status"
     if problem:
-        return Failure(problem, status, headers, body)
+        return Failure(problem, status, headers, body, f"HTTP {status}")
     return Answer(status, headers, body)
 
 

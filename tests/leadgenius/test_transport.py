@@ -201,7 +201,7 @@ def test_what_a_body_makes_of_a_2xx(body, kind):
     if kind == "broken":
         assert found.kind == "not_json"
         assert understood(200, {"Content-Type": "application/json"}, body).kind == "broken_json"
-        assert understood(500, {}, body) == Failure("status", 500, {}, None)
+        assert understood(500, {}, body) == Failure("status", 500, {}, None, "HTTP 500")
         return
     assert getattr(found, "kind", "") == kind
     assert (found.status, found.body) == (200, json.loads(body.decode("utf-8-sig")))
