@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from leadgenius.errors import LeadGeniusError, LocalError, UsageError
 
 if TYPE_CHECKING:
     from leadgenius.client import Client
+    from leadgenius.settings import Environ, Note
 
 __all__ = ["ApiError", "LeadGeniusError", "connect"]
 __version__ = "2.0.0"
@@ -33,9 +33,9 @@ def connect(
     sandbox: bool = False,
     max_wait: float | None = None,
     timeout: float | None = None,
-    on_note: Callable[[str, str], None] | None = None,
+    on_note: Note | None = None,
     *,
-    environ: Mapping[str, str] | None = None,
+    environ: Environ | None = None,
     key: str | None = None,
     read_only: bool | None = None,
     dry_run: bool = False,
@@ -93,9 +93,7 @@ def connect(
     )
 
 
-def _sandbox(
-    environ: Mapping[str, str], state: Path | None, dry_run: bool
-) -> tuple[dict[str, str], Any]:
+def _sandbox(environ: Environ, state: Path | None, dry_run: bool) -> tuple[dict[str, str], Any]:
     """The embedded sandbox: variables that take the place of the user's, and what answers. It has a
     HOME, and an account, of its own.
     """

@@ -8,7 +8,6 @@ do not exist (Windows) everything works without them.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 import time
@@ -25,12 +24,10 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
-def local_error(path: Path, error: OSError, doing: str = "used") -> LocalError:
-    """The exit 9 error of an OSError: "PATH cannot be DOING: reason"."""
-    code = "permission" if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else "disk"
-    return LocalError(
-        f"{path} cannot be {doing}: {error.strerror or type(error).__name__}.", code=code
-    )
+def local_error(path: Path, error: OSError) -> LocalError:
+    """The exit 9 error of an OSError."""
+    code = "permission" if isinstance(error, PermissionError) else "disk"
+    return LocalError(f"{path} cannot be used: {error.strerror}.", code=code)
 
 
 def check_safe(path: Path, name: str = "the file") -> Path:
@@ -47,12 +44,16 @@ def check_safe(path: Path, name: str = "the file") -> Path:
             raise LocalError(f"{path} is not written to: {problem}.", code="permission")
     target = Path(os.path.realpath(path))
     if target.is_dir():
-        hint = "Give a file name, such as leads.jsonl."
-        raise LocalError(f"{name} names a folder.", code="disk", hint=hint)
+        raise LocalError(
+            f"{name} names a folder.", code="disk", hint="Give a file name, such as leads.jsonl."
+        )
     ordinary = target.is_file() or not target.exists()  # no device, no pipe
     if ordinary and not os.access(target.parent, os.W_OK | os.X_OK):
-        message = f"The folder of {name} does not exist or may not be written: {target.parent}."
-        raise LocalError(message, code="permission", hint=f"Make it, or give another {name}.")
+        raise LocalError(
+            f"The folder of {name} does not exist or may not be written: {target.parent}.",
+            code="permission",
+            hint=f"Make it, or give another {name}.",
+        )
     return target
 
 
@@ -72,8 +73,11 @@ def open_private(path: Path, flags: int) -> int:
     problem = unsafe(found) if regular else "it is no regular file, or has another name too"
     if problem:
         os.close(descriptor)
-        hint = f"Look at what it holds, then: chmod 600 {path}"
-        raise LocalError(f"{path} cannot be used: {problem}.", code="permission", hint=hint)
+        raise LocalError(
+            f"{path} cannot be used: {problem}.",
+            code="permission",
+            hint=f"Look at what it holds, then: chmod 600 {path}",
+        )
     return descriptor
 
 
@@ -117,7 +121,7 @@ def replace_whole(path: Path) -> Iterator[TextIOWrapper]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise local_error(target, error, "written") from error
+        raise local_error(target, error) from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -146,8 +150,11 @@ def locked(path: Path, wait: float = 5.0, suffix: str = ".lock") -> Iterator[Non
                 if os.path.samestat(os.fstat(descriptor), target.lstat()):
                     break
             if time.monotonic() >= deadline:
-                message = f"{path} cannot be locked: another process may be working on it."
-                raise LocalError(message, code="locked", hint="Run it again later.")
+                raise LocalError(
+                    f"{path} cannot be locked: another process may be working on it.",
+                    code="locked",
+                    hint="Run it again later.",
+                )
             time.sleep(0.01)
         yield
     finally:

@@ -14,13 +14,14 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from leadgenius import files
 from leadgenius.errors import LocalError, UsageError
 from leadgenius.scopes import PRODUCTION, clean_origin
+from leadgenius.settings import Note
 
 LIMIT = 64 * 1024  # bytes; a larger file was not written by this program
 SECRETS = ("token", "api_key", "amplify_api_key")
@@ -28,7 +29,6 @@ PREVIOUS = "previous_api_keys"  # agent keys that were replaced, the newest last
 TEXTS = ("base_url", "email", "company_id", "user_id", *SECRETS)
 FIELDS: dict[str, type] = {**dict.fromkeys(TEXTS, str), PREVIOUS: list}
 OLD_DEFAULT = "http://localhost:3000"  # older scripts wrote it, wherever the key came from
-LAYOUT = {"layout": 2}  # set by this version, whose base_url always means what it says
 ELSEWHERE = "Set LGP_AUTH_FILE to a file you can write to, or give the key in LGP_API_KEY."
 
 
@@ -59,9 +59,7 @@ class KeyFile:
     passes a level and a message on, the same ones once.
     """
 
-    def __init__(
-        self, path: Path | None, on_note: Callable[[str, str], None] = lambda level, message: None
-    ) -> None:
+    def __init__(self, path: Path | None, on_note: Note = lambda level, message: None) -> None:
         self.path, self.note = path, functools.lru_cache(on_note)
         self._account: Account | None = None
 
@@ -134,8 +132,9 @@ class KeyFile:
                 document = self._read()
                 self._account = Account(document)
                 yield document
+                document["layout"] = 2  # a base_url that means what it says
                 kept = {name: value for name, value in document.items() if value is not None}
-                files.write_private(path, json.dumps(kept | LAYOUT, indent=2).encode() + b"\n")
+                files.write_private(path, json.dumps(kept, indent=2).encode())
         except LocalError as error:
             error.hint = error.hint or ELSEWHERE
             raise
@@ -160,9 +159,12 @@ class KeyFile:
             if document.get("base_url"):
                 document["base_url"] = clean_origin(document["base_url"])
         except (ValueError, RecursionError, UsageError) as error:
-            message = f"{self.path} cannot be used: {str(error).rstrip('.')}."
-            hint = "Fix it, or move it away and log in again. A key in LGP_API_KEY works meanwhile."
-            raise LocalError(message, code="credential_file", hint=hint) from None
+            raise LocalError(
+                f"{self.path} cannot be used: {error}",
+                code="credential_file",
+                hint="Fix it, or move it away and log in again. A key in LGP_API_KEY works"
+                " meanwhile.",
+            ) from None
         if "layout" not in document:
             self._modernise(document)
         return document
@@ -176,5 +178,6 @@ class KeyFile:
                 document[PREVIOUS] = [token]
         if document.get("base_url", OLD_DEFAULT) == OLD_DEFAULT:
             document["base_url"] = PRODUCTION
-            words = f"was written by an older script: it counts for {PRODUCTION}."
-            self.note("note", f"{self.path} {words}")
+            self.note(
+                "note", f"{self.path} was written by an older script: it counts for {PRODUCTION}."
+            )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -19,7 +18,7 @@ from urllib.parse import unquote
 from leadgenius.errors import CredentialError, LocalError, UsageError
 from leadgenius.keyfile import SECRETS, Account, KeyFile
 from leadgenius.scopes import PRODUCTION, clean_origin, is_loopback
-from leadgenius.settings import Settings, path_in, unsafe
+from leadgenius.settings import Environ, Note, Settings, path_in, unsafe
 
 VARIABLES = {
     "agent": ("LGP_API_KEY", "LEADGENIUS_API_KEY"),
@@ -53,13 +52,14 @@ def clean(value: str, name: str) -> str:
     """
     stripped = value.strip()
     if not re.fullmatch("[!-~]+", stripped):
-        message = f"{name} cannot be sent: it is empty, or not visible ASCII throughout."
-        hint = f"Copy it into {name} again, in one line and without spaces."
-        raise CredentialError(message, hint=hint)
+        raise CredentialError(
+            f"{name} cannot be sent: it is empty, or not visible ASCII throughout.",
+            hint=f"Copy it into {name} again, in one line and without spaces.",
+        )
     return stripped
 
 
-def variable(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
+def variable(environ: Environ, *names: str) -> tuple[str, str] | None:
     """(value, the variable that supplied it) of the first of `names` that is set; blank is unset.
 
     NAME_FILE names a file, or a pipe such as /dev/fd/63, whose first line is the value. LocalError
@@ -79,13 +79,14 @@ def variable(environ: Mapping[str, str], *names: str) -> tuple[str, str] | None:
         except ValueError:
             problem = "it is not UTF-8"
         if problem or not value:
-            message = f"{name}_FILE, {path}: {problem or 'its first line is empty'}."
-            raise LocalError(message, code="permission")
+            raise LocalError(
+                f"{name}_FILE, {path}: {problem or 'its first line is empty'}.", code="permission"
+            )
         return value, f"{name}_FILE"
     return None
 
 
-def auth_path(environ: Mapping[str, str], profile: str = "") -> Path | None:
+def auth_path(environ: Environ, profile: str = "") -> Path | None:
     """The credential file of a profile: LGP_AUTH_FILE, else `~/.leadgenius_auth.json`, else
     `~/.leadgenius_auth.NAME.json`; None without a home. UsageError for a wrong or contradicting
     name.
@@ -93,8 +94,10 @@ def auth_path(environ: Mapping[str, str], profile: str = "") -> Path | None:
     if profile and not re.fullmatch("[a-z0-9-]{1,32}", profile):
         raise UsageError("A profile is named with 1 to 32 of a-z, 0-9 and -.", code="invalid_input")
     if profile and environ.get("LGP_AUTH_FILE", "").strip():
-        message = "A profile (--profile or LGP_PROFILE) and LGP_AUTH_FILE both name a file."
-        raise UsageError(message, hint="Leave out the profile, or unset LGP_AUTH_FILE.")
+        raise UsageError(
+            "A profile (--profile or LGP_PROFILE) and LGP_AUTH_FILE both name a file.",
+            hint="Leave out the profile, or unset LGP_AUTH_FILE.",
+        )
     middle = f".{profile}" if profile else ""
     try:
         return path_in(environ, "LGP_AUTH_FILE", f"~/.leadgenius_auth{middle}.json")
@@ -112,9 +115,9 @@ class Keys:
 
     def __init__(
         self,
-        environ: Mapping[str, str],
+        environ: Environ,
         settings: Settings,
-        on_note: Callable[[str, str], None],
+        on_note: Note,
         profile: str | None = None,
         base_url: str | None = None,
         key: str | None = None,
@@ -124,9 +127,10 @@ class Keys:
         self._given = {kind: variable(used, *names) for kind, names in VARIABLES.items()}
         supplied = self._given["agent"] or self._given["amplify"]
         if settings.profile and supplied:
-            message = f"LGP_PROFILE and {supplied[1]} both say which account is meant."
-            hint = f"Unset one of them, or choose with --profile {settings.profile}."
-            raise UsageError(message, hint=hint)
+            raise UsageError(
+                f"LGP_PROFILE and {supplied[1]} both say which account is meant.",
+                hint=f"Unset one of them, or choose with --profile {settings.profile}.",
+            )
         name, saved = profile or settings.profile, ""
         self.file = KeyFile(auth_path(environ, name), on_note)
         meant = clean_origin(settings.base_url or PRODUCTION)
@@ -149,8 +153,10 @@ class Keys:
         names = (*KEY_VARIABLES, "LGP_COMPANY_ID", "LGP_USER_ID")
         ignored = [one for one in names if environ.get(one) or environ.get(f"{one}_FILE")]
         if profile and ignored:
-            words = f"--profile is given, so these variables are not used: {', '.join(ignored)}."
-            on_note("note", words)
+            on_note(
+                "note",
+                f"--profile is given, so these variables are not used: {', '.join(ignored)}.",
+            )
 
     def find(self, kind: str) -> Credential:
         """The credential of `kind`; the file is read only when nothing before it supplies one.

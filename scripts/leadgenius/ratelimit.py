@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 from leadgenius import files
 from leadgenius.errors import LeadGeniusError, LocalError, RateError
 from leadgenius.retry import reset_wait
-from leadgenius.settings import Window, iso
+from leadgenius.settings import Note, Window, iso
 
 RECHECK = 1.0  # seconds; longest sleep before looking again, because a pause may have been lifted
 LOCK_SECONDS = 2.0
@@ -35,7 +35,8 @@ CREATE TABLE IF NOT EXISTS pauses (credential TEXT PRIMARY KEY, until REAL);
 _NTH = """SELECT at FROM requests WHERE credential = ? AND (started OR id < ?)
 ORDER BY at DESC LIMIT 1 OFFSET ?"""
 _PAUSE = "SELECT coalesce(max(until), 0) FROM pauses WHERE credential = ?1"
-_TIMES = _PAUSE + " UNION ALL SELECT at FROM requests WHERE credential = ?1"
+_TIMES = """SELECT coalesce(max(until), 0) FROM pauses WHERE credential = ?1
+UNION ALL SELECT at FROM requests WHERE credential = ?1"""
 _RUNNING = "UPDATE requests SET at = min(max(at, ?), until) WHERE until IS NOT NULL"
 MEMORY = Path(":memory:")
 T = TypeVar("T")
@@ -54,13 +55,12 @@ def eighth(windows: Sequence[Window]) -> list[Window]:
 
 
 class Look(NamedTuple):
-    """One look at the log: the slot (0: none), now and the time of the slot, both epoch seconds,
-    and the index of the window it waits for (-1: the server asked for a pause).
+    """One look at the log: the slot (0: none), the seconds until it begins, and the index of the
+    window it waits for (-1: the server asked for a pause).
     """
 
     slot: int
-    now: float
-    at: float
+    wait: float
     window: int
 
 
@@ -75,7 +75,7 @@ class RateLimiter:
         self,
         path: Path | None,
         windows: Sequence[Window],
-        on_note: Callable[[str, str], None],
+        on_note: Note,
         time: Any = time,
     ) -> None:
         self.path, self.windows = path, sorted(windows, key=lambda window: window.seconds)
@@ -90,24 +90,24 @@ class RateLimiter:
         give_up, slot = self._time.monotonic() + max_wait, 0
         while True:
             left = max(0.0, give_up - self._time.monotonic())
-            slot, now, at, window = self._look(credential, slot, left, hold)
-            if at <= now:
+            slot, wait, window = self._look(credential, slot, left, hold)
+            if wait <= 0:
                 return slot
-            reason, seconds = "the server asked for a pause", math.ceil(at - now)
+            reason, seconds = "the server asked for a pause", math.ceil(wait)
             if window >= 0:
                 reason = "the rate limit ({} per {:g} s)".format(*self.windows[window])
-            if at - now > left:
+            if wait > left:
                 raise RateError(
                     f"The next request may start in {seconds} s, later than --max-wait allows:"
                     f" {reason}.",
                     hint=f"Come back at retry_at, or allow the wait with --max-wait {seconds}.",
                     retryable=True,
                     retry_after_seconds=seconds,
-                    retry_at=iso(at),
+                    retry_at=iso(self._time.time() + wait),
                 )
             if seconds > 1:
                 self._on_note("progress", f"Waiting {seconds} s: {reason}")
-            self._time.sleep(min(at - now, RECHECK))
+            self._time.sleep(min(wait, RECHECK))
 
     def settle(self, credential: str, slot: int, headers: Mapping[str, str]) -> None:
         """The request of this slot has ended. `headers` are the answer's: when they say that
@@ -177,7 +177,7 @@ class RateLimiter:
                 row = (slot or None, credential, at, at + hold, at <= now)
                 made = db.execute("INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?)", row)
                 taken = made.lastrowid or 0
-            return Look(taken, now, at, why)
+            return Look(taken, at - now, why)
 
         return self._run(work)
 
@@ -205,12 +205,17 @@ class RateLimiter:
         except sqlite3.DatabaseError as error:
             problem = str(error)
             if "locked" in problem:
-                message = "The shared request log is locked by another process; nothing was sent."
-                raise RateError(message, code="limiter_busy", retryable=True) from None
+                raise RateError(
+                    "The shared request log is locked by another process; nothing was sent.",
+                    code="limiter_busy",
+                    retryable=True,
+                ) from None
             if not isinstance(error, sqlite3.OperationalError):
-                message = f"The request log cannot be used ({problem}); nothing was sent."
-                hint = f"Delete {self.path} and run again."
-                raise LocalError(message, code="disk", hint=hint) from None
+                raise LocalError(
+                    f"The request log cannot be used ({problem}); nothing was sent.",
+                    code="disk",
+                    hint=f"Delete {self.path} and run again.",
+                ) from None
         self.close()
         self.path, self.windows = MEMORY, eighth(self.windows)
         self._on_note(

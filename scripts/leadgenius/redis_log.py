@@ -70,7 +70,7 @@ if at - now <= tonumber(ARGV[3]) then
   redis.call('EXPIRE', done, keep)
   redis.call('EXPIRE', open, keep)
 end
-return {-slot, text(now), text(at), why, fresh and 1 or 0}
+return {-slot, text(at - now), why, fresh and 1 or 0}
 """
 # Arguments: slot, seconds to keep what has ended.
 _SETTLE = """
@@ -116,11 +116,13 @@ class RedisLog(RateLimiter):
             options |= {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS}
             self._redis: Any = redis.Redis.from_url(url, **options)
         except ImportError:
-            hint = "python3 -m pip install redis"
-            raise LocalError("LGP_LIMITER needs the package redis.", hint=hint) from None
+            raise LocalError(
+                "LGP_LIMITER needs the package redis.", hint="python3 -m pip install redis"
+            ) from None
         except ValueError:  # its text shows the password
-            message = "LGP_LIMITER must look like redis://host:6379/0."
-            raise UsageError(message, code="invalid_input") from None
+            raise UsageError(
+                "LGP_LIMITER must look like redis://host:6379/0.", code="invalid_input"
+            ) from None
         self._error = redis.RedisError
 
     def clear(self) -> int:
@@ -128,11 +130,6 @@ class RedisLog(RateLimiter):
         redis, pauses = self._redis, "leadgenius:*:pause"
         lifted = self._ask(lambda: sum(map(redis.delete, redis.scan_iter(pauses))))
         return lifted or super().clear()
-
-    def close(self) -> None:
-        """Close the connection, and the log."""
-        super().close()
-        self._redis.close()
 
     def penalize(self, credential: str, seconds: float) -> None:
         """Stop every host for `seconds`."""
@@ -151,10 +148,10 @@ class RedisLog(RateLimiter):
         for limit, seconds in self._all:
             arguments += [limit, kept(seconds)]
         found = self._eval(_ACQUIRE, credential, *arguments)
-        self.windows = self._all if found and not found[4] else eighth(self._all)
+        self.windows = self._all if found and not found[3] else eighth(self._all)
         if not found:
             return super()._look(credential, max(slot, 0), left, hold)
-        return Look(int(found[0]), float(found[1]), float(found[2]), int(found[3]))
+        return Look(found[0], float(found[1]), found[2])
 
     def _settle(self, credential: str, slot: int) -> None:
         if slot > 0:
@@ -163,8 +160,7 @@ class RedisLog(RateLimiter):
             self._eval(_SETTLE, credential, slot, self._all[-1].seconds + 60)
 
     def _eval(self, script: str, credential: str, *arguments: float) -> list[Any] | None:
-        words = (_HEAD + script, 0, credential, *arguments)
-        return self._ask(lambda: self._redis.eval(*words))
+        return self._ask(lambda: self._redis.eval(_HEAD + script, 0, credential, *arguments))
 
     def _ask(self, work: Callable[[], T]) -> T | None:
         """`work`, or None while the server cannot be reached: the marker's time is when a process
@@ -182,9 +178,11 @@ class RedisLog(RateLimiter):
             self._failed = now
             with contextlib.suppress(OSError):
                 self._marker.touch(0o600)
-                os.utime(self._marker, (now, now))
         if not self._warned:
             self._warned = True
-            words = "cannot be used; this machine keeps to an eighth of the limits."
-            self._on_note("warning", f"Redis (LGP_LIMITER) {words}")
+            self._on_note(
+                "warning",
+                "Redis (LGP_LIMITER) cannot be used; this machine keeps to an eighth of the"
+                " limits.",
+            )
         return None

@@ -12,11 +12,13 @@ import math
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
+Environ = Mapping[str, str]
+Note = Callable[[str, str], None]  # what is called with a level and a message
 DEFAULT_WINDOWS = "60/60,1000/3600,10000/86400"  # for each key, as the vendor states them
 _ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
@@ -55,7 +57,7 @@ class Settings(NamedTuple):
     rate_limits: tuple[Window, ...] = windows(DEFAULT_WINDOWS)
 
 
-def read(environ: Mapping[str, str]) -> Settings:
+def read(environ: Environ) -> Settings:
     """Every setting of `environ`. ValueError naming the variable that cannot be understood."""
     found: dict[str, Any] = {}
     for field in Settings._fields:
@@ -119,7 +121,7 @@ def unsafe(found: os.stat_result, modes: bool = True) -> str:
     return ""
 
 
-def path_in(environ: Mapping[str, str], name: str, default: str | Path) -> Path | None:
+def path_in(environ: Environ, name: str, default: str | Path) -> Path | None:
     """The path in the variable `name`, else `default`; `~/` is HOME. None when that is not set,
     ValueError for a relative path in the variable.
     """
@@ -133,7 +135,7 @@ def path_in(environ: Mapping[str, str], name: str, default: str | Path) -> Path 
     return path if path.is_absolute() else None
 
 
-def state_dir(environ: Mapping[str, str]) -> Path | None:
+def state_dir(environ: Environ) -> Path | None:
     """The folder of the request log, jobs and sandbox: LGP_STATE_DIR, `$XDG_STATE_HOME/leadgenius`,
     else `~/.local/state/leadgenius`. Made (0700) when absent; None when it cannot be made or
     written.

@@ -108,6 +108,7 @@ def test_hosts_share_one_limit_whatever_their_clocks_say(server, make):
 
 def test_a_server_that_is_gone_costs_one_wait_and_comes_back(server, make, tmp_path):
     url, clock = server(), Time()
+    clock.now = time.time()
     log = aged(make(url, clock))
     server.stop()
     assert len(take(log, 100)) == 2, "an eighth, in the log of this host"
