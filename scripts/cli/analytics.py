@@ -70,7 +70,7 @@ def trends(context: Context) -> int:
 def _run(context: Context, series: str, names: Sequence[str], words: Callable[[Any], str]) -> int:
     """Ask for the figures of a period. `series` are the rows of csv and jsonl; on a terminal their
     fields `names` are drawn, with `words` below."""
-    inputs.check_fields(context, context.options.fields, "--fields")
+    inputs.check_fields(context)
     period = set_period(context)
     params, path, output = inputs.filters(context), context.operation.path, context.output
     if context.options.dry_run:

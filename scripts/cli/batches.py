@@ -17,7 +17,9 @@ from leadgenius.files import check_safe, write_private
 from leadgenius.retry import IDEMPOTENT, Answer
 
 OUTCOMES = ("applied", "skipped", "rejected", "unknown", "not_sent")
-VERBS = {"deletes": "delete", "spends": "enrich (which spends)", "contacts-people": "enrol"}
+SILENT = "The server does not say why."
+TOLD = {"notFound": "not_found", "skipped": "refused", "errors": "task_failed"}
+BEFORE = r"already|duplicate|\bexists\b|not say"  # the reason of one that was there before
 # A record as `problems` shows it: its id, or row and email; outcome; code and message of a problem.
 Item = dict[str, Any]
 
@@ -29,7 +31,7 @@ def run(context: Context) -> int:
     ids = inputs.ids(context)
     record = inputs.record_id(context, target) if field and target else None
     flags = {**context.command.defaults, **inputs.flags(context)}
-    changes = Changes(context, ids, field, record, flags)
+    changes = Changes(context, ids, [{"id": one} for one in ids], field, record, flags)
     path, body = changes.request(slice(1))
     inputs.check_body(context, body or {})
     if isinstance(target, list) and len(ids) == 1:
@@ -41,23 +43,23 @@ class Changes:
     """The command's operation on many records, each with exactly one outcome.
 
     `sent` are their ids, or rows to create: in `field` of a body or, without one, in the path of a
-    request of its own. `record` stands in the path, `flags` in every body.
+    request of its own. `items` name them. `record` stands in the path, `flags` in every body.
     """
 
     def __init__(
-        self, context: Context, sent: Sequence[Any], field: str | None, record: str | None = None,
-        flags: Mapping[str, Any] = {},
+        self, context: Context, sent: Sequence[Any], items: list[Item], field: str | None,
+        record: str | None = None, flags: Mapping[str, Any] = {},
     ) -> None:  # fmt: skip
-        self.context, self.sent, self.field = context, sent, field
+        self.context, self.sent, self.items, self.field = context, sent, items, field
         self.record, self.flags, self.creates = record, flags, field == "leads"
-        self.items: list[Item] = [{"outcome": "not_sent"} for _ in sent]
-        for place, (item, one) in enumerate(zip(self.items, sent, strict=True), 1):
-            item |= {"row": place, "email": one.get("email")} if self.creates else {"id": one}
+        for item in items:
+            item["outcome"] = "not_sent"
         size = context.operation.body_fields()[field]["maxItems"] if field else 1
         self.batches = [slice(start, start + size) for start in range(0, len(sent), size)]
         self.made: list[str] = []  # ids of what was created
         self.jobs: list[tuple[dict[str, Any], list[Item]]] = []
         self.errors: list[LeadGeniusError] = []
+        self.harmless = context.operation.method in IDEMPOTENT  # to send again
         self.again = ""  # the command for what is still to do, where a file holds that
         if context.typed("todo_out"):
             flag = "--data @FILE" if self.creates else "--ids-from FILE"
@@ -75,17 +77,19 @@ class Changes:
         """Everything is checked, then sent; what was done is printed, however that ends."""
         context, client, options = self.context, self.context.client, self.context.options
         effect, count = context.operation.effect, len(self.sent)
-        needs_yes = effect == "deletes" or (effect in VERBS and count > MANY)
+        heavy = effect in ("spends", "contacts-people")
+        needs_yes = effect == "deletes" or (heavy and count > MANY)
         for flag in ("ids-out", "todo-out"):
             if place := context.typed(flag.replace("-", "_")):
                 check_safe(Path(place), f"--{flag}")
-        inputs.check_fields(context, options.fields, "--fields", [*self.as_dict()])
+        inputs.check_fields(context, [*self.as_dict()])
         client.check_changes(count)
         path, body = self.request(slice(2))
         if options.dry_run:
             return request.preview(context, path, body, count, len(self.batches), needs_yes)
         if needs_yes:
-            context.confirm(count, VERBS[effect], self.sent, f" at {client.origin}", "lead")
+            verb = context.command.words.split()[-1]
+            context.confirm(count, verb, self.sent, f" at {client.origin}", "lead")
         try:
             self.send()
             if options.wait:
@@ -102,8 +106,9 @@ class Changes:
         """Send the batches in order. A refusal does not stop it; whatever else goes wrong does."""
         client, notes = self.context.client, self.context.notes
         method, total = self.context.operation.method, len(self.sent)
-        harmless = "Run the same command again: twice does no harm."
-        notes.go_on = self.again or harmless * (method in IDEMPOTENT)
+        notes.go_on = self.again
+        if self.harmless and not self.again:
+            notes.go_on = "Run the same command again: twice does no harm."
         for batch in self.batches:
             client.last_outcome, items = "not_sent", self.items[batch]
             path, body = self.request(batch)
@@ -117,7 +122,7 @@ class Changes:
                     error.hint = self.again or error.hint
                 if not isinstance(error, RefusedError):
                     return
-            except (KeyboardInterrupt, SystemExit):
+            except KeyboardInterrupt:
                 for item in items:
                     item["outcome"] = client.last_outcome
                 raise
@@ -142,22 +147,22 @@ class Changes:
         """Every job to its end. Its failed tasks are rejected records."""
         end = jobs.end_of_waiting(self.context)
         for job, items in self.jobs:
-            try:
-                record, error = jobs.watch(self.context, job["jobId"], end)
-            except LeadGeniusError as found:
-                self.errors.append(found)
-                continue
+            record, error = jobs.watch(self.context, job["jobId"], end)
             self.errors += [error] if error else []
-            job["status"] = jobs.state(record)
+            job["status"] = jobs.state(record) or job["status"]
             if job["status"] in jobs.ENDED:
                 settle(items, record)
                 job["failed"] = sum(item["outcome"] == "rejected" for item in items)
 
+    def with_outcome(self, *outcomes: str) -> list[Any]:
+        """What was sent of the records with one of these outcomes, as far as they are known."""
+        pairs = zip(self.sent, self.items, strict=True)
+        known = [(one, item) for one, item in pairs if item.get("id", "") is not None]
+        return [one for one, item in known if item["outcome"] in outcomes]
+
     def ids(self, *outcomes: str) -> list[str]:
-        """The ids of what was made, or of what has one of these outcomes, as far as they are
-        known."""
-        found = [item for item in self.items if item["outcome"] in outcomes]
-        return self.made if self.creates else [item["id"] for item in found if item["id"]]
+        """The ids of what was made, or of what has one of these outcomes."""
+        return self.made if self.creates else self.with_outcome(*outcomes)
 
     def as_dict(self) -> dict[str, Any]:
         """What is printed."""
@@ -183,15 +188,9 @@ class Changes:
             outcome = "unknown" if counts["unknown"] else "applied"
             ids = self.ids("applied", "unknown")
             context.record_change(path, ids, **counts, outcome=outcome)
-        again = ["rejected", "not_sent"] + ["unknown"] * (context.operation.method in IDEMPOTENT)
-        todo = [
-            one
-            for one, item in zip(self.sent, self.items, strict=True)
-            if item["outcome"] in again and (item.get("id") or item.get("row"))
-        ]
-        texts = {"ids_out": _lines(made), "todo_out": _lines(todo)}
-        if self.creates:
-            texts["todo_out"] = compact(todo)
+        todo = self.with_outcome("rejected", "not_sent", "unknown" if self.harmless else "")
+        text = compact(todo) if self.creates else _lines(todo)
+        texts = {"ids_out": _lines(made), "todo_out": text}
         for flag, text in texts.items():
             if place := context.typed(flag):
                 write_private(Path(place), text.encode())
@@ -218,44 +217,34 @@ def settle(items: list[Item], body: Any, maybe_applied: bool = False) -> bool:
     Returns whether they name each that was not done. Where they do not, and it may be any of
     several, none of these is named.
     """
-    said = answers.rest(body, [])
+    said, absent = answers.rest(body, []), _facts("applied", "deleted_or_absent", SILENT)
     known = {str(place): item for place, item in enumerate(items)}
     known |= {item.get("id", ""): item for item in items}
-    absent, skipped = said.get("notFound"), said.get("skipped")
-    gone = _facts("rejected", "not_found", "There is no such lead.")
-    other = _facts("rejected", "unexplained", "It was not done.")
-    if maybe_applied:
-        gone = other = _facts("applied", "deleted_or_absent", "Deleted before, or never there.")
-    for key in absent if isinstance(absent, list) else ():
-        known.get(str(key), {}).update(gone)
-    for name in ("skipped", "errors"):
+    for name, code in TOLD.items():
         told = said.get(name)
         for one in told if isinstance(told, list) else ():
-            key = str(answers.dig(one, "index", "leadId"))
-            known.get(key, {}).update(_reason(one, name == "errors"))
-    if type(skipped) is int and skipped:
-        other = _facts("skipped", "skipped", "The server does not say why.")
+            reason = str(answers.dig(one, "reason") or SILENT)
+            facts = _facts("rejected", code, reason)
+            if name == "skipped" and re.search(BEFORE, reason, re.IGNORECASE):
+                facts = _facts("skipped", "duplicate", reason)
+            key = one if isinstance(one, str) else str(answers.dig(one, "index", "leadId"))
+            known.get(key, {}).update(absent if maybe_applied else facts)
     names = ("created", "deleted", "enrolled", "completedTasks")
     done = next((said[name] for name in names if name in said), None)
+    other = _facts("rejected", "unexplained", SILENT)
     if said.get("status") == "failed":
-        done, other = 0, _facts("rejected", "job_failed", "It failed.")
+        done, other = 0, _facts("rejected", "job_failed", SILENT)
+    elif isinstance(said.get("skipped"), int) and said["skipped"]:
+        other = _facts("skipped", "skipped", SILENT)
     others = [item for item in items if "code" not in item]
     left = len(others) - done if type(done) is int else 0
     for place, item in enumerate(others):
-        item.update(other if place < left else {"outcome": "applied"})
+        item["outcome"] = "applied"
+        if place < left:
+            item.update(absent if maybe_applied else other)
         if 0 < left < len(others):
             item.update(id=None, row=None, email=None)
     return left <= 0
-
-
-def _reason(one: Any, task: bool) -> Item:
-    """Why a task failed or a record was skipped, which may have been there before."""
-    reason = str(answers.dig(one, "reason") or "The server does not say why.")
-    if task:
-        return _facts("rejected", "task_failed", reason)
-    if re.search(r"already|duplicate|\bexists\b|not say", reason, re.IGNORECASE):
-        return _facts("skipped", "duplicate", reason)
-    return _facts("rejected", "refused", reason)
 
 
 def _facts(outcome: str, code: str, message: str) -> Item:

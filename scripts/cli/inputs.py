@@ -140,17 +140,15 @@ def check_body(context: Context, made: Any) -> None:
         refuse(context, found + validate.unknown_fields(made, operation.body))
 
 
-def check_fields(
-    context: Context, names: Sequence[str] | None, option: str, known: Sequence[str] = ()
-) -> None:
-    """UsageError for a field name that neither the record nor the answer has, or that is not in
-    `known`, unless --no-check."""
-    operation = context.operation
+def check_fields(context: Context, known: Sequence[str] = (), others: Sequence[str] = ()) -> None:
+    """UsageError for a name in --fields or `others` that neither the record nor the answer has, or
+    that is not in `known`, unless --no-check."""
+    operation, names = context.operation, [*(context.options.fields or ()), *others]
     if names and operation:
         beside = {} if operation.paging else operation.answer["properties"]
         fields = dict.fromkeys(known) or {**operation.record()["properties"], **beside}
         typed = {name.split(".")[0]: None for name in names}
-        found = validate.unknown_fields(typed, {"properties": fields}, f"{option} ")
+        found = validate.unknown_fields(typed, {"properties": fields})
         refuse(context, found, "--no-check lets a field pass that our schema does not know.")
 
 
@@ -178,13 +176,9 @@ def ids(context: Context) -> list[str]:
     words += [part.strip() for word in context.typed("ids") or () for part in word.split(",")]
     words += ids_from(read_text(context, file, "--ids-from")) if file else []
     given = [check_id(word) for word in words if word]
-    found = list(dict.fromkeys(given))
-    if not found:
+    if not given:
         raise invalid("No ids were given.", context.command.example)
-    if len(found) < len(given):
-        doubles = plural(len(given) - len(found), "repeated id")
-        context.notes("note", f"{doubles} left out: each is sent once.")
-    return found
+    return list(dict.fromkeys(given))
 
 
 def record_id(context: Context, word: str) -> str:

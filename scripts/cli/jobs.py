@@ -82,8 +82,8 @@ def end_of_waiting(context: Context) -> float:
 def watch(
     context: Context, job_id: str, end: float, just_started: bool = True
 ) -> tuple[Any, LeadGeniusError | None]:
-    """The last record of a job, that of its end or of the moment `end`, and what is wrong with it.
-    Looks at least once; at a job just started never at once."""
+    """The last record of a job, that of its end or of the moment `end`, and what is wrong: with it,
+    or why there is no record. Looks at least once; at a job just started never at once."""
     path = request.path_of(operations()["enrichment.status"], job_id)
     context.notes.go_on = command(job_id)
     pauses = iter(PAUSES if just_started else (0.0, *PAUSES))
@@ -94,7 +94,7 @@ def watch(
         except LeadGeniusError as error:
             if not isinstance(error, RefusedError):
                 error.hint = command(job_id)
-            raise
+            return None, error
         if state(job) in ENDED or monotonic() >= end:
             break
         names = ("completedTasks", "failedTasks", "totalTasks")
@@ -132,7 +132,7 @@ def _number(job: Any, name: str) -> int:
 def status(context: Context) -> int:
     """`jobs status`, `enrichment status`: one or several jobs, followed with --wait or --out. Exit
     4 when a job or task failed, 10 when one still runs after waiting."""
-    inputs.check_fields(context, context.options.fields, "--fields")
+    inputs.check_fields(context)
     ids = inputs.ids(context)
     if context.options.dry_run:
         path = request.path_of(context.operation, ids[0])
@@ -154,7 +154,7 @@ def finish(context: Context, job_id: str, just_started: bool = True) -> int:
     job, error = watch(context, job_id, end_of_waiting(context), just_started)
     if out and not error and answers.dig(job, "result.content") is not None:
         return write_report(context, job["result"])
-    if not (out and error):
+    if job and not (out and error):
         output.document({"success": True, "data": hidden(job)}, context.client.requests)
     if error:
         raise error

@@ -63,9 +63,7 @@ class Walk:
         options, operation = context.options, context.operation
         self.kept = conditions(options.where or ())
         filtered = [one.field for one in self.kept]
-        inputs.check_fields(context, options.fields, "--fields")
-        inputs.check_fields(context, filtered, "--where")
-        inputs.check_fields(context, options.count_by, "--count-by")
+        inputs.check_fields(context, (), [*filtered, *(options.count_by or ())])
         self.params = {**_same_filters(context, self.kept), **params}
         wanted = options.count_by or (["id"] if options.count else options.fields)
         if wanted and bulk:  # what is filtered on is fetched though not printed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -71,7 +70,7 @@ def send(context: Context) -> int:
         words = "--key can be read by every process on this machine; prefer LGP_API_KEY."
         context.notes("warning", words)
     options, endpoint = context.options, context.typed("endpoint")
-    if re.match(r"[A-Za-z]:[\\/]", endpoint):
+    if endpoint[1:2] == ":":
         hint = "Leave out the leading slash (campaigns), or set MSYS_NO_PATHCONV=1."
         raise UsageError("The shell turned the endpoint into a Windows path.", hint=hint)
     target = scopes.route(endpoint, context.client.origin, context.typed("scope"))
@@ -86,15 +85,11 @@ def send(context: Context) -> int:
     rows = rows or options.where or options.count or options.count_by
     if operation and operation.paging:
         rows = rows or options.fields or context.output.format != "json"
+    bulk = target.scope is SYSTEM
     if rows:
-        return _list(context, target, params)
-    size = "limit" if target.scope is SYSTEM else "pageSize"
-    return _once(context, target, {**params, "page": options.page, size: options.page_size})
-
-
-def _list(context: Context, target: Target, params: dict[str, Any]) -> int:
-    bulk = bool(context.operation) and context.operation.paging == "cursor"
-    return lists.show(context, target.path, params, bulk, target.scope.name)
+        return lists.show(context, target.path, params, bulk, target.scope.name)
+    params |= {"page": options.page, "limit" if bulk else "pageSize": options.page_size}
+    return _once(context, target, params)
 
 
 def _once(context: Context, target: Target, params: dict[str, Any]) -> int:
@@ -102,7 +97,7 @@ def _once(context: Context, target: Target, params: dict[str, Any]) -> int:
     if method == "GET" and body is not None:
         raise UsageError("A GET takes no --data.", hint=COMMAND.example)
     inputs.check_body(context, body or {})
-    inputs.check_fields(context, context.options.fields, "--fields")
+    inputs.check_fields(context)
     held = answers.dig(body, "ids", "leadIds")
     ids = list(map(str, held)) if isinstance(held, list) else []
     effect = operation.effect if operation else ""
@@ -116,8 +111,10 @@ def _once(context: Context, target: Target, params: dict[str, Any]) -> int:
         context.confirm(len(named), "enrol or enrich" if many else "delete", named)
     answer = context.client.call(method, target.path, **request)
     if context.typed("include"):
-        headers = {**answer.headers}
-        headers |= {name: "***" for name in headers if "cookie" in name.lower()}
+        headers = {
+            name: "***" if "cookie" in name.lower() else value
+            for name, value in answer.headers.items()
+        }
         context.notes.write(compact({"status": answer.status, "headers": headers}) + "\n")
     if operation.changing if operation else method != "GET":
         made = answers.new_id(answer.body)

@@ -21,7 +21,7 @@ WORST = (1, 2, 8, 9, 7, 6, 5, 3, 10, 4)  # exit codes
 def run(context: Context) -> int:
     """Send the command's request and print the server's body."""
     operation = context.operation
-    inputs.check_fields(context, context.options.fields, "--fields")
+    inputs.check_fields(context)
     record = context.typed("path_id")
     body = inputs.body(context) if operation.body else None
     path = path_of(operation, inputs.record_id(context, record) if record else None)
@@ -60,6 +60,7 @@ def show(context: Context, answer: Any, words: str = "") -> None:
         words = f"{noun.removesuffix('s').capitalize()} {name or ''}".strip()
         words += f" {done(context)}" + (f"; it is {status}." if status else ".")
     context.output.document(answer, context.client.requests, words)
+    context.output.stdout.flush()  # an error in that belongs to this change
 
 
 def done(context: Context) -> str:
@@ -84,7 +85,7 @@ def get(context: Context) -> int:
     """`campaigns get` and `metrics`: one id answers with the server's body, several with rows."""
     options, client, output = context.options, context.client, context.output
     output.columns = list(dict.fromkeys(["id", *output.columns]))
-    inputs.check_fields(context, options.fields, "--fields", output.columns)
+    inputs.check_fields(context, output.columns)
     ids = inputs.ids(context)
     first = path_of(context.operation, ids[0])
     if len(ids) == 1:
@@ -94,12 +95,12 @@ def get(context: Context) -> int:
     named = context.command.words == "campaigns metrics" and output.format == "table"
 
     def read(one: str) -> tuple[Any, None]:
-        path = path_of(context.operation, one)
-        record, name = answers.record(client.get(path)), {}
+        path, record = path_of(context.operation, one), {"id": one}
         if named:
             campaign = answers.record(client.get(path.removesuffix("/metrics")))
-            name["name"] = answers.dig(campaign, "name")
-        return {"id": one, **name, **(record if isinstance(record, dict) else {})}, None
+            record["name"] = answers.dig(campaign, "name")
+        found = answers.record(client.get(path))
+        return {**record, **(found if isinstance(found, dict) else {})}, None
 
     return read_each(context, ids, read)
 
@@ -119,17 +120,18 @@ def read_each(
         for done, one in enumerate(ids, 1):
             try:
                 record, error = read(one)
+            except LeadGeniusError as found:
+                record, error = None, found
+            if record:
                 writer.rows([record])
                 rows += 1
-            except LeadGeniusError as found:
-                error = found
             context.notes.progress(f"{done} of {plural(len(ids), 'record')}", done, len(ids))
             if error:
                 errors.append(error)
                 problems.append({"id": one, **problem(error)})
             if error and not isinstance(error, (RefusedError, StillRunningError)):
-                not_read = {"code": "not_sent", "message": "Not asked for."}
-                problems += [{"id": other, **not_read} for other in ids[done:]]
+                rest = {"code": "not_sent", "message": "Not asked for."}
+                problems += [{"id": other, **rest} for other in ids[done:]]
                 break
         writer.end({"problems": problems, **context.mark()})
     output.receipt(rows, context.client.requests, not problems)
