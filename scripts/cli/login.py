@@ -63,7 +63,7 @@ def ensure(context: Context) -> None:
     """Log in by LGP_EMAIL and LGP_PASSWORD where a call needs a login and none is valid."""
     email = _variable(context, "LGP_EMAIL")
     given = email and _variable(context, "LGP_PASSWORD") and not context.options.dry_run
-    if given and not _is_valid(context.client.file.account()):
+    if given and not _is_valid(context.client.keys.account()):
         exchange(context, email)
         context.notes("note", f"Logged in as {email}, by LGP_EMAIL and LGP_PASSWORD.")
 

@@ -16,12 +16,8 @@ EMAIL, PASSWORD, KEY = (CREDENTIALS[name] for name in ("email", "password", "api
 AMPLIFY, OTHER = CREDENTIALS["amplify_api_key"], CREDENTIALS["other_email"]
 PRODUCTION = "https://last.leadgenius.app"
 LOGIN = ("auth", "--email", EMAIL, "--password-stdin")
+FILE = Path(".leadgenius_auth.json")
 FAR = "2999-01-01T00:00:00.000Z"
-
-
-@pytest.fixture
-def file(home):
-    return home / ".leadgenius_auth.json"
 
 
 @pytest.fixture
@@ -31,26 +27,25 @@ def run(lgp, serve, monkeypatch):
     return functools.partial(lgp, sandbox=False)
 
 
-def stored(file):
-    return json.loads(file.read_text())
+def stored(profile=""):
+    return json.loads(FILE.with_stem(f".leadgenius_auth{profile}").read_text())
 
 
-def save(file, **fields):
+def save(profile="", **fields):
+    file = FILE.with_stem(f".leadgenius_auth{profile}")
     origin = os.environ.get("LGP_BASE_URL", PRODUCTION)
     file.write_text(json.dumps({"layout": 2, "base_url": origin, **fields}))
     file.chmod(0o600)
     return file.read_bytes()
 
 
-def test_login_stores_the_token_and_shows_neither_it_nor_the_password(run, file):
+def test_login_stores_the_token_and_shows_neither_it_nor_the_password(run):
     found = run(*LOGIN, stdin=f"{PASSWORD}\n")
-    origin, account = os.environ["LGP_BASE_URL"], stored(file)
-    expected = {"logged_in": True, "email": EMAIL, "origin": origin, "sandbox": True}
-    assert found.json == {**expected, "stored_in": str(file)}
-    assert (account["email"], account["base_url"]) == (EMAIL, origin)
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert account["token"] not in found.out + found.err
-    assert PASSWORD not in found.out + found.err + file.read_text()
+    facts = {"logged_in": True, "email": EMAIL, "origin": os.environ["LGP_BASE_URL"]}
+    assert found.json == {**facts, "stored_in": str(FILE.absolute()), "sandbox": True}
+    assert FILE.stat().st_mode & 0o777 == 0o600
+    assert stored()["token"] not in found.out + found.err
+    assert PASSWORD not in found.out + found.err + FILE.read_text()
     assert "generate-key --name NAME" in found.err
     assert run("auth", "status").json["login"]["valid"]
 
@@ -58,66 +53,63 @@ def test_login_stores_the_token_and_shows_neither_it_nor_the_password(run, file)
 @pytest.mark.parametrize(
     ("words", "given"),
     [
-        ((), {"LGP_PASSWORD": PASSWORD}),
         ((), {"LGP_PASSWORD_FILE": "secret"}),
         (("--password", PASSWORD, "--save"), {}),
     ],
 )
-def test_the_password_comes_from_a_variable_a_file_or_an_option(run, file, words, given):
+def test_the_password_comes_from_a_variable_a_file_or_an_option(run, words, given):
     Path("secret").write_text(f"{PASSWORD}\nsecond line\n")
     found = run("auth", "login", *words, environ={"LGP_EMAIL": EMAIL, **given})
-    assert (found.code, stored(file)["email"]) == (0, EMAIL)
+    assert (found.code, stored()["email"]) == (0, EMAIL)
     assert ("--password can be read" in found.err) == bool(words)
     assert PASSWORD not in found.out + found.err
 
 
-def test_a_person_is_asked_for_both(run, file, monkeypatch):
+def test_a_person_is_asked_for_both(run, monkeypatch):
     monkeypatch.setattr(getpass, "getpass", lambda prompt, stream: PASSWORD)
     found = run("auth", stdin=f"{EMAIL}\n", terminal=True)
-    assert (found.code, stored(file)["email"], "E-mail: " in found.err) == (0, EMAIL, True)
+    assert (found.code, stored()["email"], "E-mail: " in found.err) == (0, EMAIL, True)
 
 
 @pytest.mark.parametrize("words", [LOGIN[:3], LOGIN, ("auth", "--password-stdin")])
-def test_without_both_and_a_terminal_nothing_is_sent(run, file, words):
+def test_without_both_and_a_terminal_nothing_is_sent(run, words):
     found = run(*words, stdin="\n")
-    assert (found.code, found.out, file.exists()) == (2, "", False)
+    assert (found.code, found.out, FILE.exists()) == (2, "", False)
     assert found.error["hint"]
 
 
-def test_a_wrong_password_is_exit_3_and_keeps_what_was_stored(run, file):
-    before = save(file, token="t.t.t.t")
-    found = run(*LOGIN, stdin="wrong password\n")
-    assert (found.code, found.out, file.read_bytes()) == (3, "", before)
-    assert "wrong password" not in found.err
-
-
 @pytest.mark.parametrize("other", [{"email": "me@x.example"}, {"base_url": PRODUCTION}])
-def test_a_login_over_the_key_of_another_account_is_exit_2_and_names_profile(run, file, other):
-    before = save(file, api_key=KEY, **other)
+def test_a_login_over_the_key_of_another_account_is_exit_2_and_names_profile(run, other):
+    before = save(api_key=KEY, **other)
     found = run(*LOGIN, stdin="a wrong one, which nobody saw\n")
-    assert (found.code, file.read_bytes()) == (2, before)
+    assert (found.code, FILE.read_bytes()) == (2, before)
     assert "--profile" in found.error["hint"]
-    assert run(*LOGIN, "--profile", "second", stdin=f"{PASSWORD}\n").code == 0
-    assert stored(file.with_name(".leadgenius_auth.second.json"))["email"] == EMAIL
 
 
-def test_dry_run_shows_the_request_without_the_password(run, file):
+def test_dry_run_shows_the_request_without_the_password(run):
     found = run(*LOGIN, "--dry-run", stdin=f"{PASSWORD}\n")
     assert found.json["body"] == {"email": EMAIL, "password": "***"}
-    assert not file.exists()
+    assert not FILE.exists()
 
 
 @responses.activate
 @pytest.mark.parametrize(
-    ("body", "code"),
-    [({"token": "t.t.t"}, 0), ({"token": "t.t.t", "expires_in": "soon"}, 0), ({}, 4)],
+    ("answer", "code", "token"),
+    [
+        ({"json": {"token": "new"}}, 0, "new"),
+        ({"json": {"token": "new", "expires_in": "soon"}}, 0, "new"),
+        ({"json": {}}, 4, "old"),
+        ({"status": 401}, 3, "old"),
+    ],
 )
-def test_a_login_needs_a_token_and_may_leave_out_when_it_ends(lgp, body, code):
-    responses.post(f"{PRODUCTION}/api/epsimo-auth", json=body)
-    assert lgp(*LOGIN, sandbox=False, stdin="secret word\n").code == code
-    found = lgp("auth", "status", sandbox=False)
-    assert found.code == (3 if code else 0)
-    assert code or found.json["login"] == {"valid": True, "expires_at": None}
+def test_a_login_needs_a_token_and_may_leave_out_when_it_ends(lgp, answer, code, token):
+    save(token="old")
+    responses.post(f"{PRODUCTION}/api/epsimo-auth", **answer)
+    found = lgp(*LOGIN, sandbox=False, stdin="secret word\n")
+    assert (found.code, stored()["token"]) == (code, token)
+    assert "secret word" not in found.out + found.err
+    status = lgp("auth", "status", sandbox=False)
+    assert status.json["login"] == {"valid": True, "expires_at": None}
 
 
 def test_in_the_sandbox_every_demo_account_can_log_in_without_a_password(lgp):
@@ -131,29 +123,27 @@ def test_in_the_sandbox_every_demo_account_can_log_in_without_a_password(lgp):
 # Status
 
 
-def test_status_without_anything_in_force_is_exit_3_and_says_how_to_get_a_key(run, file):
-    save(file, token="t.t.t.t", expires_at="2001-01-01T00:00:00.000Z")
+def test_status_without_anything_in_force_is_exit_3_and_says_how_to_get_a_key(run):
+    save(token="t.t.t.t", expires_at="2001-01-01T00:00:00.000Z")
     found = run("auth", "status")
     assert (found.code, found.out, "generate-key" in found.error["hint"]) == (3, "", True)
 
 
-def test_status_names_account_sources_and_prefixes_and_no_secret(run, file):
+def test_status_names_account_sources_and_prefixes_and_no_secret(run):
     token = "a.token.of-the-server"
-    save(file, email=EMAIL, company_id="c1", api_key=KEY, token=token, expires_at=FAR)
+    save(email=EMAIL, company_id="c1", api_key=KEY, token=token, expires_at=FAR)
     found = run("auth", "status", environ={"LGP_AMPLIFY_API_KEY": AMPLIFY})
     assert found.json == {
         "profile": "default",
         "origin": os.environ["LGP_BASE_URL"],
         "email": EMAIL,
         "company_id": "c1",
-        "agent": {"prefix": KEY[:10], "source": str(file)},
+        "agent": {"prefix": KEY[:10], "source": str(FILE.absolute())},
         "system": {"prefix": AMPLIFY[:10], "source": "LGP_AMPLIFY_API_KEY"},
         "login": {"valid": True, "expires_at": FAR},
-        "file": {"path": str(file), "mode": "0600"},
+        "file": {"path": str(FILE.absolute()), "mode": "0600"},
     }
     assert not any(secret in found.out + found.err for secret in (KEY, token, AMPLIFY))
-    found = run("auth", "status", environ={"LGP_API_KEY": KEY})
-    assert found.json["agent"]["source"] == "LGP_API_KEY"
 
 
 def test_check_says_what_each_key_may_read(lgp, run):
@@ -165,11 +155,9 @@ def test_check_says_what_each_key_may_read(lgp, run):
 
 
 def test_a_refused_key_is_exit_3_with_its_source_and_a_hint_that_is_no_check(run):
-    wrong, company = "lgp_" + "0" * 64, {"LGP_COMPANY_ID": CREDENTIALS["company_id"]}
-    environ = {"LGP_API_KEY": wrong, "LGP_AMPLIFY_API_KEY": AMPLIFY, **company}
-    found = run("auth", "status", "--check", environ=environ)
-    checks = {"agent": "unauthorized", "admin": "unauthorized", "system": "ok"}
-    assert (found.code, found.json["checks"]) == (3, checks)
+    wrong = "lgp_" + "0" * 64
+    found = run("auth", "status", "--check", environ={"LGP_API_KEY": wrong})
+    assert (found.code, set(found.json["checks"].values())) == (3, {"unauthorized"})
     assert "LGP_API_KEY" in found.error["message"]
     assert "generate-key" in found.error["hint"] and "--check" not in found.error["hint"]
     assert wrong not in found.out + found.err
@@ -191,33 +179,32 @@ def test_check_names_the_fields_that_differ_and_no_values(lgp):
 # Logout, keys made elsewhere, profiles
 
 
-def test_logout_drops_the_token_and_with_keys_everything(run, file):
-    save(file, token="t.t.t.t", api_key=KEY)
+def test_logout_drops_the_token_and_with_keys_everything(run):
+    save(token="t.t.t.t", api_key=KEY)
     assert run("auth", "logout").json == {"logged_out": True, "removed": ["token"]}
     assert run("auth", "logout", "--keys").json["removed"] == ["api_key"]
-    assert not {"token", "api_key"} & stored(file).keys()
+    assert set(stored()) == {"layout", "base_url"}
 
 
 @pytest.mark.parametrize(
     ("scope", "key", "field"), [("agent", KEY, "api_key"), ("system", AMPLIFY, "amplify_api_key")]
 )
-def test_save_key_takes_a_key_on_standard_input(run, file, scope, key, field):
+def test_save_key_takes_a_key_on_standard_input(run, scope, key, field):
     found = run("auth", "save-key", "--scope", scope, stdin=f"  {key}\n")
-    assert (found.code, found.json["prefix"], stored(file)[field]) == (0, key[:10], key)
+    assert (found.code, found.json["prefix"], stored()[field]) == (0, key[:10], key)
     assert key not in found.out + found.err
 
 
 @pytest.mark.parametrize(("text", "code"), [("", 2), (AMPLIFY, 2), ("lgp_é", 3)])
-def test_save_key_stores_nothing_that_is_no_such_key(run, file, text, code):
-    found = run("auth", "save-key", "--scope", "agent", stdin=text + "\n")
-    assert (found.code, file.exists()) == (code, False)
+def test_save_key_stores_nothing_that_is_no_such_key(run, text, code):
+    found = run("auth", "save-key", "--scope", "agent", stdin=f"{text}\n")
+    assert (found.code, FILE.exists()) == (code, False)
     assert not text or text not in found.err
 
 
-def test_profiles_lists_each_file_by_its_name_without_a_key(lgp, file):
-    save(file, api_key=KEY, email=EMAIL)
-    kestrel = file.with_name(".leadgenius_auth.kestrel.json")
-    save(kestrel, amplify_api_key=AMPLIFY, token="t.t.t.t", company_id="c")
+def test_profiles_lists_each_file_by_its_name_without_a_key(lgp):
+    save(api_key=KEY, email=EMAIL)
+    save(".kestrel", amplify_api_key=AMPLIFY, token="t.t.t.t", company_id="c")
     none = {"origin": PRODUCTION, "email": "", "company_id": "", "agent": "", "system": ""}
     assert lgp("auth", "profiles", sandbox=False).rows == [
         {**none, "profile": "default", "email": EMAIL, "logged_in": False, "agent": KEY[:10]},
