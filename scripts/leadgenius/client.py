@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from leadgenius.transport import Transport
 
 PROXY_PAUSE = 900.0  # longest pause after a 429 that is not the API's own, but a proxy's
+LONGEST_CURSOR = 4096
 LEAST_SECONDS = 0.5  # nothing is begun with less than this before --max-time
 Params = Mapping[str, Any] | None
 
@@ -184,8 +185,8 @@ class Client:
             user = self.settings.user_id or self.keys.saved("user_id")
             if user and found.kind != "jwt":
                 headers["X-User-Id"] = clean(user, "the user id")
-            source, counted = f"the credential from {found.source}", self.identity(found)
-            request = request._replace(headers=headers, source=source, counted=counted)
+            source = f"the credential from {found.source}"
+            request = request._replace(headers=headers, source=source, counted=self.identity(found))
         self.last_outcome = None if request.method == "GET" else "not_sent"
         self._changed += request.changes
         before = self.requests
@@ -209,8 +210,8 @@ class Client:
 
     def _send(self, request: Request) -> Answer:
         """Attempts until one is answered or none may follow within max_wait."""
-        attempt, give_up = 0, time.monotonic() + self.settings.max_wait
-        give_up = min(give_up, self._end - LEAST_SECONDS)
+        give_up = min(time.monotonic() + self.settings.max_wait, self._end - LEAST_SECONDS)
+        attempt = 0
         while True:
             attempt, maybe_applied = attempt + 1, self.last_outcome == "unknown"
             found = self._attempt(request, attempt, give_up)
@@ -253,9 +254,11 @@ class Client:
             self.last_outcome = retry.outcome_of(request, found, self.last_outcome)
             if slot:
                 self.limiter.settle(name, slot, found.headers)
-            what = f"{found.status or 'no answer'} after {time.monotonic() - began:.2f} s"
-            where = f"{request.method} {request.origin}{request.path}"
-            self._on_note("attempt", f"attempt {attempt}: {where}: {what}")
+            self._on_note(
+                "attempt",
+                f"attempt {attempt}: {request.method} {request.origin}{request.path}:"
+                f" {found.status or 'no answer'} after {time.monotonic() - began:.2f} s",
+            )
             if found.headers.get("X-LeadGenius-Sandbox") and not self.sandbox:
                 self.sandbox = True
                 self._on_note("warning", "This answer comes from a sandbox: the data is not real.")
@@ -283,7 +286,7 @@ class Client:
         """The pages of a list: numbered ones until one is empty or the last is reached, those of a
         bulk list as its cursors lead. `params` may name the first and the size: page and pageSize,
         or nextToken and limit. ServerError for an answer without rows, and for a cursor that came
-        before: neither says that the list is complete.
+        before or cannot be used: neither says that the list is complete.
 
         A short page does not end a list (the server may cap pageSize). A repeated one does: the
         endpoint has no pages.
@@ -291,26 +294,30 @@ class Client:
         collection = "leads" if bulk else endpoint.partition("?")[0].rpartition("/")[2]
         usual = {"limit": LARGEST_BULK_PAGE} if bulk else {"page": 1, "pageSize": LARGEST_PAGE}
         asked = {**usual, **(params or {})}
-        before, cursors = None, {asked.get("nextToken")}
+        before, seen = None, {asked.get("nextToken")}
         while True:
             body = self.call("GET", endpoint, asked, scope=scope).body
-            found, cursor = answers.rows(body, collection), answers.cursor(body) if bulk else None
-            if found is None or (cursor and cursor in cursors):
+            found, cursor = (
+                answers.rows(body, collection),
+                answers.cursor(body) or "" if bulk else "",
+            )
+            broken = cursor in seen or len(cursor) > LONGEST_CURSOR or not cursor.isprintable()
+            if found is None or broken:
                 raise ServerError(
-                    "The server gave no rows, or a cursor twice: the list may be incomplete.",
+                    "The server gave no rows or an unusable cursor: the list may be incomplete.",
                     hint="Run it again later; nothing was changed.",
                     path=endpoint,
                     retryable=True,
                 )
             if found == before:
                 return
-            yield Page(found, body, asked.get("page", 0), cursor)
+            yield Page(found, body, asked.get("page", 0), cursor or None)
             more = cursor if bulk else found and asked["page"] != answers.total(body, "totalPages")
             if not more:
                 return
             asked |= {"nextToken": cursor} if bulk else {"page": asked["page"] + 1}
             before = None if bulk else found
-            cursors.add(cursor)
+            seen.add(asked.get("nextToken"))
             del found, body  # not two pages at once
 
     def company_id(self) -> str:
@@ -321,8 +328,8 @@ class Client:
         """
         found = self.settings.company_id or self.keys.saved("company_id")
         if not found:
-            leads = answers.rows(self.get("/leads", {"pageSize": 1}), "leads")
-            found = str(answers.dig(leads[0], "company_id") or "") if leads else ""
+            leads = answers.rows(self.get("/leads", {"pageSize": 1}), "leads") or [None]
+            found = answers.text(leads[0], "company_id") or ""
             if not found:
                 raise UsageError(
                     "The company id is needed, and no lead shows it.",

@@ -34,23 +34,23 @@ class Rule(NamedTuple):
     again: str
     exit_code: int
     message: str
-    code: str | None = None
     hint: str = "Run it again later; nothing was changed."
+    code: str | None = None
 
 
 RULES = {
     "connect": Rule(
         "name not resolved, refused, connect timeout, proxy refused (nothing sent)", "always",
         6, "No connection to {request.origin}: {failure.detail}. Nothing was sent.",
-        hint="Check the network and the base URL, then run it again."),
+        "Check the network and the base URL, then run it again."),
     "tls": Rule(
         "TLS not trusted", "never", 9,
-        "The server's certificate is not trusted; nothing was sent.", "tls",
-        "Name a certificate file that exists in REQUESTS_CA_BUNDLE or SSL_CERT_FILE."),
+        "The server's certificate is not trusted; nothing was sent.",
+        "Name a certificate file that exists in REQUESTS_CA_BUNDLE or SSL_CERT_FILE.", "tls"),
     "proxy": Rule(
         "a proxy variable that is no http URL", "never", 9,
         "A proxy variable is no http URL; nothing was sent.",
-        hint="Set it to a URL such as http://proxy.example:3128, or unset it."),
+        "Set it to a URL such as http://proxy.example:3128, or unset it."),
     "no_answer": Rule(
         "read timeout, reset, or closed before the end of the answer", "idempotent", 7,
         "The connection ended before the answer did: {failure.detail}."),
@@ -61,28 +61,29 @@ RULES = {
         "The answer is broken JSON (HTTP {failure.status})."),
     "401": Rule(
         "401", "never", 3, "The server does not accept {request.source}.",
-        "unauthorized", "log_in"),
+        "log_in", "unauthorized"),
     "403": Rule(
-        "403", "never", 3, "The server does not allow this for {request.source}.", "forbidden",
-        "Use a key of the right company; admin calls need one of a Master Admin."),
+        "403", "never", 3, "The server does not allow this for {request.source}.",
+        "Use a key of the right company; admin calls need one of a Master Admin.", "forbidden"),
     "404": Rule(
-        "404", "never", 4, "There is no such record or path (HTTP 404).", "not_found",
-        "Check the id: another company's id is 404 too."),
+        "404", "never", 4, "There is no such record or path (HTTP 404).",
+        "Check the id: another company's id is 404 too.", "not_found"),
     "409": Rule(
-        "409", "never", 4, "The record already exists (HTTP 409).", "duplicate",
-        "There is nothing to do."),
+        "409", "never", 4, "The record already exists (HTTP 409).", "There is nothing to do.",
+        "duplicate"),
     "refused": Rule(
         "other 4xx, success: false", "never", 4,
-        "The API refused the request (HTTP {failure.status}).", "refused",
-        "Fix what the server names, then run it again."),
+        "The API refused the request (HTTP {failure.status}).",
+        "Fix what the server names, then run it again.", "refused"),
     "redirect": Rule(
         "3xx", "never", 4,
-        "The server redirects (HTTP {failure.status}); redirects are not followed.", "redirected",
-        "If the API has moved, set its new origin as the base URL; details.location names it."),
+        "The server redirects (HTTP {failure.status}); redirects are not followed.",
+        "If the API has moved, set its new origin as the base URL; details.location names it.",
+        "redirected"),
     "303": Rule("303 to a POST", "never", 7, ""),
     "429": Rule(
         "429", "wait", 5, "The API accepts no more requests for now (HTTP 429).",
-        "rate_limited", "Come back at retry_at, or allow a longer wait with --max-wait."),
+        "Come back at retry_at, or allow a longer wait with --max-wait.", "rate_limited"),
     "unavailable": Rule(
         "503 with Retry-After (POST: only as the API's own JSON error)", "wait", 7,
         "The server is not available (HTTP 503)."),
@@ -90,7 +91,7 @@ RULES = {
         "other 5xx", "idempotent", 7, "The server failed (HTTP {failure.status})."),
     "too_large": Rule(
         "body over 64 MiB", "never", 7, "The answer is larger than 64 MiB.",
-        hint="Ask for less at once, with filters or smaller pages."),
+        "Ask for less at once, with filters or smaller pages."),
 }  # fmt: skip
 _ERRORS = {one.exit_code: one for one in errors.LeadGeniusError.__subclasses__()}
 

@@ -155,7 +155,7 @@ class Transport:
             request.url,
             headers=request.headers,
             json=request.body,
-            timeout=(min(CONNECT_SECONDS, timeout), timeout),
+            timeout=(CONNECT_SECONDS, timeout),
             allow_redirects=False,
             stream=True,
         )
