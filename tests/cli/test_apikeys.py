@@ -68,10 +68,8 @@ def test_a_new_key_is_stored_works_and_only_its_prefix_is_shown(lgp, stored):
 def test_show_and_no_store(lgp, stored):
     found = lgp(*GENERATE, "--show", "--no-store").json
     assert (found["key"][:4], found["stored"], stored().api_key) == ("lgp_", False, KEY)
-    found = lgp(*GENERATE, "--show").json
-    assert (found["key"], found["stored"]) == (stored().api_key, True)
-    found = lgp(*GENERATE, "--no-store")
-    assert (found.code, "--show" in found.error["message"]) == (2, True)
+    assert lgp(*GENERATE, "--show").json["key"] == stored().api_key
+    assert lgp(*GENERATE, "--no-store").code == 2
 
 
 def test_a_file_that_cannot_be_written_is_exit_9_and_no_key_is_made(lgp, monkeypatch):
@@ -93,7 +91,7 @@ def test_a_key_that_cannot_be_stored_after_all_is_printed(lgp, stored, monkeypat
 
 def test_check_proves_the_new_key_whatever_the_environment_holds(run, served):
     found = run(*GENERATE, "--check", environ={"LGP_API_KEY": "lgp_wrong"})
-    assert (found.code, found.json["proved"], found.json["stored"]) == (0, True, True)
+    assert found.json["proved"] and found.json["stored"]
     assert "LGP_API_KEY is set and still wins" in found.err
 
 
@@ -103,7 +101,6 @@ def test_rotation_proves_the_new_key_before_it_replaces_the_old(run, served, rea
     served.app.faults = [Fault("GET /campaigns=401")]
     found = run(*ROTATE)
     assert (found.code, found.json["stored"], found.json["key"][:4]) == (3, False, "lgp_")
-    assert "unchanged" in found.error["hint"]
     assert real().api_key == old
     served.app.faults = []
     found, new = run(*ROTATE), real().api_key
@@ -138,17 +135,15 @@ def test_keys_list_prints_no_plain_key_that_a_server_sends(run, real):
     other = "lgp_" + "0123456789abcdef" * 4
     row = {"id": "k", "name": "n", "apiKey": KEY, "plainTextKey": "short one", "keyPrefix": other}
     responses.get(URL, json={"data": [row], "pagination": {"totalItems": 1, "totalPages": 1}})
-    assert run("keys", "list").rows == [{"id": "k", "name": "n", "keyPrefix": other[:10]}]
-    found = run("keys", "list", "--all", "--format", "csv")
-    assert (found.code, other[:10] in found.out) == (0, True)
-    assert not any(secret in found.out for secret in (KEY, other, "short one"))
+    for words in ((), ("--all", "--format", "jsonl")):
+        shown = [{"id": "k", "name": "n", "keyPrefix": other[:10]}]
+        assert run("keys", "list", *words).rows == shown
     assert run("keys", "list", "--show").rows == [row]
 
 
 @responses.activate
 def test_a_key_that_the_server_repeats_is_not_shown(run, real):
-    record = {"id": f"it is {KEY}", "name": KEY}
-    responses.post(URL, json={"success": True, "apiKey": KEY, "data": record})
+    responses.post(URL, json={"apiKey": KEY, "data": {"id": f"it is {KEY}", "name": KEY}})
     found = run(*GENERATE)
-    assert (found.code, real().api_key, found.json["prefix"]) == (0, KEY, KEY[:10])
+    assert (real().api_key, found.json["prefix"]) == (KEY, KEY[:10])
     assert KEY[10:] not in found.out + found.err

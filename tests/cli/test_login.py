@@ -60,7 +60,7 @@ def test_login_stores_the_token_and_shows_neither_it_nor_the_password(run):
 def test_the_password_comes_from_a_variable_a_file_or_an_option(run, words, given):
     Path("secret").write_text(f"{PASSWORD}\nsecond line\n")
     found = run("auth", "login", *words, environ={"LGP_EMAIL": EMAIL, **given})
-    assert (found.code, stored()["email"]) == (0, EMAIL)
+    assert stored()["email"] == EMAIL
     assert ("--password can be read" in found.err) == bool(words)
     assert PASSWORD not in found.out + found.err
 
@@ -68,14 +68,13 @@ def test_the_password_comes_from_a_variable_a_file_or_an_option(run, words, give
 def test_a_person_is_asked_for_both(run, monkeypatch):
     monkeypatch.setattr(getpass, "getpass", lambda prompt, stream: PASSWORD)
     found = run("auth", stdin=f"{EMAIL}\n", terminal=True)
-    assert (found.code, stored()["email"], "E-mail: " in found.err) == (0, EMAIL, True)
+    assert stored()["email"] == EMAIL and "E-mail: " in found.err
 
 
 @pytest.mark.parametrize("words", [LOGIN[:3], LOGIN, ("auth", "--password-stdin")])
 def test_without_both_and_a_terminal_nothing_is_sent(run, words):
     found = run(*words, stdin="\n")
     assert (found.code, found.out, FILE.exists()) == (2, "", False)
-    assert found.error["hint"]
 
 
 @pytest.mark.parametrize("other", [{"email": "me@x.example"}, {"base_url": PRODUCTION}])
@@ -115,9 +114,8 @@ def test_a_login_needs_a_token_and_may_leave_out_when_it_ends(lgp, answer, code,
 def test_in_the_sandbox_every_demo_account_can_log_in_without_a_password(lgp):
     environ = {"LGP_EMAIL": "me@real.example", "LGP_PASSWORD": "real password"}
     assert lgp("auth", environ=environ).json["email"] == EMAIL
-    other = ("auth", "--email", OTHER)
-    assert lgp(*other, environ=environ).code == 2
-    assert lgp(*other, "--profile", "kestrel", environ=environ).json["email"] == OTHER
+    found = lgp("auth", "--email", OTHER, "--profile", "kestrel", environ=environ)
+    assert found.json["email"] == OTHER
 
 
 # Status
@@ -171,8 +169,8 @@ def test_check_names_the_fields_that_differ_and_no_values(lgp):
     found = lgp("auth", "status", "--check", sandbox=False, environ={"LGP_API_KEY": KEY})
     (difference,) = found.json["differences"]
     assert difference["operation"] == "webhooks.list"
-    assert "url is required" in difference["fields"]
-    assert "colour is not a field" in " ".join(difference["fields"])
+    fields = ", ".join(difference["fields"])
+    assert "url is required" in fields and "colour is not a field" in fields
     assert "a secret value" not in found.out + found.err
 
 
