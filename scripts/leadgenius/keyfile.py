@@ -27,7 +27,6 @@ LIMIT = 64 * 1024  # bytes; a larger file was not written by this program
 SECRETS = ("token", "api_key", "amplify_api_key")
 PREVIOUS = "previous_api_keys"  # agent keys that were replaced, the newest last
 TEXTS = ("base_url", "email", "company_id", "user_id", *SECRETS)
-FIELDS: dict[str, type] = {**dict.fromkeys(TEXTS, str), PREVIOUS: list}
 OLD_DEFAULT = "http://localhost:3000"  # older scripts wrote it, wherever the key came from
 ELSEWHERE = "Set LGP_AUTH_FILE to a file you can write to, or give the key in LGP_API_KEY."
 
@@ -86,9 +85,8 @@ class KeyFile:
         stored = self.account()
         other = email and stored.email and stored.email.casefold() != email.casefold()
         if (stored.api_key or stored.amplify_api_key) and (other or stored.origin != origin):
-            what = "e-mail" if other else f"origin ({stored.origin})"
             raise UsageError(
-                f"{self.path} holds a key of another {what}; it is left as it is.",
+                f"{self.path} holds a key of another account: {stored.email} at {stored.origin}.",
                 hint="Add --profile NAME to keep this account in a file of its own.",
             )
         return stored
@@ -153,8 +151,8 @@ class KeyFile:
             document = json.loads(raw.decode("utf-8-sig"))
             if not isinstance(document, dict):
                 raise ValueError("it must hold one JSON object")
-            for name, kind in FIELDS.items():
-                if not isinstance(document.get(name) or kind(), kind):
+            for name in TEXTS:
+                if not isinstance(document.get(name) or "", str):
                     raise ValueError(f"it has a wrong value in {name}")
             if document.get("base_url"):
                 document["base_url"] = clean_origin(document["base_url"])

@@ -137,10 +137,8 @@ class Keys:
         try:
             account = self.file.account()
             saved = account.origin if account.has_secret else ""
-        except LocalError as error:
-            if not (supplied or base_url or settings.base_url):
-                raise
-            on_note("warning", error.message)
+        except LocalError as error:  # a key of a variable works without it
+            self.file.note("warning", error.message)
         usual = meant if settings.base_url else saved or PRODUCTION
         self.origin = clean_origin(base_url) if base_url else usual
         if name and not base_url and saved not in ("", self.origin):

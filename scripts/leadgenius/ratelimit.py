@@ -37,6 +37,7 @@ ORDER BY at DESC LIMIT 1 OFFSET ?"""
 _PAUSE = "SELECT coalesce(max(until), 0) FROM pauses WHERE credential = ?1"
 _TIMES = """SELECT coalesce(max(until), 0) FROM pauses WHERE credential = ?1
 UNION ALL SELECT at FROM requests WHERE credential = ?1"""
+_FORGET = "DELETE FROM requests WHERE at + 3600 < ?"
 _RUNNING = "UPDATE requests SET at = min(max(at, ?), until) WHERE until IS NOT NULL"
 MEMORY = Path(":memory:")
 T = TypeVar("T")
@@ -138,12 +139,8 @@ class RateLimiter:
 
     def clear(self) -> int:
         """Lift every pause; returns their number."""
-
-        def work(db: sqlite3.Connection, now: float) -> int:
-            db.execute("DELETE FROM requests WHERE at > ?", (now,))  # of a clock that was set back
-            return db.execute("DELETE FROM pauses WHERE until > ?", (now,)).rowcount
-
-        return self._run(work)
+        lift = "DELETE FROM pauses WHERE until > ?"
+        return self._run(lambda db, now: db.execute(lift, (now,)).rowcount)
 
     def close(self) -> None:
         """Close the log."""
@@ -201,7 +198,7 @@ class RateLimiter:
                 db.execute(_RUNNING, (now,))
                 return work(db, now)
         except LocalError as error:
-            problem = error.message.rstrip(".")
+            problem = error.message
         except sqlite3.DatabaseError as error:
             problem = str(error)
             if "locked" in problem:
@@ -235,6 +232,5 @@ class RateLimiter:
         )
         db.execute("PRAGMA synchronous = OFF")  # a power cut loses seconds of log and nothing else
         db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
-        oldest = self._time.time() - self.windows[-1].seconds - 3600
-        db.execute("DELETE FROM requests WHERE at < ?", (oldest,))
+        db.execute(_FORGET, (self._time.time() - self.windows[-1].seconds,))
         return db

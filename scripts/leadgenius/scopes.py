@@ -21,7 +21,7 @@ _WINDOWS = "The shell made it a path: leave out the first slash, or set MSYS_NO_
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _LOOPBACK = re.compile(rf"https?://(localhost|\[::1\]|127(\.{_OCTET}){{3}})(:\d+)?", re.ASCII)
 _ORIGIN = re.compile(
-    r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[::1\])(?::([1-9]\d{0,4}))?"
+    r"(https?://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[::1\])(?::([1-9]\d{0,4}))?)"
     r"(?:/api(?:/agent|/admin)?)?/?",
     re.ASCII,
 )
@@ -43,12 +43,12 @@ ADMIN = Scope("admin", "/api/admin", "agent", "X-API-Key")
 ROOT = Scope("root", "/api", "jwt", "Authorization", "Bearer ")
 LOGIN = Scope("root", "/api")
 SCOPES = {scope.name: scope for scope in (AGENT, SYSTEM, ADMIN, ROOT)}
-_STARTS = {  # the first segment, or the first two
-    "admin": ADMIN,
-    "enrich-leads/list": SYSTEM,
-    "source-leads/list": SYSTEM,
-    "epsimo-auth": LOGIN,
-    "agent-api-keys": ROOT,
+_STARTS = {
+    "admin/": ADMIN,
+    "enrich-leads/list/": SYSTEM,
+    "source-leads/list/": SYSTEM,
+    "epsimo-auth/": LOGIN,
+    "agent-api-keys/": ROOT,
 }
 
 
@@ -72,16 +72,14 @@ def clean_origin(text: str) -> str:
     machine.
     """
     found = _ORIGIN.fullmatch(text.strip().lower())
-    scheme, host, port = found.groups("0") if found else ("", "", "0")
-    origin = f"{scheme}://{host}"
-    if not (scheme == "https" or is_loopback(origin)) or int(port) > 65_535:
+    origin, port = found.groups("0") if found else ("", "0")
+    if not (origin.startswith("https:") or is_loopback(origin)) or int(port) > 65_535:
         raise UsageError(
             "The base URL must be https (http for this machine only), and scheme, host and port"
             " alone.",
             hint=f"Give one such as {PRODUCTION}, or http://127.0.0.1:8787 for a served sandbox.",
         )
-    usual = {"https": "443", "http": "80"}[scheme]
-    return origin if port in ("0", usual) else f"{origin}:{port}"
+    return origin
 
 
 def _is_odd(text: str) -> bool:
@@ -131,14 +129,15 @@ def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Targe
             code="invalid_input",
             hint=_WINDOWS if text[1:2] == ":" else "Write it as in /campaigns/ID/metrics.",
         )
-    agent = words[:2] == ["api", "agent"]
-    rest = words[2:] if agent else words[1:] if words[0] == "api" else words
-    first, two = "".join(rest[:1]), "/".join(rest[:2])
-    usual = AGENT if agent else _STARTS.get(first) or _STARTS.get(two, AGENT)
+    path = "/".join([*words, ""])
+    agent = path.startswith("api/agent/")
+    rest = path.removeprefix("api/agent/" if agent else "api/")
+    starts = (found for start, found in _STARTS.items() if rest.startswith(start))
+    usual = AGENT if agent else next(starts, AGENT)
     found = usual if usual == LOGIN else SCOPES.get(scope, usual)  # a login carries no credential
-    if found == ADMIN and first == "admin":
-        rest = rest[1:]
+    if found == ADMIN:
+        rest = rest.removeprefix("admin/")
     if not rest:
         raise UsageError("The endpoint names no resource.", hint="Write it as in /campaigns.")
-    wire = "/".join([found.root, *(quote(word, safe=_PLAIN) for word in rest)])
+    wire = quote(f"{found.root}/{rest[:-1]}", safe=_PLAIN + "/")
     return Target(found, wire, quote(query, safe=_PLAIN + "%/?[]"))

@@ -77,11 +77,11 @@ def iso(moment: float) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def switch(text: str, name: str = "it") -> bool:
-    """Whether a switch is on; empty is off. ValueError naming `name` for anything unclear."""
+def switch(text: str) -> bool:
+    """Whether a switch is on; empty is off. ValueError for anything unclear."""
     word = text.strip().lower()
     if word not in _ON + _OFF:
-        raise ValueError(f"{name} must be 1, true, yes or on, or 0, false, no or off.")
+        raise ValueError("it must be 1, true, yes or on, or 0, false, no or off.")
     return word in _ON
 
 
@@ -115,8 +115,9 @@ def unsafe(found: os.stat_result, modes: bool = True) -> str:
         return ""
     if found.st_uid not in (0, os.geteuid()):
         return "it belongs to another user"
-    mode, folder = found.st_mode, stat.S_ISDIR(found.st_mode) and not found.st_mode & stat.S_ISVTX
-    if modes and ((stat.S_ISREG(mode) and mode & 0o022) or (folder and mode & 0o002)):
+    mode, kind = found.st_mode, stat.S_IFMT(found.st_mode)
+    others = {stat.S_IFREG: 0o022, stat.S_IFDIR: 0o002}.get(kind, 0)
+    if modes and mode & others and not mode & stat.S_ISVTX:
         return "other users can write to it"
     return ""
 
@@ -137,8 +138,7 @@ def path_in(environ: Environ, name: str, default: str | Path) -> Path | None:
 
 def state_dir(environ: Environ) -> Path | None:
     """The folder of the request log, jobs and sandbox: LGP_STATE_DIR, `$XDG_STATE_HOME/leadgenius`,
-    else `~/.local/state/leadgenius`. Made (0700) when absent; None when it cannot be made or
-    written.
+    else `~/.local/state/leadgenius`. Made (0700) when absent; None when it cannot be made.
 
     ValueError when LGP_STATE_DIR is relative, PermissionError when others can write to the folder.
     """
@@ -154,4 +154,4 @@ def state_dir(environ: Environ) -> Path | None:
     if problem:
         words = f"The state folder cannot be used, {problem}; set LGP_STATE_DIR to another one"
         raise PermissionError(errno.EPERM, words, str(path))
-    return path if os.access(path, os.W_OK | os.X_OK) else None
+    return path

@@ -178,7 +178,7 @@ def test_a_key_from_the_environment_works_beside_a_broken_file(make, home):
     assert client.keys.find("agent").value == KEY
     assert [level for level, message in client.notes if "line 1" in message] == ["warning"]
     with pytest.raises(LocalError):
-        make()
+        make().keys.find("agent")
 
 
 @pytest.mark.parametrize("value", ["lgp_canary\nX-Evil: 1", "lgp_canary\u2026", "lgp canary", " "])

