@@ -156,32 +156,6 @@ COMMANDS = (
             help="Completion for bash or zsh", argument="NAME..."),
 )  # fmt: skip
 
-# The overview: the eight workflows, the most used first, then what is around them.
-GROUPS = {
-    "leads": "Leads: list, import, create, qualify, enrich, delete",
-    "enrich-leads": "every enriched lead of the company: exact counts, export",
-    "source-leads": "every lead as it came from its source",
-    "campaigns": "Campaigns: list, create, get, update, archive, metrics",
-    "target-accounts": "Targeted ABM: list, create, score",
-    "sequences": "Outreach: list, create, enrol leads",
-    "workflows": "Automation: list, create",
-    "integrations": "connections to other platforms",
-    "webhooks": "calls to your own server on events",
-    "pipeline": "Analytics: the funnel of a period",
-    "analytics": "trends and reports",
-    "dashboard": "one HTML page of all of it",
-    "maintenance": "Maintenance: bug reports and enhancement requests",
-    "admin": "Administration: companies and users (Master Admin)",
-    "jobs": "Jobs: enrichments and reports started here",
-    "enrichment": "a job's status; the services there are",
-    "auth": "Account: log in, status, log out, save a key, profiles",
-    "generate-key": "make an API key and store it",
-    "keys": "list, create, rotate API keys",
-    "schema": "Offline: fields and values of every operation",
-    "limits": "the rate limit: used, left",
-    "completion": "for bash and zsh",
-}
-
 # What the API lacks, or what other tools call otherwise: the nearest that works.
 INSTEAD = {
     "leads get": "{lgp} leads list --email ADDRESS",
@@ -197,10 +171,7 @@ INSTEAD = {
     "keys revoke": "{lgp} keys list   (revoked in the web application only)",
     "--limit": "--max-items N for at most N rows, --page-size N for one page",
     "--json": "--format json",
-    "--output": "--out FILE for a file, --format for the format",
     "-o": "--out FILE for a file, --format for the format",
-    "--cursor": "--all, which follows the cursors; with --out it resumes",
-    "--filter": "--where FIELD=VALUE",
     "--api-key": "export LGP_API_KEY=KEY, or: {lgp} auth save-key --scope agent",
     "--token": "export LGP_API_KEY=KEY, or: {lgp} auth --email YOU",
     "-d": "--data",

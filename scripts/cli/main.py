@@ -8,7 +8,6 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +28,11 @@ _OUTCOMES = {
     "rejected": " The change in flight was refused.",
     "unknown": " The change in flight may have been applied: check before sending it again.",
 }
+_INSTALL = (
+    "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt, then"
+    " .venv/bin/python scripts/lgp.py …   (or: uv run scripts/lgp.py …)"
+)
 _SECRETS = ("LGP_API_KEY", "LEADGENIUS_API_KEY", "LGP_AMPLIFY_API_KEY", "LGP_PASSWORD")
-
 
 
 class Terminated(KeyboardInterrupt):
@@ -62,10 +64,11 @@ def run(script: str, argv: list[str]) -> int:
         return _failed(LocalError(words, code="disk"), notes)
     except Exception as error:
         if isinstance(error, ImportError) and error.name in ("requests", "urllib3"):
-            raise  # cli.start says what to type
+            words = f"The package {error.name} is not installed for this Python."
+            return _failed(LocalError(words, hint=_INSTALL), notes)
         import traceback
 
-        notes.write("".join(traceback.format_exception(error)))
+        notes.write(traceback.format_exc())
         hint = "Please report the traceback above; it holds no secrets."
         words = f"A bug in this program: {type(error).__name__}."
         return _failed(LeadGeniusError(words, hint=hint), notes)
@@ -114,7 +117,7 @@ def _dispatch(
         except UsageError as error:
             error.hint = error.hint or command.example
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OSError, LocalError):
             if "client" in context.__dict__:  # else nothing was sent
                 notes.last_outcome = context.client.last_outcome
             raise
@@ -144,6 +147,7 @@ def _failed(error: LeadGeniusError, notes: Notes) -> int:
     except (OSError, ValueError):
         _discard_stdout()
     error.hint = for_error(error.code, error.path or "", error.hint)
+    error.facts.setdefault("outcome", notes.last_outcome)  # of a change before this machine failed
     notes.error(error.as_dict())
     return error.exit_code
 

@@ -8,12 +8,12 @@ import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import options, parser
-from cli.commands import COMMANDS, GROUPS, Command
+from cli.commands import COMMANDS, Command
 from cli.hints import spelled
 from cli.text import plural, prefix
 from contract.operations import Operation, expand, near, operations, schemas
@@ -60,37 +60,33 @@ complete -F _lgp lgp lgp.py
 """,
 }
 
+
 def show_help(words: Sequence[str]) -> int:
     """Print the help of what the words name: everything, the global options, a group, a command."""
     named = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
     if named == ["options"]:
-        return _page("Global options.", _option_rows(options.GLOBAL), _VARIABLES)
+        every = [one for one in options.OPTIONS if one.group in options.GLOBAL]
+        return _page("Global options.", _rows(every), _VARIABLES)
     command, _ = parser.find(named)
     if command:
-        return command_page(command, parser.parser(command), parser.served(command))
+        title, about = _about(command)
+        taken = [one for one in parser.takes(command) if one.group not in options.SENDING]
+        top = f"{command.words}: {title}\nexample: {command.example}\n{about}"
+        return _page(top, _rows(taken), "global options: {lgp} --help options")
     if named:
         rows = [(one.words, _about(one)[0]) for one in parser.begun(named)]
         return _page("", rows, f"options of one: {{lgp}} {rows[0][0]} --help")
     codes = "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items())
-    rows = [*GROUPS.items()]
+    rows = []
+    for name in parser.following([]):
+        next_words = parser.following([name])
+        about, _ = _about(parser.begun([name])[0])
+        rows.append((name, ", ".join(next_words) if len(next_words) > 1 else about))
     rows.append(("GROUP --help", "the commands of a group; COMMAND --help: one command"))
     rows.append(("help options", "options of every command, and the variables"))
     rows.append(("api_call.py PATH", "any request, with the right credential"))
     top = "LeadGenius from the command line: {lgp} COMMAND   (--sandbox: without an account)"
     return _page(top, rows, f"exit codes: {codes}")
-
-
-def command_page(command: Command, made: options.Parser, groups: Set[str]) -> int:
-    """Print the help of one command: example on top, its own options, and where the global ones
-    are."""
-    title, about = _about(command)
-    rows = []
-    for one in made._actions:
-        name = f"{', '.join(one.option_strings)} {one.metavar or ''}".strip()
-        rows.append((f"{name} …" if one.nargs in ("+", "*") else name, one.help or ""))
-    rows += _option_rows(groups & {"list", "page", "wait", "yes"})
-    top = f"{command.words}: {title}\nexample: {command.example}\n{about}"
-    return _page(top, rows, "global options: {lgp} --help options")
 
 
 def _about(command: Command) -> tuple[str, str]:
@@ -101,9 +97,8 @@ def _about(command: Command) -> tuple[str, str]:
     return operation.summary, operation.description
 
 
-def _option_rows(groups: Set[str]) -> list[tuple[str, str]]:
-    rows = [one for one in options.OPTIONS if one.group in groups]
-    return [(f"--{one.name} {one.metavar}", one.help) for one in rows]
+def _rows(taken: Iterable[options.Option]) -> list[tuple[str, str]]:
+    return [(f"{', '.join(one.flags)} {one.metavar}".strip(), one.help) for one in taken]
 
 
 def _page(top: str, rows: Sequence[tuple[str, str]], end: str) -> int:
@@ -129,34 +124,33 @@ def schema(context: Context) -> int:
     elif name in schemas():
         found = {"record": name, **expand(schemas()[name])}
     elif listed:
-        context.output.listing([_line(one) for one in listed])
+        names = ("method", "path", "effect", "summary")
+        context.output.listing(
+            [
+                {"operation": one.id, **{name: getattr(one, name) for name in names}}
+                for one in listed
+            ]
+        )
         return 0
     else:
         like = near(name, [*operations(), *schemas()], least=0.4)
-        guess = f" Near: {like}." if like else ""
-        words = f"There is no operation or record of this name.{guess}"
+        words = f"There is no operation or record of this name. Near: {like or 'none'}."
         raise UsageError(words, hint="{lgp} schema")
     context.output.format = context.options.format or "json"  # also on a terminal
     context.output.document(found)
     return 0
 
 
-def _line(operation: Operation) -> dict[str, Any]:
-    facts = {"operation": operation.id, "method": operation.method, "path": operation.path}
-    return {**facts, "effect": operation.effect, "summary": operation.summary}
-
-
 def _described(operation: Operation) -> dict[str, Any]:
-    content = operation.spec.get("requestBody", {}).get("content", {})
+    facts = operation._asdict()
+    del facts["spec"]
     found = {
-        **_line(operation),
-        "scope": operation.scope,
-        "description": operation.description,
+        "operation": facts.pop("id"),
+        **facts,
         "commands": [one.words for one in COMMANDS if one.operation == operation.id],
-        "paging": operation.paging,
         "parameters": {**operation.parameters("path"), **operation.parameters()},
         "body": operation.body,
-        "example": content.get("application/json", {}).get("example"),
+        "example": operation.content.get("example"),
         "answers": operation.record()["properties"],
     }
     return {name: expand(value) for name, value in found.items() if value}
@@ -170,7 +164,9 @@ def limits(context: Context) -> int:
     for kind in ("agent", "amplify", "jwt"):
         with contextlib.suppress(CredentialError, LocalError):
             found = client.keys.find(kind)
-            shown = f"login of {client.keys.account().email}" if kind == "jwt" else prefix(found.value)
+            shown = (
+                f"login of {client.keys.account().email}" if kind == "jwt" else prefix(found.value)
+            )
             names[client.identity(found)] = shown
     for old in client.file.account().previous_api_keys:
         names[client.identity(Credential("agent", old, ""))] = prefix(old)
@@ -213,13 +209,11 @@ def _candidates(before: list[str], last: str) -> Iterable[str]:
     flag = before.pop() if before and before[-1].startswith("-") else ""
     _, rest = options.split(before, {})
     command = parser.find(rest)[0] or Command("", "", groups=" ".join(options.GLOBAL))
-    closed = [one.values for one in parser.fields(command) if flag in one.flags]
-    for one in options.OPTIONS:
-        if flag == f"--{one.name}" and one.metavar:
-            closed.append(one.values)
-    if closed:
-        return closed[0]
+    taken = parser.takes(command)
+    for one in taken:
+        if flag in one.flags and one.metavar:
+            return one.values
     if last.startswith("-"):
-        return parser.flags(command)
-    values = {"schema": operations(), "completion": _ENDS}
+        return [flag for one in taken for flag in one.flags]
+    values: dict[str, Iterable[str]] = {"schema": operations(), "completion": _ENDS}
     return parser.following(rest) or values.get(command.words, ())

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from leadgenius import settings
 from leadgenius.errors import UsageError
-
-FORMATS = ("json", "jsonl", "csv", "table", "ids")
 
 
 def number(text: str) -> int:
@@ -26,23 +24,18 @@ def number(text: str) -> int:
     return int(text)
 
 
-def some_seconds(text: str) -> float:
-    """A time longer than 0, in seconds."""
-    value = settings.seconds(text)
-    if value <= 0:
-        raise ValueError("it must be a time longer than 0.")
-    return value
-
-
 def _names(text: str) -> list[str]:
     return list(dict.fromkeys(re.findall(r"[^,\s]+", text)))
 
 
 class Option(NamedTuple):
-    """`group` says which commands it serves. Without a `metavar` it is a switch; `read` makes the
-    value of its text, `values` are all there are, `more` is for argparse."""
+    """`group` says which commands it serves; an API field that is given as a flag has none.
 
-    name: str
+    Without a `metavar` it is a switch. `read` makes the value of a global option's text, `values`
+    are all there are, `more` is for argparse.
+    """
+
+    name: str  # as in the arguments; two for a field with two flags
     group: str
     help: str
     metavar: str = ""
@@ -50,67 +43,77 @@ class Option(NamedTuple):
     values: Sequence[str] = ()
     more: Mapping[str, Any] = {}
 
+    @property
+    def flags(self) -> list[str]:
+        """As typed: --max-items; none for the word after a command."""
+        if self.group == "argument":
+            return []
+        return [f"--{word}" for word in self.name.replace("_", "-").split()]
+
 
 # Groups of global options. What a command sends, prints or reads decides which serve it.
 SENDING = frozenset({"always", "origin", "output", "send"})
 GLOBAL = SENDING | {"list", "page", "wait", "yes"}
+_KINDS = ("agent", "system")
 OPTIONS = (
     # of single commands, typed behind their words
     Option("ids", "ids", "ids, apart or with commas", "LEAD",
            more={"nargs": "+", "action": "extend"}),
-    Option("ids-from", "ids", "ids from a file or - (lines, json, jsonl, or csv with a column id)",
+    Option("ids_from", "ids", "ids from a file or - (lines, json, jsonl, or csv with a column id)",
            "FILE"),
     Option("data", "body", "the whole body; flags win over it", "JSON|@FILE|-"),
-    Option("ids-out", "change", "write the ids of what was made or changed there", "FILE"),
-    Option("todo-out", "change", "write the ids that failed or are still to do there", "FILE"),
+    Option("ids_out", "change", "write the ids of what was made or changed there", "FILE"),
+    Option("todo_out", "change", "write the ids that failed or are still to do there", "FILE"),
     Option("restart", "restart", "with --all --out: begin the export anew"),
     Option("email", "login", "the account (else LGP_EMAIL, else a prompt)", "ADDRESS"),
     Option("password", "login", "readable by others: prefer --password-stdin or LGP_PASSWORD",
            "PASSWORD"),
-    Option("password-stdin", "login", "read the password from standard input"),
+    Option("password_stdin", "login", "read the password from standard input"),
     Option("save", "login", "accepted for older scripts: the login is always saved"),
     Option("check", "check", "ask the server what the keys may do"),
     Option("keys", "keys", "drop the stored API keys too"),
     Option("scope", "scope", "agent (lgp_…) or system (da2-…)", "SCOPE",
-           values=("agent", "system"), more={"required": True}),
+           values=_KINDS, more={"required": True, "choices": _KINDS}),
     Option("show", "show", "print the key itself"),
-    Option("no-store", "no-store", "store nothing (needs --show)"),
+    Option("no_store", "no-store", "store nothing (needs --show)"),
     Option("map", "import", 'e.g. "Work Email=email", "Name=firstName+lastName"', "COLUMN=FIELD",
            more={"action": "append"}),
     Option("encoding", "import", "of the file, when it is not UTF-8, e.g. cp1252", "NAME"),
-    Option("client-id", "import", "the client of rows that name none", "ID"),
-    Option("campaign-id", "import", "the campaign of rows that name none", "ID"),
-    Option("skip-invalid", "import", "send the good rows although others are bad"),
-    Option("one-by-one", "import", "one request a row, where batches are not stored"),
-    Option("resend-unknown", "import", "send again what may have been stored"),
+    Option("client_id", "import", "the client of rows that name none", "ID"),
+    Option("campaign_id", "import", "the campaign of rows that name none", "ID"),
+    Option("skip_invalid", "import", "send the good rows although others are bad"),
+    Option("one_by_one", "import", "one request a row, where batches are not stored"),
+    Option("resend_unknown", "import", "send again what may have been stored"),
     # global ones; those that are always taken stand in people's aliases
     Option("sandbox", "always", "the local sandbox: no account, invented data"),
     Option("profile", "always", "another account, with its own credential file", "NAME"),
-    Option("base-url", "origin", "another server than the saved one or production", "URL"),
-    Option("format", "output", f"one of {', '.join(FORMATS)}", "FORMAT", values=FORMATS),
+    Option("base_url", "origin", "another server than the saved one or production", "URL"),
+    Option("format", "output", "one of json, jsonl, csv, table, ids", "FORMAT",
+           values=("json", "jsonl", "csv", "table", "ids")),
     Option("fields", "output", "exactly these columns, in this order", "A,B", _names),
     Option("out", "output", "write to this .json, .jsonl or .csv file", "FILE", Path),
     Option("excel", "output", "csv with a byte-order mark, for Excel"),
-    Option("csv-raw", "output", "leave csv cells that start like a formula as they are"),
+    Option("csv_raw", "output", "leave csv cells that start like a formula as they are"),
     Option("all", "list", "every row, with the largest pages"),
-    Option("max-items", "list", "at most this many rows", "N", number),
+    Option("max_items", "list", "at most this many rows", "N", number),
     Option("where", "list", "only rows where this holds: = != ~ > < >= <=", "FIELD=VALUE",
            more={"action": "append"}),
     Option("count", "list", "how many there are, exactly"),
-    Option("count-by", "list", "how many of each value of these fields", "A,B", _names),
+    Option("count_by", "list", "how many of each value of these fields", "A,B", _names),
     Option("page", "page", "this page, counted from 1", "N", number),
-    Option("page-size", "list", "rows a page (at most 100; bulk lists 5000)", "N", number),
+    Option("page_size", "list", "rows a page (at most 100; bulk lists 5000)", "N", number),
     Option("wait", "wait", "follow the job to its end"),
-    Option("wait-time", "wait", "longest to follow a job (600s; off a terminal 100s)", "TIME",
-           some_seconds),
-    Option("dry-run", "send", "print the request and stop; nothing is sent"),
-    Option("read-only", "send", "send nothing but reads and a login"),
-    Option("yes", "yes", "really delete; enrol, enrich, import over 25"),
-    Option("no-check", "send", "send what our schema does not know"),
-    Option("max-wait", "send", "longest sleep for any one request (default 75s)", "TIME",
+    Option("wait_time", "wait", "longest to follow a job (600s; off a terminal 100s)", "TIME",
            settings.seconds),
-    Option("max-time", "send", "longest the whole command may run", "TIME", some_seconds),
-    Option("timeout", "send", "longest one request may take (default 60s)", "TIME", some_seconds),
+    Option("dry_run", "send", "print the request and stop; nothing is sent"),
+    Option("read_only", "send", "send nothing but reads and a login"),
+    Option("yes", "yes", "really delete; enrol, enrich, import over 25"),
+    Option("no_check", "send", "send what our schema does not know"),
+    Option("max_wait", "send", "longest sleep for any one request (default 75s)", "TIME",
+           settings.seconds),
+    Option("max_time", "send", "longest the whole command may run", "TIME", settings.seconds),
+    Option("timeout", "send", "longest one request may take (default 60s)", "TIME",
+           settings.seconds),
     Option("quiet", "always", "no notes and no progress on stderr"),
     Option("verbose", "always", "show each attempt on stderr, secrets masked"),
 )  # fmt: skip
@@ -134,14 +137,13 @@ class Parser(argparse.ArgumentParser):
         width: Any = partial(argparse.HelpFormatter, width=80)
         super().__init__(prog, add_help=False, allow_abbrev=False, formatter_class=width)
 
-    def add(self, groups: Collection[str]) -> None:
-        """Take the options of `groups`."""
-        for one in OPTIONS:
-            if one.group in groups:
-                how: dict[str, Any] = {"action": "store_true", "default": None}
-                if one.metavar:
-                    how = {"metavar": one.metavar, "choices": one.values or None, **one.more}
-                self.add_argument(f"--{one.name}", help=one.help, **how)
+    def add(self, options: Iterable[Option]) -> None:
+        """Take these options."""
+        for one in options:
+            how: dict[str, Any] = {"action": "store_true", "default": None}
+            if one.metavar:
+                how = {"metavar": one.metavar, **one.more}
+            self.add_argument(*(one.flags or [one.name]), help=one.help, **how)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"{self.prog} --help")
@@ -154,26 +156,20 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
     The namespace has every option's value (None when not given; times in seconds) and `typed`, the
     names typed.
     """
-    try:
-        "".join(argv).encode()
-    except UnicodeEncodeError as error:
-        words = "The command line holds bytes that are not UTF-8."
-        raise UsageError(words, code="invalid_input") from error
     parser = Parser()
-    parser.add(GLOBAL)
+    parser.add(one for one in OPTIONS if one.group in GLOBAL)
     found, rest = parser.parse_known_args(argv)
     found.typed = {name for name, value in vars(found).items() if value is not None}
     for option in OPTIONS:
-        name, dest = f"--{option.name}", option.name.replace("-", "_")
-        text = getattr(found, dest, None)
-        if text is None and dest in WITH_VARIABLE:
-            name = f"LGP_{dest.upper()}"
-            text = environ.get(name, "").strip() or None
+        text, source = getattr(found, option.name, None), option.flags[0]
+        if text is None and option.name in WITH_VARIABLE:
+            source = f"LGP_{option.name.upper()}"
+            text = environ.get(source, "").strip() or None
         if isinstance(text, str):
             try:
-                setattr(found, dest, _value(option, text))
+                setattr(found, option.name, _value(option, text))
             except ValueError as error:
-                raise UsageError(f"{name}: {error}", code="invalid_input") from error
+                raise UsageError(f"{source}: {error}", code="invalid_input") from error
     _resolve(found)
     return found, rest
 
@@ -189,22 +185,19 @@ def _value(option: Option, text: str) -> Any:
 
 
 def _resolve(found: argparse.Namespace) -> None:
-    """Of options that contradict each other a typed one wins over variables; else it is an error."""
+    """Of options that contradict each other a typed one wins over variables, or it is an error."""
     for names in _CONTRADICTIONS:
-        given = [name for name in names if getattr(found, name)]
-        typed = [name for name in given if name in found.typed]
+        given = {name for name in names if getattr(found, name)}
+        typed = given & found.typed
         if len(given) > 1 and len(typed) != 1:
-            words = " and --".join(given).replace("_", "-")
+            words = " and --".join(sorted(given)).replace("_", "-")
             raise UsageError(f"--{words} contradict each other.", hint="Give one of them.")
-        for name in given:
-            if typed and name not in typed:
-                setattr(found, name, None)
+        for name in given - (typed or given):
+            setattr(found, name, None)
 
 
-def check_served(found: argparse.Namespace, groups: Collection[str]) -> None:
-    """UsageError for an option that does nothing for a command that serves `groups`."""
-    for option in OPTIONS:
-        typed = option.name.replace("-", "_") in found.typed
-        if typed and option.group not in groups:
-            words = f"--{option.name} does nothing for this command."
-            raise UsageError(words, hint=f"Leave out --{option.name}.")
+def check_served(found: argparse.Namespace, served: Iterable[Option]) -> None:
+    """UsageError for a global option that was typed and is none of those that do something."""
+    for name in sorted(found.typed - {one.name for one in served}):
+        words = f"--{name} does nothing for this command.".replace("_", "-")
+        raise UsageError(words, hint="Leave it out.")

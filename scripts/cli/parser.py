@@ -6,22 +6,21 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
 
 from cli import options
 from cli.commands import COMMANDS, INSTEAD, Command
-from cli.options import GLOBAL, OPTIONS, SENDING, Parser
+from cli.options import GLOBAL, OPTIONS, SENDING, Option, Parser
 from cli.text import plain
 from contract.operations import Operation, near, operations, resolve
 from leadgenius.errors import UsageError
 
 # The flags of an API field, where they are not its name in kebab case.
 _FLAGS = {
-    "description": ["--desc", "--description"],
-    "startDate": ["--start", "--start-date"],
-    "endDate": ["--end", "--end-date"],
-    "userEmail": ["--email", "--user-email"],
-    "format": ["--report-format"],  # --format is a global option
+    "description": "desc description",
+    "startDate": "start start-date",
+    "endDate": "end end-date",
+    "userEmail": "email user-email",
+    "format": "report-format",  # --format is a global option
 }
 # The word after a command, where it is no id: its place in the arguments, how many, help.
 _ARGUMENTS = {
@@ -29,15 +28,6 @@ _ARGUMENTS = {
     "JOB": ("path_id", "+", "the job's id"),
     "NAME": ("name", "*", "as in the example"),
 }
-
-
-class Field(NamedTuple):
-    """An API field that is given as a flag; `values` if they are a closed set."""
-
-    dest: str  # body_firstName, query_status
-    flags: list[str]
-    values: list[str]
-    how: dict[str, Any]  # argparse takes it
 
 
 def operation_of(command: Command) -> Operation | None:
@@ -75,10 +65,13 @@ def find(words: Sequence[str]) -> tuple[Command | None, list[str]]:
 def parse(command: Command, found: argparse.Namespace, words: Sequence[str]) -> argparse.Namespace:
     """The command's own arguments. UsageError for a word it does not know, or for a global option
     of `found` that does nothing for it."""
-    arguments, unknown = parser(command).parse_known_args(words)
+    taken = takes(command)
+    made = Parser(f"{{lgp}} {command.words}")
+    made.add(one for one in taken if one.group not in GLOBAL)
+    arguments, unknown = made.parse_known_args(words)
     if unknown:
-        raise _unknown(command.words, unknown[0], flags(command))
-    options.check_served(found, served(command))
+        raise _unknown(command.words, unknown[0], [flag for one in taken for flag in one.flags])
+    options.check_served(found, taken)
     return arguments
 
 
@@ -96,54 +89,38 @@ def _unknown(before: str, word: str, known: Iterable[str]) -> UsageError:
     return UsageError(words, hint=" ".join(filter(None, ["{lgp}", before, "--help"])))
 
 
-def parser(command: Command) -> Parser:
-    """The parser of one command's own arguments."""
-    made = Parser(f"{{lgp}} {command.words}")
+def takes(command: Command) -> list[Option]:
+    """Everything that may be typed behind the words of a command: its argument, the fields of its
+    operation, and the options of its groups."""
+    operation, groups = operation_of(command), {"always", *command.groups.split()}
+    taken = []
     if command.argument:
         noun = command.argument.removesuffix("...")
         usual = ("path_id", "+" if noun != command.argument else None, "its id, or name=NAME")
-        dest, many, words = _ARGUMENTS.get(noun, usual)
-        made.add_argument(dest, metavar=noun, nargs=many, help=words)
-    for one in fields(command):
-        made.add_argument(*one.flags, dest=one.dest, **one.how)
-    made.add(served(command) - GLOBAL)
-    return made
+        name, many, words = _ARGUMENTS.get(noun, usual)
+        taken.append(Option(name, "argument", words, noun, more={"nargs": many}))
+    if operation:
+        groups |= SENDING | ({"list", operation.paging} if operation.paging else set())
+        if not groups & {"import", "login"}:
+            taken += _fields(command, operation)
+            groups |= {"body"} if operation.body and "ids" not in groups else set()
+    return taken + [one for one in OPTIONS if one.group in groups]
 
 
-def fields(command: Command) -> Iterator[Field]:
+def _fields(command: Command, operation: Operation) -> Iterator[Option]:
     """The API fields of a command: description, values and kind as their schema says."""
-    operation = operation_of(command)
-    if operation is None or command.run in ("imports.run", "login.login"):
-        return
     query, body = operation.filters(), operation.body_fields()
     body.pop(operation.id_field() or "", None)
     for name, schema in [*query.items(), *body.items()]:
         kebab = re.sub(r"(?<=[a-z0-9])([A-Z])", r"-\1", name).replace("_", "-").lower()
-        flags = _FLAGS.get(name, [f"--{kebab}"])
         items = resolve(schema.get("items", {}))
         values = [one for one in schema.get("enum") or items.get("enum", ()) if one]
         needed = name in operation.required and name not in command.defaults
         text = schema.get("description", "").split(". ")[0].rstrip(".")
-        words = [text, ", ".join(values), "(required)" if needed else ""]
-        how = {"help": "; ".join(filter(None, words)), "metavar": kebab.rsplit("-", 1)[-1].upper()}
-        if items.get("type") == "string":
-            how["nargs"] = "+"
-        elif schema.get("type") in ("object", "array"):
-            how["metavar"] = "JSON"
-        yield Field(f"{'query' if name in query else 'body'}_{name}", flags, values, how)
-
-
-def flags(command: Command) -> list[str]:
-    """Every flag that a command takes."""
-    own = [flag for one in fields(command) for flag in one.flags]
-    return [*own, *(f"--{one.name}" for one in OPTIONS if one.group in served(command))]
-
-
-def served(command: Command) -> set[str]:
-    """The groups of options that do something for a command."""
-    operation, found = operation_of(command), {"always", *command.groups.split()}
-    if operation:
-        found |= SENDING | ({"list", operation.paging} if operation.paging else set())
-        if operation.body and not found & {"ids", "import", "login"}:
-            found.add("body")
-    return found
+        words = "; ".join(filter(None, [text, ", ".join(values), "(required)" if needed else ""]))
+        many = "+" if items.get("type") == "string" else None
+        nested = schema.get("type") in ("object", "array") and not many
+        metavar = "JSON" if nested else kebab.rsplit("-", 1)[-1].upper()
+        dest = f"{'query' if name in query else 'body'}_{name}"
+        more = {"dest": dest, "nargs": many}
+        yield Option(_FLAGS.get(name, kebab), "", words, metavar, values=values, more=more)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
-from cli import inputs, lists, offline, options
+from cli import inputs, lists, options
 from cli.commands import Command
 from cli.context import MANY, Context
+from cli.hints import spelled
 from cli.rows import hidden
 from cli.text import compact
 from contract.operations import at
@@ -25,7 +27,11 @@ COMMAND = Command(
 
 def show_help() -> int:
     """Print the help of api_call.py."""
-    return offline.command_page(COMMAND, _parser(), {"list", "page", "yes"})
+    made = _parser()
+    made.add(one for one in options.OPTIONS if one.group in ("list", "page", "yes"))
+    made.usage, made.description = COMMAND.example, COMMAND.help
+    sys.stdout.write(spelled(made.format_help()))
+    return 0
 
 
 def parse(
@@ -34,8 +40,8 @@ def parse(
     """The global options and the arguments of a command line of api_call.py."""
     found, rest = options.split(argv, environ)
     arguments = _parser().parse_args(rest)
-    groups = {"list", "page"} if arguments.method == "GET" else {"yes"}
-    options.check_served(found, options.SENDING | groups)
+    groups = options.SENDING | ({"list", "page"} if arguments.method == "GET" else {"yes"})
+    options.check_served(found, [one for one in options.OPTIONS if one.group in groups])
     found.format = found.format or "json"  # also on a terminal
     return found, arguments
 

@@ -32,11 +32,6 @@ class Operation(NamedTuple):
     paging: str | None
 
     @property
-    def collection(self) -> str:
-        """The last fixed word of the path: some servers put the rows of a list under this name."""
-        return str(re.findall(r"/(?!list\b)([\w-]+)", self.path)[-1])
-
-    @property
     def changing(self) -> bool:
         """Whether read-only mode refuses it. A login is a POST that changes nothing."""
         return self.method != "GET" and self.id != "auth.login"
@@ -55,24 +50,31 @@ class Operation(NamedTuple):
         }
 
     @property
-    def body(self) -> Schema | None:
-        content = self.spec.get("requestBody", {}).get("content")
-        return resolve(content["application/json"]["schema"]) if content else None
+    def content(self) -> Schema:
+        """Schema and example of the body; empty for an operation without one."""
+        found: Schema = (
+            self.spec.get("requestBody", {}).get("content", {}).get("application/json", {})
+        )
+        return found
+
+    @property
+    def body(self) -> Schema:
+        return resolve(self.content.get("schema", {}))
 
     def body_fields(self) -> dict[str, Schema]:
         """name → schema of the body's top-level fields."""
-        return {name: resolve(one) for name, one in (self.body or {}).get("properties", {}).items()}
+        return {name: resolve(one) for name, one in self.body.get("properties", {}).items()}
 
     @property
     def required(self) -> list[str]:
         """The fields a body must have."""
-        return list((self.body or {}).get("required", ()))
+        return list(self.body.get("required", ()))
 
     @property
     def answer(self) -> Schema:
-        """The schema of the success answer."""
-        found = next(one for code, one in self.spec["responses"].items() if code[0] == "2")
-        return resolve(resolve(found)["content"]["application/json"]["schema"])
+        """The schema of the success answer, which stands first."""
+        found = next(iter(self.spec["responses"].values()))
+        return resolve(found["content"]["application/json"]["schema"])
 
     def record(self) -> Schema:
         """The schema of one record: an item of a list, else `data`, else the answer itself."""
@@ -89,10 +91,6 @@ class Operation(NamedTuple):
         """The body field that is an array of ids, if there is one."""
         fields = self.body_fields()
         return next((name for name in ("ids", "leadIds") if name in fields), None)
-
-    def ceiling(self, field: str) -> int:
-        """How many items the body's array `field` takes in one request."""
-        return int(self.body_fields()[field]["maxItems"])
 
 
 @cache
@@ -162,6 +160,4 @@ def near(word: str, known: list[str], least: float = 0.5) -> str:
     """The names most like `word`, with commas between; empty when none is."""
     from difflib import get_close_matches  # slow to import, and needed for a mistake only
 
-    names = {name.lower(): name for name in known}
-    found = get_close_matches(word.lower(), list(names), cutoff=least)
-    return ", ".join(names[name] for name in found)
+    return ", ".join(get_close_matches(word, known, cutoff=least))

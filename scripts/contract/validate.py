@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from contract.operations import Schema, near, resolve
 
-_TYPES: dict[str, tuple[str, type | tuple[type, ...]]] = {
-    "object": ("an object", dict),
-    "array": ("an array", list),
-    "string": ("text", str),
-    "boolean": ("true or false", bool),
-    "null": ("null", type(None)),
-    "integer": ("a whole number", int),
+_TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
+    "object": ("an object", (dict,)),
+    "array": ("an array", (list,)),
+    "string": ("text", (str,)),
+    "boolean": ("true or false", (bool,)),
+    "null": ("null", (type(None),)),
+    "integer": ("a whole number", (int,)),
     "number": ("a number", (int, float)),
 }
 _LIMITS = {  # keyword → words, with the limit, what was given, and the fields there are
@@ -87,9 +87,9 @@ def problems(value: Any, schema: Schema, path: str = "", assumed: bool = False) 
         for name, inner in schema.get("properties", {}).items():
             if name in value:
                 found += problems(value[name], inner, dot + name, assumed)
-    if isinstance(value, list) and "items" in schema:
+    if isinstance(value, list):
         for position, one in enumerate(value):
-            found += problems(one, schema["items"], f"{path}[{position}]", assumed)
+            found += problems(one, schema.get("items", {}), f"{path}[{position}]", assumed)
     return found
 
 
@@ -98,15 +98,18 @@ def unknown_fields(value: Any, schema: Schema, path: str = "") -> list[Problem]:
     schema = resolve(schema)
     names = list(schema.get("properties", {}))
     known = {*names, *schema.get("not", {}).get("required", ())}  # refused: a problem of its own
-    extra = [name for name in value if name not in known] if isinstance(value, dict) else []
-    return [Problem(path + name, _unknown(name, names)) for name in extra if names]
+    if not names or not isinstance(value, dict):
+        return []
+    return [Problem(path + name, _unknown(name, names)) for name in value if name not in known]
 
 
 def _breaches(value: Any, schema: Schema) -> Iterator[tuple[str, str, str]]:
     """(keyword, field or "", problem) for what the value itself breaks."""
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
-    if kinds and not any(_is_kind(value, kind) for kind in kinds):
+    whole = isinstance(value, float) and value.is_integer()  # 80.0 is an integer
+    given: type = int if whole else type(value)
+    if kinds and not any(given in _TYPES[kind][1] for kind in kinds):
         yield "type", "", "must be " + " or ".join(_TYPES[kind][0] for kind in kinds)
         return
     if "enum" in schema:
@@ -114,13 +117,16 @@ def _breaches(value: Any, schema: Schema) -> Iterator[tuple[str, str, str]]:
         if word not in schema["enum"]:
             yield "enum", "", "must be one of " + ", ".join(map(str, schema["enum"]))
     fields = schema.get("properties", {})
-    size: Any = value if isinstance(value, (int, float)) or value is None else len(value)
+    size: Any = len(value) if isinstance(value, (str, list, dict)) else value
     for keyword, words in _LIMITS.items():
         limit = schema.get(keyword, size)
         if limit != size and (limit > size) is keyword.startswith("min"):
             yield keyword, "", words.format(limit, size, ", ".join(fields))
     if isinstance(value, str) and len(value) >= schema.get("minLength", 0):
-        yield from _text_breaches(value, schema)
+        if not re.search(schema.get("pattern", ""), value):
+            yield "pattern", "", _PATTERNS[schema["pattern"]]
+        elif "format" in schema and not FORMATS[schema["format"]][0](value):
+            yield "format", "", f"must be {FORMATS[schema['format']][1]}"
     if isinstance(value, dict):
         for name in schema.get("required", ()):
             if name not in value:
@@ -128,21 +134,6 @@ def _breaches(value: Any, schema: Schema) -> Iterator[tuple[str, str, str]]:
         for name in schema.get("not", {}).get("required", ()):
             if name in value:
                 yield "not", name, _unknown(name, list(fields))
-
-
-def _is_kind(value: Any, kind: str) -> bool:
-    if isinstance(value, bool):
-        return kind == "boolean"
-    whole = kind == "integer" and isinstance(value, float) and value.is_integer()  # 80.0 is one
-    return whole or isinstance(value, _TYPES[kind][1])
-
-
-def _text_breaches(value: str, schema: Schema) -> Iterator[tuple[str, str, str]]:
-    pattern = schema.get("pattern", "")
-    if not re.search(pattern, value):
-        yield "pattern", "", _PATTERNS.get(pattern, f"must match {pattern}")
-    elif "format" in schema and not FORMATS[schema["format"]][0](value):
-        yield "format", "", f"must be {FORMATS[schema['format']][1]}"
 
 
 def _unknown(name: str, known: list[str]) -> str:

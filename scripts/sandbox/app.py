@@ -188,7 +188,7 @@ def _body(environ: Environ, operation: Operation, caller: Caller) -> dict[str, A
 
     Raises Refusal: 411 without a length, 413, 415, INVALID_JSON, and what is wrong in it.
     """
-    if operation.body is None:
+    if not operation.body:
         return {}
     length = _length(environ)
     if not JSON_TYPE.fullmatch(environ.get("CONTENT_TYPE", "")):

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from cli import hints, parser
-from cli.commands import COMMANDS, GROUPS
+from cli.commands import COMMANDS
 from cli.hints import HINTS, spelled
 from cli.offline import EXIT_CODES
+from cli.options import SENDING
 from contract.operations import operations, schemas
 from sandbox.demo import CREDENTIALS
 
@@ -22,7 +23,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 PAGES = [
     (),
     ("options",),
-    *((name,) for name in GROUPS),
+    *((name,) for name in parser.following([])),
     *(tuple(one.words.split()) for one in COMMANDS),
 ]
 
@@ -47,7 +48,7 @@ def test_the_overview_names_every_group_and_exit_code(lgp: Any) -> None:
     found = lgp(sandbox=False)
     assert found.out == lgp("help", sandbox=False).out == lgp("--help", sandbox=False).out
     text = " ".join(found.out.split())
-    assert all(name in text for name in GROUPS)
+    assert all(f" {name} " in text for name in parser.following([]))
     assert all(f"{code} {words}" in text for code, words in EXIT_CODES.items())
 
 
@@ -63,7 +64,8 @@ def test_the_help_of_a_command_has_its_example_before_its_options(lgp: Any, comm
     text = lgp(*command.words.split(), "--help", sandbox=False).out
     example = " ".join(text.split()).index(spelled(command.example))
     assert example < 300
-    flags = parser.flags(command)[: len([*parser.fields(command)])]
+    own = [one for one in parser.takes(command) if one.group not in SENDING]
+    flags = [flag for one in own for flag in one.flags]
     assert all(f"{flag} " in text or f"{flag}," in text or f"{flag}\n" in text for flag in flags)
     assert text.endswith("--help options\n")
 
@@ -151,7 +153,7 @@ def candidates(lgp: Any, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ([""], [*GROUPS]),
+        ([""], parser.following([])),
         (["--quiet", "--format", "json", "leads", "e"], ["enrich"]),
         (["maintenance", "bugs", ""], ["list", "report"]),
         (["campaigns", "get", "abc", "--dry"], ["--dry-run"]),

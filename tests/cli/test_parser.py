@@ -8,8 +8,8 @@ from argparse import Namespace
 import pytest
 
 from cli import options, parser
-from cli.commands import COMMANDS, GROUPS, INSTEAD, Command
-from cli.options import GLOBAL, OPTIONS
+from cli.commands import COMMANDS, INSTEAD, Command
+from cli.options import OPTIONS
 from contract.operations import operations
 from leadgenius.errors import UsageError
 
@@ -33,8 +33,10 @@ def test_every_operation_has_a_command_and_every_option_and_group_a_use() -> Non
     offline = "auth jobs limits schema completion".split()
     for one in COMMANDS:
         assert parser.operation_of(one) or one.words.split()[0] in offline, one.words
-    assert set().union(*map(parser.served, COMMANDS)) - {"cursor"} == {one.group for one in OPTIONS}
-    assert {one.words.split()[0] for one in COMMANDS} == {*GROUPS}
+    assert {one for row in COMMANDS for one in row.groups.split()} <= {one.group for one in OPTIONS}
+    assert {one.name for row in COMMANDS for one in parser.takes(row)} >= {
+        one.name for one in OPTIONS
+    }
     assert not {one.words for one in COMMANDS} & {*INSTEAD}
 
 
@@ -105,7 +107,3 @@ def test_yes_is_never_suggested(typed: str) -> None:
 def test_a_group_alone_is_no_command(line: str) -> None:
     assert parser.find(line.split()) == (None, [])
 
-
-def test_global_options_are_those_of_no_single_command() -> None:
-    assert {one.group for one in OPTIONS if one.name in ("yes", "all", "wait", "out")} <= GLOBAL
-    assert parser.served(COMMANDS[0]) - GLOBAL == set()

@@ -29,20 +29,6 @@ def test_only_reads_and_the_login_change_nothing():
     assert operations()["auth.login"].method == "POST"
 
 
-@pytest.mark.parametrize(
-    ("name", "paging", "collection"),
-    [
-        ("leads.list", "page", "leads"),
-        ("enrich-leads.list", "cursor", "enrich-leads"),
-        ("maintenance.bugs.list", "page", "bugs"),
-        ("campaigns.get", None, "campaigns"),
-        ("admin.users", "page", "users"),
-    ],
-)
-def test_lists_and_their_collections(name, paging, collection):
-    assert (operations()[name].paging, operations()[name].collection) == (paging, collection)
-
-
 def test_filters_are_the_query_without_paging():
     found = operations()["leads.list"]
     assert list(found.filters()) == ["status", "campaignId", "email", "companyName", "client_id"]
@@ -60,27 +46,15 @@ def test_fields_of_a_body_are_resolved():
 
 def test_an_operation_without_a_body_has_no_fields():
     found = operations()["leads.list"]
-    assert (found.body, found.body_fields(), found.required, found.id_field()) == (
-        None,
-        {},
-        [],
-        None,
-    )
+    assert (found.content, found.body, found.body_fields(), found.required) == ({}, {}, {}, [])
 
 
 @pytest.mark.parametrize(
-    ("name", "field", "ceiling"),
-    [
-        ("leads.create-batch", "leads", 100),
-        ("leads.delete-batch", "ids", 100),
-        ("enrichment.trigger", "leadIds", 500),
-        ("sequences.enroll", "leadIds", 500),
-    ],
+    ("name", "field"),
+    [("leads.create-batch", None), ("leads.delete-batch", "ids"), ("sequences.enroll", "leadIds")],
 )
-def test_ceilings_of_batches(name, field, ceiling):
-    found = operations()[name]
-    assert found.ceiling(field) == ceiling
-    assert found.id_field() == (None if field == "leads" else field)
+def test_the_field_of_ids(name, field):
+    assert operations()[name].id_field() == field
 
 
 @pytest.mark.parametrize(
