@@ -79,8 +79,8 @@ class Csv(Lines):
         lines = [[self._cell(inside(row, name)) for name in self._columns] for row in made]
         self._left_out.update(*made)
         if not self.started:
-            self.write("\ufeff" if self.output.options.excel else "")
             lines.insert(0, list(self._columns))
+            self.write("\ufeff" if self.output.options.excel else "")
         self.started = True
         self.write("".join(map(_csv_line, lines)))
 
@@ -184,11 +184,12 @@ class Output:
         `sentence` is what a person at a terminal reads instead.
         """
         record = answers.record(value)
+        rows = record if isinstance(record, list) else [record]
         if self.format == "json":
             shown = pick(record, self.fields) if self.fields else value
             with self.open() as writer:
                 writer.write(compact(shown, self.indent) + "\n")
-            self.receipt(len(record) if isinstance(record, list) else 1, requests, True)
+            self.receipt(len(rows), requests, True)
         elif self.format == "table" and isinstance(record, dict) and not self.options.out:
             from cli import terminal
 
@@ -197,7 +198,7 @@ class Output:
             else:
                 terminal.print_record(self, record)
         else:
-            self.listing(record if isinstance(record, list) else [record], requests)
+            self.listing(rows, requests)
 
     def receipt(self, rows: int, requests: int, complete: bool, **more: Any) -> None:
         """What --out wrote: file, rows, requests, seconds, complete. Nothing without --out."""
@@ -216,7 +217,7 @@ class Output:
 
 def _format(options: Any, terminal: bool) -> str:
     """What the name of the --out file says, else what is typed, else the usual one."""
-    typed, by_name = options.format, None
+    typed = options.format
     if not options.out:
         return typed or ("table" if terminal else "json")
     by_name = _SUFFIXES.get(options.out.suffix.lower())

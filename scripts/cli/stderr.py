@@ -100,9 +100,8 @@ class Notes:
 
     def write(self, text: str, live: bool = False) -> None:
         """Write masked text as it is, over a live line; `live`: as one."""
-        if self._live:
-            text = "\r\x1b[2K" + text
-        self._live = live
+        start = "\r\x1b[2K" if self._live else ""
+        self._live = live and bool(text)
         with contextlib.suppress(OSError, ValueError):  # closed or full: nowhere left to say so
-            self.stream.write(self.masker.mask(text))
+            self.stream.write(start + self.masker.mask(text))
             self.stream.flush()

@@ -36,7 +36,7 @@ _HIDDEN = {*TWINS, "firstName", "lastName", "company_id", "owner"}
 _IDS = ("id", "leadId", "jobId", "lead_id")
 _WIDEST, _LEAST = 60, 8  # columns of a cell: at most, and when it is cut
 _LONGEST = 1000  # characters of one value: a report is never printed whole
-_BAR = 34  # columns of the longest bar
+_TABLE, _BAR = 50, 40  # columns beside a bar, and of the longest bar at most
 _FIRST_ROWS = 20  # of a list that comes row by row
 _COLOURS = {
     **dict.fromkeys(("active", "qualified", "converted", "connected", "completed"), "green"),
@@ -71,7 +71,7 @@ class TableWriter:
     """
 
     def __init__(self, write: Write, output: Output) -> None:
-        self._write, self._output, self._sheet = write, output, Sheet(not output.terminal)
+        self._write, self._output, self.sheet = write, output, Sheet(not output.terminal)
         self._waiting: list[Any] = []  # not printed yet
         self._count, self.note = 0, ""
         self._widths: dict[str, int] = {}
@@ -107,7 +107,7 @@ class TableWriter:
         ]
         for cells in zip(*columns, strict=True):
             table.add_row(*cells)
-        self._write(self._sheet.lines(table))
+        self._write(self.sheet.lines(table))
 
     def _choose(self, rows: Sequence[Any]) -> None:
         """Which columns there are, and how wide; the note says which are not."""
@@ -118,7 +118,7 @@ class TableWriter:
             self._widths = {
                 one: max(least, min(most, level)) for one, (least, most) in sizes.items()
             }
-            if sum(self._widths.values()) + 2 * len(sizes) - 2 <= self._sheet.width:
+            if sum(self._widths.values()) + 2 * len(sizes) - 2 <= self.sheet.width:
                 break
             level -= 1
             if len(sizes) > len(wanted) or (level < _LEAST and len(sizes) > 1):
@@ -140,7 +140,7 @@ class TableWriter:
             self._numbers.add(name)
         widest = max(map(cell_len, texts))
         cut = not all(re.fullmatch(whole, text) for text in texts)
-        return 0 if cut else min(widest, self._sheet.width), max(_head(name).cell_len, widest)
+        return 0 if cut else min(widest, self.sheet.width), max(_head(name).cell_len, widest)
 
     def _texts(self, name: str, rows: Sequence[Any]) -> list[str]:
         """The cells of a column, masked before they are cut: half a secret is not recognised."""
@@ -213,10 +213,11 @@ def print_bars(
     """A bar a row: its name, its share of the longest (0 to 1), and the cells before the bar."""
     names = [heads[0], "", *heads[1:]]  # the bar's column has no name to read
     cells = [dict(zip(names, row, strict=True)) for row in rows]
-    for one in cells:
-        one[""] = "█" * round(_BAR * one[""]) or "▏" * (one[""] > 0)
     output.preferred = heads
     writer = TableWriter(output.write, output)
+    longest = min(_BAR, writer.sheet.width - _TABLE)
+    for one in cells:
+        one[""] = "█" * round(longest * one[""]) or "▏" * (one[""] > 0)
     _print(output, Text(title, "bold"), "")
     writer.rows(cells)
     writer.flush()

@@ -15,19 +15,13 @@ from cli.text import Masker
 KEY = "lgp_0123456789abcdef0123456789abcdef"
 
 
-class Tty(io.StringIO):
-    """A stream that is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Notes on a terminal of 80 columns: `.at(seconds, …)` reports progress and gives the line."""
     for name, value in (("COLUMNS", "80"), ("NO_COLOR", "1"), ("TERM", "xterm")):
         monkeypatch.setenv(name, value)
-    now, stream = [100.0], Tty()
+    now, stream = [100.0], io.StringIO()
+    stream.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr("cli.stderr.monotonic", lambda: now[0])
     notes = Notes(stream, Masker([KEY]))
 
@@ -43,7 +37,10 @@ def live(monkeypatch: pytest.MonkeyPatch) -> Any:
     ("detail", "line"),
     [
         ({"line": 6, "problem": "lastName is required"}, "line 6, problem lastName is required"),
-        ({"leadId": "lead_nope", "reason": "no such lead"}, "leadId lead_nope, reason no such lead"),
+        (
+            {"leadId": "lead_nope", "reason": "no such lead"},
+            "leadId lead_nope, reason no such lead",
+        ),
         ({"location": "https://x.example"}, "location https://x.example"),
         ("plain \x1b[2J", "plain \\u001b[2J"),
     ],
@@ -83,15 +80,18 @@ def test_a_wait_counts_down_in_place_and_keeps_what_is_done(live: Any) -> None:
 
 
 def test_progress_is_taken_away_before_anything_else_is_printed(live: Any) -> None:
-    live.at(0, "Waiting 9 s: a pause")
-    live.notes("warning", "Half of it is missing.")
-    assert live.seen().endswith("\r\x1b[2KWarning: Half of it is missing.\n")
-    live.at(1, "Waiting 8 s: a pause")
-    live.notes.end_progress()
-    assert live.seen().endswith("\r\x1b[2K")
-    live.at(2, "Waiting 7 s: a pause")
-    live.notes.error({"message": "It failed.", "hint": "again"})
-    assert live.seen().endswith("\r\x1b[2KError: It failed.\nNext: again\n")
+    for action, words, text in (
+        (live.notes, ["warning", "It is half."], "Warning: It is half.\n"),
+        (live.notes.end_progress, [], ""),
+        (
+            live.notes.error,
+            [{"message": "It failed.", "hint": "x"}],
+            "Error: It failed.\nNext: x\n",
+        ),
+    ):
+        live.at(0, "Waiting 9 s: a pause")
+        action(*words)
+        assert live.seen().endswith(f"Waiting 9 s: a pause\r\x1b[2K{text}")
 
 
 def test_a_dumb_terminal_gets_a_line_now_and_then_and_none_drawn_again(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.text import MASK, Masker, compact, inert, plain, plural, reformula, unformula
+from cli.text import MASK, Masker, compact, inert, plain, reformula, shown, unformula
 
 KEY = "lgp_" + "".join(f"{number:x}" for number in range(16)) * 4
 PASSWORD = 'pa ss/"wörd'
@@ -53,7 +53,7 @@ def test_the_guard_can_be_taken_off_again(text: str) -> None:
 
 @pytest.mark.parametrize("size", [10, 10_000])
 @pytest.mark.parametrize(
-    "shown",
+    "form",
     [
         KEY,
         quote(PASSWORD, safe=""),
@@ -63,10 +63,10 @@ def test_the_guard_can_be_taken_off_again(text: str) -> None:
         base64.b64encode(b"ab" + KEY.encode()).decode(),
     ],
 )
-def test_a_secret_is_masked_in_its_encodings(shown: str, size: int) -> None:
-    masked = Masker([KEY, PASSWORD, "abc"]).mask(f"{'abc ' * size}{shown} after")
+def test_a_secret_is_masked_in_its_encodings(form: str, size: int) -> None:
+    masked = Masker([KEY, PASSWORD, "abc"]).mask(f"{'abc ' * size}{form} after")
     assert masked.startswith("abc " * size) and masked.endswith(" after")
-    assert MASK in masked and shown not in masked
+    assert MASK in masked and form not in masked
     assert not any(part in masked for part in ("0123456789ab", "wörd", "ss%2F"))
 
 
@@ -85,14 +85,28 @@ def test_a_source_of_secrets_is_asked_each_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "word"),
     [("lead_1", "lead_1"), ("Spring ABM", '"Spring ABM"')]
     + [(value, "ID") for value in ("a;rm -rf", "$(x)", "-x", "", "x" * 65, "a\n")],
 )
-def test_only_plain_words_enter_a_command_to_type(value: str, shown: str) -> None:
-    assert plain(value) == shown
+def test_only_plain_words_enter_a_command_to_type(value: str, word: str) -> None:
+    assert plain(value) == word
 
 
-def test_counts_have_separators_and_the_right_number() -> None:
-    counted = [plural(count, "row") for count in (1, 0, 1274)]
-    assert counted == ["1 row", "0 rows", "1,274 rows"]
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("spend", 18500, "18,500"),
+        ("pipelineValue", 1177600.5, "1,177,600.50"),
+        ("totals.conversionRate", 0.0661, "6.6%"),
+        ("active", True, "yes"),
+        ("paused", False, "no"),
+        ("none", None, ""),
+        ("events", ["a", "b"], "a, b"),
+        ("at", "2026-11-24T09:30:15.123Z", "2026-11-24 09:30"),
+        ("goals", {"targetPipeline": 90000, "none": None}, "targetPipeline 90,000"),
+        ("steps", [{"day": 1}, {"day": 2}], "2 items"),
+    ],
+)
+def test_values_are_written_for_people(name: str, value: object, text: str) -> None:
+    assert shown(name, value) == text
