@@ -68,8 +68,7 @@ def parse_json(text: str, name: str) -> Any:
 
 def json_rows(text: str, name: str) -> list[Any]:
     """The rows of a JSON list, of an answer that holds one, or of an object a line."""
-    text = text.strip()
-    if text.startswith("{") and "\n{" in text:
+    if re.search(r"\}\s*\n\s*\{", text):
         lines = enumerate(text.split("\n"), 1)
         return [parse_json(line, f"{name}, line {at},") for at, line in lines if line.strip()]
     whole = parse_json(text, name)
@@ -122,13 +121,18 @@ def _typed(context: Context, place: str, schemas: dict[str, Any]) -> dict[str, A
     for name, schema in schemas.items():
         typed = context.typed(f"{place}_{name}")
         if isinstance(typed, list):
-            made[name] = [part for word in typed for part in word.split(",") if part]
+            made[name] = _parts(typed)
         elif typed is not None:
             made[name] = typed.lower() if typed.lower() in schema.get("enum", ()) else typed
             if "string" not in schema.get("type", "string"):
                 with contextlib.suppress(ValueError):
                     made[name] = json.loads(typed)
     return made
+
+
+def _parts(words: Sequence[str]) -> list[str]:
+    """Values that were typed apart or with commas."""
+    return [part.strip() for word in words for part in word.split(",") if part.strip()]
 
 
 def check_body(context: Context, made: Any) -> None:
@@ -173,12 +177,11 @@ def ids(context: Context) -> list[str]:
     """The ids given, each once, in their order; `name=…` looked up. UsageError for none."""
     in_path, file = context.typed("path_id"), context.typed("ids_from")
     words = [record_id(context, word) for word in in_path] if isinstance(in_path, list) else []
-    words += [part.strip() for word in context.typed("ids") or () for part in word.split(",")]
+    words += _parts(context.typed("ids") or ())
     words += ids_from(read_text(context, file, "--ids-from")) if file else []
-    given = [check_id(word) for word in words if word]
-    if not given:
+    if not words:
         raise invalid("No ids were given.", context.command.example)
-    return list(dict.fromkeys(given))
+    return list(dict.fromkeys(map(check_id, words)))
 
 
 def record_id(context: Context, word: str) -> str:

@@ -32,20 +32,11 @@ def account(home: Path) -> None:
     path.chmod(0o600)
 
 
-@pytest.mark.parametrize(
-    "endpoint",
-    [
-        "/campaigns?status=active",
-        "campaigns?status=active",
-        "/api/agent/campaigns?status=active",
-        f"{PRODUCTION}/api/agent/campaigns?status=active",
-    ],
-)
+@pytest.mark.parametrize("start", ["/", "", "/api/agent/", f"{PRODUCTION}/api/agent/"])
 @responses.activate
-def test_an_endpoint_is_found_however_it_is_written(
-    call: Any, account: None, endpoint: str
-) -> None:
+def test_an_endpoint_is_found_however_it_is_written(call: Any, account: None, start: str) -> None:
     responses.get(f"{PRODUCTION}/api/agent/campaigns", json={"data": []})
+    endpoint = f"{start}campaigns?status=active"
     found = call("get", endpoint, "-p", "a=1", "-p", "a=2", sandbox=False)
     assert (found.code, found.out) == (0, '{"data":[]}\n')
     sent = responses.calls[0].request
@@ -64,34 +55,27 @@ def test_a_path_gets_the_credential_of_its_scope(call: Any, name: str) -> None:
     assert {one: value for one, value in headers.items() if "***" in value} == sent
 
 
-def test_the_body_is_the_servers_own_even_on_a_terminal(call: Any) -> None:
-    found = call("GET", "/campaigns", "--page-size", "2", "-p", "status=active")
-    assert set(found.json) == {"success", "data", "pagination"}
-    assert found.json["pagination"]["pageSize"] == 2
-    assert (
-        json.loads(call("GET", "/campaigns", "-p", "pageSize=2", terminal=True).out)["success"]
-        is True
-    )
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_body_is_the_servers_own_even_on_a_terminal(call: Any, terminal: bool) -> None:
+    found = call("GET", "/campaigns?status=active", "--page-size", "2", terminal=terminal).json
+    assert set(found) == {"success", "data", "pagination"}
+    assert found["pagination"]["pageSize"] == len(found["data"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("campaigns", "--all"),
+        ("campaigns", "--fields name --format csv"),
+        ("leads", "--where status=qualified --count"),
+        ("enrich-leads", "--count-by status"),
+    ],
+)
 def test_lists_are_read_counted_and_filtered_like_those_of_the_named_commands(
-    call: Any, lgp: Any
+    call: Any, lgp: Any, path: str, words: str
 ) -> None:
-    assert call("GET", "/campaigns", "--all").json == lgp("campaigns", "list", "--all").json
-    words = ("--where", "status=qualified", "--count")
-    assert call("GET", "/leads", *words).json == lgp("leads", "list", *words).json
-    words = ("--count-by", "status")
-    bulk = call("GET", "/enrich-leads/list", "-p", f"companyId={COMPANY}", *words)
-    assert bulk.json == lgp("enrich-leads", "list", *words).json
-    assert (
-        call("GET", "/campaigns?status=active", "--count").json["count"]
-        < call("GET", "campaigns", "--count").json["count"]
-    )
-    assert call("GET", "/leads", "--where", "statsu=x").code == 2
-    assert (
-        call("GET", "/campaigns", "--fields", "name", "--format", "csv").out.splitlines()[0]
-        == "name"
-    )
+    full = f"/enrich-leads/list?companyId={COMPANY}" if path == "enrich-leads" else path
+    assert call("GET", full, *words.split()).out == lgp(path, "list", *words.split()).out
 
 
 def test_include_shows_status_and_masked_headers_on_stderr(call: Any) -> None:
@@ -114,43 +98,38 @@ def test_a_key_on_the_command_line_is_used_and_warned_about(
 @pytest.mark.parametrize(
     "words",
     [
-        ("PATCH", "/campaigns"),
-        ("GET", "C:/Program Files/Git/campaigns"),
-        ("GET", "https://evil.example/api/agent/leads"),
-        ("GET", "/leads/../admin"),
-        ("GET", "/leads", "-p", "novalue"),
-        ("GET", "/leads", "--data", "{}"),
-        ("POST", "/campaigns", "--data", "{}"),
-        ("DELETE", "/campaigns/x"),
-        ("GET", "/leads", "--scope", "nobody"),
-        ("POST", "/campaigns", "--all", "--data", "{}"),
-        ("GET", "/leads", "--nope"),
-        ("POST", "/webhooks", "--read-only", "--data", "{}"),
+        "PATCH /campaigns",
+        "GET C:/msys64/campaigns",
+        "GET https://evil.example/api/agent/leads",
+        "GET /leads/../admin",
+        "GET /leads -p novalue",
+        "GET /leads --data {}",
+        "POST /campaigns --data {}",
+        "DELETE /campaigns/x",
+        "GET /leads --scope nobody",
+        "POST /campaigns --all --data {}",
+        "GET /leads --nope",
+        "GET /leads --where statsu=x",
+        "POST /webhooks --read-only --data {}",
     ],
-    ids=" ".join,
 )
-def test_what_cannot_be_meant_is_exit_2_with_a_hint(call: Any, words: tuple[str, ...]) -> None:
-    found = call(*words)
+def test_what_cannot_be_meant_is_exit_2_with_a_hint(call: Any, words: str) -> None:
+    found = call(*words.split())
     assert (found.code, found.out) == (2, "")
     assert found.error["hint"]
-    assert ("MSYS_NO_PATHCONV" in found.error["hint"]) == ("C:" in words[1])
+    assert ("MSYS_NO_PATHCONV" in found.error["hint"]) == ("C:" in words)
 
 
 def test_changes_of_many_records_need_yes(call: Any, lgp: Any) -> None:
-    data = json.dumps({"ids": ["lead_1"]})
-    found = call("DELETE", "/leads/batch", "--data", data)
-    assert (found.code, found.error["code"], "lead_1" in found.error["message"]) == (
-        2,
-        "needs_yes",
-        True,
-    )
-    assert call("DELETE", "/leads/batch", "--data", data, "--dry-run").json["yes"]
-    assert call("DELETE", "/leads/batch", "--data", data, "--yes").code == 0
+    delete = ("DELETE", "/leads/batch", "--data", '{"ids": ["lead_1"]}')
+    found = call(*delete).error
+    assert (found["code"], "lead_1" in found["message"]) == ("needs_yes", True)
+    assert call(*delete, "--dry-run").json["yes"]
+    assert call(*delete, "--yes").code == 0
     sequence = lgp("sequences", "list").rows[0]["id"]
-    many = json.dumps({"leadIds": [f"lead_{number}" for number in range(26)]})
-    assert (
-        call("POST", f"/sequences/{sequence}/enroll", "--data", many).error["code"] == "needs_yes"
-    )
+    for count, code in ((25, 0), (26, 2)):
+        body = json.dumps({"leadIds": [f"nobody_{number}" for number in range(count)]})
+        assert call("POST", f"/sequences/{sequence}/enroll", "--data", body).code == code
 
 
 def test_a_change_is_in_the_record_of_changes(call: Any, state: Path) -> None:
@@ -170,41 +149,28 @@ def test_a_path_that_the_schema_does_not_know_is_sent(call: Any, account: None) 
 @responses.activate
 def test_the_login_and_key_paths_leave_secrets_out_unless_shown(call: Any, account: None) -> None:
     made, token = "lgp_" + "1234567890abcdef" * 4, "eyJ.a-new-token.of-the-server"
-    body = {
-        "success": True,
-        "apiKey": made,
-        "data": {"keyPrefix": made[:10], "note": f"it is {made}"},
-    }
-    responses.post(f"{PRODUCTION}/api/agent-api-keys", json=body)
+    key = {"apiKey": made, "data": {"keyPrefix": made[:10], "note": f"it is {made}"}}
+    login = {"success": True, "jwt_token": token, "expires_in": 9}
+    responses.post(f"{PRODUCTION}/api/agent-api-keys", json=key)
     responses.get(f"{PRODUCTION}/api/agent-api-keys", json={"data": [{"id": "k", "apiKey": made}]})
-    responses.post(
-        f"{PRODUCTION}/api/epsimo-auth", json={"success": True, "jwt_token": token, "expires_in": 9}
-    )
-    create = ("POST", "/agent-api-keys", "--data", '{"name": "x"}')
-    found = call(*create, sandbox=False)
-    assert found.json == {
-        "success": True,
-        "data": {"keyPrefix": made[:10], "note": f"it is {made[:10]}"},
-    }
+    responses.post(f"{PRODUCTION}/api/epsimo-auth", json=login)
     assert call("GET", "/agent-api-keys", "--all", sandbox=False).rows == [{"id": "k"}]
-    login = (
-        "POST",
-        "/epsimo-auth",
-        "--data",
-        '{"email": "a@b.example", "password": "secret word"}',
-    )
-    assert call(*login, sandbox=False).json == {"success": True, "expires_in": 9}
-    assert call(*create, "--show", sandbox=False).json == body
-    assert call(*login, "--show", sandbox=False).json["jwt_token"] == token
+    hidden = {"data": {"keyPrefix": made[:10], "note": f"it is {made[:10]}"}}
+    who = '{"email": "a@b.example", "password": "secret word"}'
+    for path, data, whole, shown in (
+        ("/agent-api-keys", '{"name": "x"}', key, hidden),
+        ("/epsimo-auth", who, login, {"success": True, "expires_in": 9}),
+    ):
+        words = ("POST", path, "--data", data)
+        assert call(*words, sandbox=False).json == shown
+        assert call(*words, "--show", sandbox=False).json == whole
 
 
-def test_the_vendors_older_ways_are_taken(call: Any) -> None:
-    for base in ("http://localhost:3000/api/agent", "http://localhost:3000/", PRODUCTION):
-        found = call("GET", "campaigns", "--base-url", base, "--dry-run", sandbox=False)
-        assert (
-            found.json["url"]
-            == base.removesuffix("/api/agent").rstrip("/") + "/api/agent/campaigns"
-        )
+@pytest.mark.parametrize("path", ["/api/agent", "/", ""])
+def test_the_vendors_older_ways_are_taken(call: Any, path: str) -> None:
+    base = "http://localhost:3000"
+    found = call("GET", "campaigns", "--base-url", base + path, "--dry-run", sandbox=False)
+    assert found.json["url"] == f"{base}/api/agent/campaigns"
 
 
 def test_help_and_version(call: Any) -> None:
