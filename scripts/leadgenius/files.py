@@ -102,22 +102,22 @@ def replace_whole(path: Path) -> Iterator[TextIOWrapper]:
     and no other one.
     """
     target = check_safe(path)
+    if target.exists() and not target.is_file():
+        with target.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
     beside = target.with_name(f".{target.name}.{os.getpid()}.{time.time_ns():x}.tmp")
-    direct = target.exists() and not target.is_file()
-    place, flags = (target, 0) if direct else (beside, os.O_CREAT | os.O_EXCL)
     try:
-        descriptor = os.open(place, os.O_WRONLY | flags, 0o600)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
             yield file
             file.flush()
-            if not direct:
-                os.fsync(descriptor)
-        if not direct:
-            beside.replace(target)
-            with contextlib.suppress(OSError):  # the rename should outlive a power cut
-                folder = os.open(target.parent, os.O_RDONLY)
-                os.fsync(folder)
-                os.close(folder)
+            os.fsync(descriptor)
+        beside.replace(target)
+        with contextlib.suppress(OSError):  # the rename should outlive a power cut
+            folder = os.open(target.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
     except BrokenPipeError:
         raise
     except OSError as error:

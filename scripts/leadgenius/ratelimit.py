@@ -79,7 +79,8 @@ class RateLimiter:
         on_note: Note,
         time: Any = time,
     ) -> None:
-        self.path, self.windows = path, sorted(windows, key=lambda window: window.seconds)
+        self.path = path or Path(os.devnull, "log")  # nothing can be made in there
+        self.windows = sorted(windows, key=lambda window: window.seconds)
         self._on_note, self._time = on_note, time
         self._db: sqlite3.Connection | None = None
 
@@ -130,11 +131,18 @@ class RateLimiter:
             now, until, *ends = self._times(credential)
             for limit, seconds in self.windows:
                 used = [end for end in ends if end > now - kept(seconds)]
-                row = {"credential": credential, "limit": limit, "window_seconds": seconds}
-                row |= {"used": len(used), "left": max(0, limit - len(used))}
-                row["next_free"] = iso(min(used) + kept(seconds)) if len(used) >= limit else None
-                row["blocked_until"] = iso(until) if until > now else None
-                rows.append(row)
+                full = len(used) >= limit
+                rows.append(
+                    {
+                        "credential": credential,
+                        "limit": limit,
+                        "window_seconds": seconds,
+                        "used": len(used),
+                        "left": max(0, limit - len(used)),
+                        "next_free": iso(min(used) + kept(seconds)) if full else None,
+                        "blocked_until": iso(until) if until > now else None,
+                    }
+                )
         return rows
 
     def clear(self) -> int:
@@ -223,8 +231,6 @@ class RateLimiter:
         return self._run(work)
 
     def _opened(self) -> sqlite3.Connection:
-        if self.path is None:
-            raise LocalError("there is no folder for it")
         if self.path is not MEMORY:
             os.close(files.open_private(self.path, os.O_RDWR | os.O_CREAT))
         self._db = db = sqlite3.connect(

@@ -9,9 +9,7 @@ eighth of the limits through its own log.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from leadgenius.errors import LocalError, UsageError
@@ -107,8 +105,7 @@ class RedisLog(RateLimiter):
     def __init__(self, url: str, *args: Any) -> None:
         super().__init__(*args)
         self._all, self._failed, self._warned = self.windows, 0.0, False
-        folder = self.path.parent if self.path else Path(os.devnull)  # nothing can be made in there
-        self._marker = folder / "redis-unreachable"
+        self._marker = self.path.with_name("redis-unreachable")
         try:
             import redis
 
