@@ -1,7 +1,5 @@
 """The house itself: arrows between rooms go down only, and what runs without requests does."""
 
-from __future__ import annotations
-
 import ast
 import os
 import subprocess
@@ -22,7 +20,7 @@ MAY_IMPORT = {
 }
 
 
-def modules() -> dict[str, Path]:
+def modules():
     """Dotted name → file, of every module of the rooms."""
     found = {}
     for room in MAY_IMPORT:
@@ -32,7 +30,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(name: str, path: Path, known: dict[str, Path]) -> set[str]:
+def imports(name, path, known):
     """Every module of ours that a module imports, inside functions too, and through the table of commands."""
     found = set()
     tree = ast.parse(path.read_text())
@@ -51,7 +49,7 @@ def imports(name: str, path: Path, known: dict[str, Path]) -> set[str]:
     return {one for one in found if one in known and one != name and one not in submodules - {name}}
 
 
-def test_the_imports_can_be_sorted() -> None:
+def test_the_imports_can_be_sorted():
     known = modules()
     graph = {name: imports(name, path, known) for name, path in known.items()}
     order = list(TopologicalSorter(graph).static_order())  # raises CycleError
@@ -59,7 +57,7 @@ def test_the_imports_can_be_sorted() -> None:
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
-def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
+def test_a_room_imports_only_what_lies_below_it(room):
     known = modules()
     for name, path in known.items():
         if name.split(".")[0] == room:
@@ -72,44 +70,39 @@ def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
                 assert "sandbox" not in rooms, name
 
 
-def test_only_one_module_reads_openapi_json() -> None:
+def test_only_one_module_reads_openapi_json():
     readers = [name for name, path in modules().items() if '"openapi.json"' in path.read_text()]
     assert readers == ["contract.operations"]
 
 
+def without_requests(tmp_path, words):
+    """What a script leaves where requests is not installed."""
+    (tmp_path / "requests.py").write_text("raise ImportError('not installed', name='requests')")
+    script, *rest = words.split()
+    command = [sys.executable, str(SCRIPTS / script), *rest]
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    return subprocess.run(command, env=environ, capture_output=True, text=True)
+
+
 @pytest.mark.parametrize(
     "words",
-    [
-        ["lgp.py", "--help"],
-        ["lgp.py", "schema", "leads.create"],
-        ["lgp.py", "leads", "list", "--help"],
-        ["sandbox", "--help"],
-    ],
+    ["lgp.py --help", "lgp.py schema leads.create", "lgp.py leads list --help", "sandbox --help"],
 )
-def test_help_schema_and_the_sandbox_run_without_requests(words: list[str], tmp_path: Path) -> None:
-    hidden = tmp_path / "requests.py"
-    hidden.write_text("raise ImportError('not installed', name='requests')")
-    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, str(SCRIPTS / words[0]), *words[1:]]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True)
+def test_help_schema_and_the_sandbox_run_without_requests(words, tmp_path):
+    done = without_requests(tmp_path, words)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
 
 
-@pytest.mark.parametrize(
-    "words", [["leads", "list", "--sandbox"], ["auth", "status", "--check", "--sandbox"]]
-)
-def test_without_requests_one_line_says_what_to_type(words: list[str], tmp_path: Path) -> None:
-    (tmp_path / "requests.py").write_text("raise ImportError('not installed', name='requests')")
-    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, str(SCRIPTS / "lgp.py"), *words]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True)
+@pytest.mark.parametrize("words", ["leads list", "auth status --check"])
+def test_without_requests_one_line_says_what_to_type(words, tmp_path):
+    done = without_requests(tmp_path, f"lgp.py {words} --sandbox")
     assert (done.returncode, done.stdout) == (9, "")
     assert "uv run" in done.stderr and "requirements.txt" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("script", ["lgp.py", "api_call.py", "auth.py"])
-def test_the_scripts_parse_on_old_pythons_far_enough_to_say_so(script: str) -> None:
+def test_the_scripts_parse_on_old_pythons_far_enough_to_say_so(script):
     for path in (SCRIPTS / script, SCRIPTS / "cli" / "start.py", SCRIPTS / "cli" / "__init__.py"):
         ast.parse(path.read_text(), feature_version=(3, 4))
