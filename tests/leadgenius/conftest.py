@@ -14,8 +14,8 @@ from helper_bench import Bench, Raw
 def bench(monkeypatch):
     """`bench(plan)`: a client over planned answers; one at a time."""
 
-    def make(plan, **options):
-        made = Bench(plan, **options)
+    def make(*given, **options):
+        made = Bench(*given, **options)
         monkeypatch.setattr("leadgenius.client.time", made.time)
         return made
 
