@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from leadgenius.files import check_safe, write_private
 from leadgenius.retry import IDEMPOTENT, Answer
 
 OUTCOMES = ("applied", "skipped", "rejected", "unknown", "not_sent")
+HEAVY = ("spends", "contacts-people")  # effects
 SILENT = "The server does not say why."
 TOLD = {"notFound": "not_found", "skipped": "refused", "errors": "task_failed"}
 BEFORE = r"already|duplicate|\bexists\b|not say"  # the reason of one that was there before
-# A record as `problems` shows it: its id, or row and email; outcome; code and message of a problem.
+# A record: what is `sent` of it; id, or row and email; outcome; code and message of a problem.
 Item = dict[str, Any]
 
 
@@ -28,13 +29,13 @@ def run(context: Context) -> int:
     """The command's operation for every id: one request an id, or as few batches as its ceiling
     allows. One positional id answers with the server's body."""
     field, target = context.operation.id_field(), context.typed("path_id")
-    ids = inputs.ids(context)
+    items = [{"sent": one, "id": one} for one in inputs.ids(context)]
     record = inputs.record_id(context, target) if field and target else None
     flags = {**context.command.defaults, **inputs.flags(context)}
-    changes = Changes(context, ids, [{"id": one} for one in ids], field, record, flags)
-    path, body = changes.request(slice(1))
+    changes = Changes(context, items, field, record, flags)
+    path, body = changes.request(items[:1])
     inputs.check_body(context, body or {})
-    if isinstance(target, list) and len(ids) == 1:
+    if isinstance(target, list) and len(items) == 1:
         return request.send(context, path, body)
     return changes.run()
 
@@ -42,33 +43,34 @@ def run(context: Context) -> int:
 class Changes:
     """The command's operation on many records, each with exactly one outcome.
 
-    `sent` are their ids, or rows to create: in `field` of a body or, without one, in the path of a
-    request of its own. `items` name them. `record` stands in the path, `flags` in every body.
+    What is sent of an item stands in `field` of a body or, without one, in the path of a request of
+    its own. `record` stands in the path, `flags` in every body.
     """
 
     def __init__(
-        self, context: Context, sent: Sequence[Any], items: list[Item], field: str | None,
-        record: str | None = None, flags: Mapping[str, Any] = {},
+        self, context: Context, items: list[Item], field: str | None, record: str | None = None,
+        flags: Mapping[str, Any] = {},
     ) -> None:  # fmt: skip
-        self.context, self.sent, self.items, self.field = context, sent, items, field
+        self.context, self.items, self.field = context, items, field
         self.record, self.flags, self.creates = record, flags, field == "leads"
         for item in items:
             item["outcome"] = "not_sent"
         size = context.operation.body_fields()[field]["maxItems"] if field else 1
-        self.batches = [slice(start, start + size) for start in range(0, len(sent), size)]
+        self.batches = [items[start : start + size] for start in range(0, len(items), size)]
         self.made: list[str] = []  # ids of what was created
-        self.jobs: list[tuple[dict[str, Any], list[Item]]] = []
+        self.jobs: list[tuple[Item, list[Item]]] = []
         self.errors: list[LeadGeniusError] = []
-        self.harmless = context.operation.method in IDEMPOTENT  # to send again
         self.again = ""  # the command for what is still to do, where a file holds that
         if context.typed("todo_out"):
             flag = "--data @FILE" if self.creates else "--ids-from FILE"
-            rest = "(the rest as before; FILE is that of --todo-out)"
-            self.again = f"{{lgp}} {context.command.words} {flag}   {rest}"
+            self.again = (
+                f"{{lgp}} {context.command.words} {flag}"
+                "   (the rest as before; FILE is that of --todo-out)"
+            )
 
-    def request(self, batch: slice) -> tuple[str, Any]:
+    def request(self, items: list[Item]) -> tuple[str, Any]:
         """Path and body of a request about some records."""
-        sent = self.sent[batch]
+        sent = [item["sent"] for item in items]
         path = request.path_of(self.context.operation, self.record or sent[0])
         body = {self.field: sent, **self.flags} if self.field else self.flags
         return path, body or None
@@ -76,20 +78,19 @@ class Changes:
     def run(self) -> int:
         """Everything is checked, then sent; what was done is printed, however that ends."""
         context, client, options = self.context, self.context.client, self.context.options
-        effect, count = context.operation.effect, len(self.sent)
-        heavy = effect in ("spends", "contacts-people")
-        needs_yes = effect == "deletes" or (heavy and count > MANY)
+        effect, count = context.operation.effect, len(self.items)
+        needs_yes = effect == "deletes" or (effect in HEAVY and count > MANY)
         for flag in ("ids-out", "todo-out"):
             if place := context.typed(flag.replace("-", "_")):
                 check_safe(Path(place), f"--{flag}")
         inputs.check_fields(context, [*self.as_dict()])
         client.check_changes(count)
-        path, body = self.request(slice(2))
+        path, body = self.request(self.batches[0][:2])
         if options.dry_run:
             return request.preview(context, path, body, count, len(self.batches), needs_yes)
         if needs_yes:
-            verb = context.command.words.split()[-1]
-            context.confirm(count, verb, self.sent, f" at {client.origin}", "lead")
+            verb, ids = context.command.words.split()[-1], [item["id"] for item in self.items]
+            context.confirm(count, verb, ids, f" at {client.origin}", "lead")
         try:
             self.send()
             if options.wait:
@@ -104,14 +105,12 @@ class Changes:
 
     def send(self) -> None:
         """Send the batches in order. A refusal does not stop it; whatever else goes wrong does."""
-        client, notes = self.context.client, self.context.notes
-        method, total = self.context.operation.method, len(self.sent)
+        client, notes, done = self.context.client, self.context.notes, 0
+        method, total = self.context.operation.method, len(self.items)
         notes.go_on = self.again
-        if self.harmless and not self.again:
-            notes.go_on = "Run the same command again: twice does no harm."
-        for batch in self.batches:
-            client.last_outcome, items = "not_sent", self.items[batch]
-            path, body = self.request(batch)
+        for items in self.batches:
+            client.last_outcome = "not_sent"
+            path, body = self.request(items)
             try:
                 self.accept(items, client.call(method, path, body=body))
             except LeadGeniusError as error:
@@ -126,39 +125,37 @@ class Changes:
                 for item in items:
                     item["outcome"] = client.last_outcome
                 raise
-            done = min(batch.stop, total)
-            words = f"{done:,} of {plural(total, 'record')}, {plural(client.requests, 'request')}"
-            notes.progress(words, done, total)
+            done += len(items)
+            notes.progress(f"{done:,} of {plural(total, 'record')}", done, total)
 
     def accept(self, items: list[Item], answer: Answer) -> None:
         """A batch that the server took: what it did and left undone, made and started."""
-        body = answer.body
-        if self.context.operation.id == "enrichment.trigger":
-            settle(items, {})  # what the answer counts is about tasks not begun yet
+        body, starts = answer.body, self.context.operation.id == "enrichment.trigger"
+        counted = self.field and not starts  # else it is one record, or tasks not begun yet
+        settle(items, body if counted else {}, answer.maybe_applied)
+        made = answers.dig(body, "createdIds", "data.createdIds")
+        self.made += map(str, made if isinstance(made, list) else ())
+        if starts:
             job_id = jobs.note(self.context, answers.job_id(body))
             job = {"jobId": job_id, "status": "queued", "requested": len(items), "failed": 0}
             self.jobs.append((job, items))
-        else:
-            settle(items, body, answer.maybe_applied)
-            made = answers.dig(body, "createdIds", "data.createdIds")
-            self.made += map(str, made if isinstance(made, list) else ())
 
     def follow(self) -> None:
-        """Every job to its end. Its failed tasks are rejected records."""
+        """Every job to its end. Its failed tasks are rejected records; all, if it failed itself."""
         end = jobs.end_of_waiting(self.context)
         for job, items in self.jobs:
             record, error = jobs.watch(self.context, job["jobId"], end)
             self.errors += [error] if error else []
             job["status"] = jobs.state(record) or job["status"]
             if job["status"] in jobs.ENDED:
-                settle(items, record)
+                failed = {"completedTasks": 0} if job["status"] == "failed" else {}
+                settle(items, {**record, **failed})
                 job["failed"] = sum(item["outcome"] == "rejected" for item in items)
 
     def with_outcome(self, *outcomes: str) -> list[Any]:
         """What was sent of the records with one of these outcomes, as far as they are known."""
-        pairs = zip(self.sent, self.items, strict=True)
-        known = [(one, item) for one, item in pairs if item.get("id", "") is not None]
-        return [one for one, item in known if item["outcome"] in outcomes]
+        found = [item for item in self.items if item["outcome"] in outcomes]
+        return [item["sent"] for item in found if item.get("id", "") is not None]
 
     def ids(self, *outcomes: str) -> list[str]:
         """The ids of what was made, or of what has one of these outcomes."""
@@ -167,15 +164,18 @@ class Changes:
     def as_dict(self) -> dict[str, Any]:
         """What is printed."""
         counts = Counter(item["outcome"] for item in self.items)
-        ids, problems = self.ids("applied"), [item for item in self.items if "code" in item]
+        ids, wrong = self.ids("applied"), [item for item in self.items if "code" in item]
+        problems = [{**item} for item in wrong[: request.FIRST]]
+        for problem in problems:
+            del problem["sent"]
         return {
             "requested": len(self.items),
             **{name: counts[name] for name in OUTCOMES},
             "ids": ids[: request.FIRST],
             "ids_total": len(ids),
             "jobs": [job for job, _ in self.jobs],
-            "problems": problems[: request.FIRST],
-            "problems_total": len(problems),
+            "problems": problems,
+            "problems_total": len(wrong),
             "sandbox": self.context.client.sandbox,
         }
 
@@ -188,26 +188,21 @@ class Changes:
             outcome = "unknown" if counts["unknown"] else "applied"
             ids = self.ids("applied", "unknown")
             context.record_change(path, ids, **counts, outcome=outcome)
-        todo = self.with_outcome("rejected", "not_sent", "unknown" if self.harmless else "")
-        text = compact(todo) if self.creates else _lines(todo)
-        texts = {"ids_out": _lines(made), "todo_out": text}
-        for flag, text in texts.items():
+        harmless = context.operation.method in IDEMPOTENT  # to send again
+        todo = self.with_outcome("rejected", "not_sent", "unknown" if harmless else "")
+        lines = {"ids_out": made, "todo_out": [compact(todo)] if self.creates else todo}
+        for flag, found in lines.items():
             if place := context.typed(flag):
-                write_private(Path(place), text.encode())
+                write_private(Path(place), "".join(f"{line}\n" for line in found).encode())
         output.columns = list(document)
         if output.format == "ids":
             output.listing(made, context.client.requests)
         elif counts["not_sent"] < len(self.items):
             noun = "campaign" if context.operation.id == "campaigns.archive" else "lead"
             words = f"{plural(counts.pop('applied'), noun)} {request.done(context)}"
-            words += f" in {self.record}" if self.record else ""
             for name, count in counts.items():
                 words += f"; {count:,} {name.replace('_', ' ')}" if count else ""
             request.show(context, document, f"{words}.")
-
-
-def _lines(ids: Sequence[Any]) -> str:
-    return "".join(f"{one}\n" for one in ids)
 
 
 def settle(items: list[Item], body: Any, maybe_applied: bool = False) -> bool:
@@ -218,8 +213,7 @@ def settle(items: list[Item], body: Any, maybe_applied: bool = False) -> bool:
     several, none of these is named.
     """
     said, absent = answers.rest(body, []), _facts("applied", "deleted_or_absent", SILENT)
-    known = {str(place): item for place, item in enumerate(items)}
-    known |= {item.get("id", ""): item for item in items}
+    known = {item.get("id", str(place)): item for place, item in enumerate(items)}
     for name, code in TOLD.items():
         told = said.get(name)
         for one in told if isinstance(told, list) else ():
@@ -229,12 +223,9 @@ def settle(items: list[Item], body: Any, maybe_applied: bool = False) -> bool:
                 facts = _facts("skipped", "duplicate", reason)
             key = one if isinstance(one, str) else str(answers.dig(one, "index", "leadId"))
             known.get(key, {}).update(absent if maybe_applied else facts)
-    names = ("created", "deleted", "enrolled", "completedTasks")
-    done = next((said[name] for name in names if name in said), None)
+    done = answers.dig(said, "created", "deleted", "enrolled", "completedTasks")
     other = _facts("rejected", "unexplained", SILENT)
-    if said.get("status") == "failed":
-        done, other = 0, _facts("rejected", "job_failed", SILENT)
-    elif isinstance(said.get("skipped"), int) and said["skipped"]:
+    if isinstance(said.get("skipped"), int) and said["skipped"]:
         other = _facts("skipped", "skipped", SILENT)
     others = [item for item in items if "code" not in item]
     left = len(others) - done if type(done) is int else 0

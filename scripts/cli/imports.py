@@ -190,7 +190,7 @@ class Import:
     def record(self, fresh: dict[str, Entry], answer: Answer) -> None:
         """What an answer says of each row; `unknown` for all where it leaves that open."""
         items: list[batches.Item] = [{} for _ in fresh]
-        named = batches.settle(items, answer.body)
+        named = batches.settle(items, answer.body if self.size > 1 else {})
         rows = [*zip(fresh, items, strict=True)]
         made = [key for key, item in rows if item["outcome"] == "applied"]
         given = answers.dig(answer.body, "createdIds", "data.createdIds")

@@ -12,9 +12,9 @@ import json
 from time import monotonic, sleep
 from typing import Any
 
-from cli import inputs, request
+from cli import request
 from cli.context import Context
-from cli.text import compact, plain, plural
+from cli.text import plain, plural
 from contract.operations import operations
 from leadgenius import answers
 from leadgenius.errors import (
@@ -27,12 +27,11 @@ from leadgenius.errors import (
 from leadgenius.files import read_private
 from leadgenius.scopes import check_id
 
-PAUSES = (2.0, 4.0, 8.0, 15.0)  # seconds before each look, then
+PAUSES = (0.0, 2.0, 4.0, 8.0, 15.0)  # seconds before each look, then
 LATER = 30.0
 WAIT_TIME = (100.0, 600.0)  # off a terminal, where shells of agents end at 120 s, and on one
 ENDED = ("completed", "failed")
 _FILE = "jobs.jsonl"
-_LARGEST = 2**24  # bytes of it
 
 
 def note(context: Context, job_id: str | None) -> str:
@@ -41,11 +40,13 @@ def note(context: Context, job_id: str | None) -> str:
     try:
         known = check_id(job_id or "")
     except UsageError as error:
-        words = "A job was started that cannot be followed: the server gave it no id to ask for."
-        words = f"{words} Starting it again would be another job."
+        words = (
+            "A job was started that cannot be followed: the server gave it no id to ask for."
+            " Starting it again would be another job."
+        )
         raise UnknownOutcomeError(words, hint="check_change", outcome="applied") from error
     context.notes("note", f"Job {plain(known)} was started; to follow it: {command(known)}")
-    context.append(_FILE, jobId=known, operation=context.operation.id)
+    context.append(_FILE, jobId=known, operation=context.operation.id, status="started")
     return known
 
 
@@ -57,15 +58,14 @@ def command(job_id: str) -> str:
 def started_here(context: Context) -> int:
     """`jobs list`: the jobs of this service started from this machine, the newest first, each as it
     was last seen."""
-    client, output, found = context.client, context.output, dict[str, Any]()
-    content = read_private(client.state / _FILE, _LARGEST) if client.state else b""
+    client, found = context.client, dict[str, Any]()
+    content = read_private(client.state / _FILE, limit=2**24) if client.state else b""
     for line in content.splitlines():
         with contextlib.suppress(ValueError):  # half a line of a full disk
             row = json.loads(line)
             if row["origin"] == client.origin:
                 found.setdefault(row["jobId"], {}).update(row)
-    output.columns = ["jobId", "operation", "status", "time", "origin"]
-    output.listing([*found.values()][::-1])
+    context.output.listing([*found.values()][::-1])
     return 0
 
 
@@ -79,14 +79,12 @@ def end_of_waiting(context: Context) -> float:
     return end if context.end is None else min(end, context.end - 1.0)
 
 
-def watch(
-    context: Context, job_id: str, end: float, just_started: bool = True
-) -> tuple[Any, LeadGeniusError | None]:
+def watch(context: Context, job_id: str, end: float) -> tuple[Any, LeadGeniusError | None]:
     """The last record of a job, that of its end or of the moment `end`, and what is wrong: with it,
-    or why there is no record. Looks at least once; at a job just started never at once."""
+    or why there is no record. Looks at least once."""
     path = request.path_of(operations()["enrichment.status"], job_id)
     context.notes.go_on = command(job_id)
-    pauses = iter(PAUSES if just_started else (0.0, *PAUSES))
+    pauses = iter(PAUSES)
     while True:
         sleep(max(min(next(pauses, LATER), end - monotonic()), 0.0))
         try:
@@ -97,10 +95,8 @@ def watch(
             return None, error
         if state(job) in ENDED or monotonic() >= end:
             break
-        names = ("completedTasks", "failedTasks", "totalTasks")
-        done, failed, total = (_number(job, name) for name in names)
-        words = f"{done + failed:,} of {plural(total, 'task')}"
-        context.notes.progress(words, done + failed, total or None)
+        done, total = _number(job, "completedTasks"), _number(job, "totalTasks")
+        context.notes.progress(f"{done:,} of {plural(total, 'task')}", done, total or None)
     context.append(_FILE, jobId=job_id, status=state(job))
     return job, verdict(job_id, job) if end or state(job) in ENDED else None
 
@@ -124,34 +120,26 @@ def state(job: Any) -> str:
 
 
 def _number(job: Any, name: str) -> int:
-    """A count; no job has more than 10,000 tasks."""
     found = answers.dig(job, name)
-    return found if type(found) is int and 0 <= found <= 10_000 else 0
+    return found if type(found) is int else 0
 
 
 def status(context: Context) -> int:
     """`jobs status`, `enrichment status`: one or several jobs, followed with --wait or --out. Exit
     4 when a job or task failed, 10 when one still runs after waiting."""
-    inputs.check_fields(context)
-    ids = inputs.ids(context)
-    if context.options.dry_run:
-        path = request.path_of(context.operation, ids[0])
-        return request.preview(context, path, None, len(ids), len(ids))
-    if len(ids) == 1:
-        return finish(context, ids[0], just_started=False)
     end = end_of_waiting(context)
 
     def read(one: str) -> tuple[Any, LeadGeniusError | None]:
-        job, error = watch(context, one, end, just_started=False)
+        job, error = watch(context, one, end)
         return hidden(job), error
 
-    return request.read_each(context, ids, read)
+    return request.read_ids(context, lambda one: finish(context, one), read)
 
 
-def finish(context: Context, job_id: str, just_started: bool = True) -> int:
+def finish(context: Context, job_id: str) -> int:
     """What became of a job, followed with --wait or --out: its record, or its report in --out."""
     output, out = context.output, context.options.out
-    job, error = watch(context, job_id, end_of_waiting(context), just_started)
+    job, error = watch(context, job_id, end_of_waiting(context))
     if out and not error and answers.dig(job, "result.content") is not None:
         return write_report(context, job["result"])
     if job and not (out and error):
@@ -165,7 +153,7 @@ def hidden(job: Any) -> Any:
     """A job with the size of a report in the place of its content, which can be of any length."""
     content = answers.dig(job, "result.content")
     if content is not None:
-        size = len(content if isinstance(content, str) else compact(content))
+        size = len(str(content))
         job["result"]["content"] = f"{size:,} characters; --out FILE writes them"
     return job
 

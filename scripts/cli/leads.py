@@ -6,9 +6,8 @@ from typing import Any
 
 from cli import inputs, lists
 from cli.context import Context
-from contract import validate
 from contract.operations import operations
-from leadgenius.errors import CredentialError
+from leadgenius.errors import CredentialError, UsageError
 
 
 def bulk(context: Context) -> int:
@@ -30,21 +29,24 @@ def create(context: Context) -> int:
     """One lead from flags or a JSON object; a JSON list goes in batches of 100."""
     from cli import batches, request
 
-    given, flags, schema = inputs.data(context), inputs.flags(context), context.operation.body
+    given, flags = inputs.data(context), inputs.flags(context)
     rows = given if isinstance(given, list) else [given or {}]
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise inputs.invalid("--data must be an object or a list of them.", context.command.example)
-    rows, found = [{**row, **flags} for row in rows], []
+    rows = [{**row, **flags} for row in rows]
     for at, row in enumerate(rows, 1):
-        where = f"row {at}: " if isinstance(given, list) else ""
-        wrong = validate.problems(row, schema) + validate.unknown_fields(row, schema)
-        found += [one._replace(path=where + one.path) for one in wrong]
-    inputs.refuse(context, found)
+        try:
+            inputs.check_body(context, row)
+        except UsageError as error:
+            if isinstance(given, list):
+                error.message = f"Row {at}: {error.message}"
+            raise
     note_without_client(context, rows)
     if not isinstance(given, list):
         return request.send(context, context.operation.path, rows[0])
     context.operation = operations()["leads.create-batch"]
-    return batches.Changes(context, rows, "leads").run()
+    items = [{"sent": row, "row": at, "email": row.get("email")} for at, row in enumerate(rows, 1)]
+    return batches.Changes(context, items, "leads").run()
 
 
 def note_without_client(context: Context, rows: list[Any]) -> None:

@@ -54,11 +54,9 @@ def create_campaign(context: Context) -> int:
 def show(context: Context, answer: Any, words: str = "") -> None:
     """Print an answer; `words`, or what was done, is what a person reads instead of a record."""
     if context.operation.changing and not words:
-        record, noun = answers.record(answer), context.command.words.split()[-2]
-        name = answers.dig(record, "name", "accountName", "email", "url")
-        status = answers.dig(record, "status")
-        words = f"{noun.removesuffix('s').capitalize()} {name or ''}".strip()
-        words += f" {done(context)}" + (f"; it is {status}." if status else ".")
+        noun = context.command.words.split()[-2].removesuffix("s").capitalize()
+        name = answers.dig(answers.record(answer), "name", "accountName", "email", "url")
+        words = " ".join(str(one) for one in (noun, name, done(context)) if one) + "."
     context.output.document(answer, context.client.requests, words)
     context.output.stdout.flush()  # an error in that belongs to this change
 
@@ -83,15 +81,8 @@ def path_of(operation: Operation, record_id: str | None) -> str:
 
 def get(context: Context) -> int:
     """`campaigns get` and `metrics`: one id answers with the server's body, several with rows."""
-    options, client, output = context.options, context.client, context.output
+    client, output = context.client, context.output
     output.columns = list(dict.fromkeys(["id", *output.columns]))
-    inputs.check_fields(context, output.columns)
-    ids = inputs.ids(context)
-    first = path_of(context.operation, ids[0])
-    if len(ids) == 1:
-        return send(context, first)
-    if options.dry_run:
-        return preview(context, first, None, len(ids), len(ids))
     named = context.command.words == "campaigns metrics" and output.format == "table"
 
     def read(one: str) -> tuple[Any, None]:
@@ -102,20 +93,27 @@ def get(context: Context) -> int:
         found = answers.record(client.get(path))
         return {**record, **(found if isinstance(found, dict) else {})}, None
 
-    return read_each(context, ids, read)
+    return read_ids(context, lambda one: send(context, path_of(context.operation, one)), read)
 
 
-def read_each(
+def read_ids(
     context: Context,
-    ids: Sequence[str],
+    single: Callable[[str], int],
     read: Callable[[str], tuple[Any, LeadGeniusError | None]],
 ) -> int:
-    """`{"data": [record, …], "problems": […]}`, or rows in the other formats.
+    """One id, or `{"data": [record, …], "problems": […]}` of several, rows in the other formats.
 
     `read` returns a record and what is wrong with it. A refusal of one does not stop the others;
     the worst error is raised when everything has been printed.
     """
     output, errors, problems, rows = context.output, [], [], 0
+    inputs.check_fields(context, output.columns)
+    ids = inputs.ids(context)
+    if context.options.dry_run:
+        first = path_of(context.operation, ids[0])
+        return preview(context, first, None, len(ids), len(ids))
+    if len(ids) == 1:
+        return single(ids[0])
     with output.open() as writer:
         for done, one in enumerate(ids, 1):
             try:
@@ -126,10 +124,11 @@ def read_each(
                 writer.rows([record])
                 rows += 1
             context.notes.progress(f"{done} of {plural(len(ids), 'record')}", done, len(ids))
-            if error:
-                errors.append(error)
-                problems.append({"id": one, **problem(error)})
-            if error and not isinstance(error, (RefusedError, StillRunningError)):
+            if not error:
+                continue
+            errors.append(error)
+            problems.append({"id": one, **problem(error)})
+            if not isinstance(error, (RefusedError, StillRunningError)):
                 rest = {"code": "not_sent", "message": "Not asked for."}
                 problems += [{"id": other, **rest} for other in ids[done:]]
                 break
