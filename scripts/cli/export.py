@@ -43,9 +43,8 @@ def run(context: Context, walk: Walk) -> int:
         raise LocalError("An export needs an ordinary file: --out is none.", code="disk")
     try:
         with locked(part, wait=0.0, suffix=""):
-            flags = os.O_RDWR | os.O_CREAT
             try:
-                with open(open_private(part, flags), "r+b") as file:  # noqa: PTH123
+                with open(open_private(part, os.O_RDWR), "r+b") as file:  # noqa: PTH123
                     known = _known(context, walk, checkpoint, file.seek(0, os.SEEK_END))
                     summary = _write(context, walk, file, checkpoint, known)
             except BaseException:

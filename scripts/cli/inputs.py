@@ -53,16 +53,14 @@ def data(context: Context) -> Any:
 
 
 def parse_json(text: str, name: str) -> Any:
-    """JSON of a user's text. UsageError with line and column for broken JSON."""
+    """JSON of a user's text. UsageError with line and column for what is none, and for what a
+    request cannot hold: NaN, text that is no text, or too deep a nest."""
     try:
         made = json.loads(text)
         json.dumps(made, allow_nan=False, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        words = f"{name} is not valid JSON: line {error.lineno}, column {error.colno}."
-        raise invalid(words, "On a command line put it in single quotes, or in a file.") from error
     except (RecursionError, ValueError) as error:
-        words = "nested too deeply, a number out of range, or text that is no text"
-        raise invalid(f"{name} cannot be sent: {words}.") from error
+        hint = "On a command line put it in single quotes, or in a file."
+        raise invalid(f"{name} is not valid JSON: {error}.", hint) from error
     return made
 
 

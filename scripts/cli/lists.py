@@ -103,7 +103,7 @@ class Walk:
             self.matched += len(rows)
             yield rows
             del page, rows  # not two pages at once
-            words = f"{plural(self.read, 'row')}, {self.requests}"
+            words = f"{plural(self.read, 'row')}, {plural(client.requests, 'request')}"
             notes.progress(words, self.read, self.total)
         self.changed |= self.query.get("page") == 1 and self.read < (self.total or 0)
         if self.changed:
@@ -115,10 +115,6 @@ class Walk:
         verdicts = [one.holds(row) for one in self.kept]
         self.not_comparable += None in verdicts and False not in verdicts
         return all(verdicts)
-
-    @property
-    def requests(self) -> str:
-        return plural(self.context.client.requests, "request")
 
     def found_by_search(self) -> str:
         """What makes a search no proof, and what is exact."""
@@ -180,7 +176,8 @@ def _note_position(walk: Walk, written: int, more: bool, single: bool) -> None:
     whole = not params and total is not None and total < SEARCH_DEPTH
     found_by_key = written == 1 and {"email", "client_id"} <= params.keys()
     if walk.kept:
-        words = f"{walk.matched:,} of {plural(walk.read, 'row')} match ({walk.requests})"
+        requests = plural(walk.context.client.requests, "request")
+        words = f"{walk.matched:,} of {plural(walk.read, 'row')} match ({requests})"
         words += f"; the first {written} are shown" if more else ""
     elif single and walk.searched and not (whole or found_by_key):
         count = f"{written:,} of at least {total or written:,}" if written else "No row"

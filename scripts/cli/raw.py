@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 from cli import inputs, lists, options
 from cli.commands import Command
@@ -51,7 +51,7 @@ def _parser() -> options.Parser:
     add, methods, names = made.add_argument, ("GET", "POST", "PUT", "DELETE"), [*scopes.SCOPES]
     add("method", metavar="METHOD", type=str.upper, choices=methods, help=", ".join(methods))
     add("endpoint", metavar="ENDPOINT", help="/campaigns, campaigns, /api/agent/campaigns or a URL")
-    add("-p", "--param", action="append", default=[], type=_pair, metavar="KEY=VALUE",
+    add("-p", "--param", action="append", default=[], metavar="KEY=VALUE",
         help="a query parameter; repeatable")  # fmt: skip
     add("--data", metavar="JSON|@FILE|-", help="the body")
     add("--scope", choices=("auto", *names), default="auto", metavar="SCOPE",
@@ -60,13 +60,6 @@ def _parser() -> options.Parser:
     add("--show", action="store_true", help="print the secrets of the login and key paths")
     add("--key", metavar="KEY", help="readable by other processes: prefer LGP_API_KEY")
     return made
-
-
-def _pair(word: str) -> tuple[str, str]:
-    name, equals, value = word.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError("it takes KEY=VALUE")
-    return name, value
 
 
 def send(context: Context) -> int:
@@ -84,8 +77,11 @@ def send(context: Context) -> int:
     if operation:
         context.output.columns = operation.columns()
         context.command = COMMAND._replace(example=f"{{lgp}} schema {operation.id}")
-    params: dict[str, Any] = {}
-    for name, value in [*parse_qsl(target.query, True), *context.typed("param")]:
+    params: dict[str, Any] = parse_qs(target.query, keep_blank_values=True)
+    for word in context.typed("param"):
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError("-p takes KEY=VALUE.")
         params.setdefault(name, []).append(value)
     rows = options.all or options.max_items
     rows = rows or options.where or options.count or options.count_by

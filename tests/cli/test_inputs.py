@@ -42,7 +42,7 @@ def test_ids_are_read_from_every_form_that_this_program_writes(text: str) -> Non
         ("mara@x.example\n", "line 1"),
         ("email,name\nx,y\n", "no column id"),
         ('[{"name": "x"}]', "no id"),
-        ("{broken", "line 1, column 2"),
+        ("{broken", "line 1 column 2"),
         ('{"id": "a"}\n{"id"\n', "line 2, is not valid JSON"),
     ],
 )
@@ -107,7 +107,7 @@ def test_flags_are_read_as_their_schemas_types(lgp: Any, words: str, body: Any) 
         ("leads create --first-name A", "lastName email"),
         (f"leads create --data '{TWO_PROBLEMS}'", "email phone"),
         ("leads create --data {broken", "line column"),
-        ("leads create --data [NaN]", "out of range"),
+        ("leads create --data [NaN]", "Out of range"),
         ("leads create --data @missing.json", "missing.json"),
         ("leads create --data []", "list of them"),
         ("leads create --data 3", "object"),
