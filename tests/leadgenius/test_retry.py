@@ -99,24 +99,28 @@ def test_an_error_says_when_and_what_the_server_said():
 
 
 @pytest.mark.parametrize(
-    ("scope", "what", "exit_code", "code", "retryable", "words"),
+    ("what", "code", "retryable", "words"),
     [
-        (LOGIN, 401, 3, "unauthorized", False, "accept the e-mail and password"),
-        (AGENT, 403, 3, "forbidden", False, ""),
-        (AGENT, 300, 4, "redirected", False, "HTTP 300"),
-        (AGENT, 399, 4, "redirected", False, ""),
-        (AGENT, 400, 4, "refused", False, ""),
-        (AGENT, 500, 7, "server_failure", True, "HTTP 500"),
-        (AGENT, "connect", 6, "network", True, "https://o.example: slow."),
-        (AGENT, "tls", 9, "tls", False, ""),
+        (401, "unauthorized", False, "accept the e-mail and password"),
+        (403, "forbidden", False, ""),
+        (399, "redirected", False, "HTTP 399"),
+        (400, "refused", False, ""),
+        (500, "server_failure", True, "HTTP 500"),
+        ("connect", "network", True, "https://o.example: slow."),
+        ("tls", "tls", False, ""),
     ],
 )
-def test_an_error_is_of_the_class_and_code_of_its_row(
-    scope, what, exit_code, code, retryable, words
-):
+def test_an_error_has_the_code_and_words_of_its_row(what, code, retryable, words):
     failure = failed(what, OWN, Location="https://moved.example")._replace(detail="slow")
-    error = error_of(asked(scope=scope), failure, 1, NOW)
-    assert (error.exit_code, error.code, error.retryable) == (exit_code, code, retryable)
-    assert words in error.message
+    error = error_of(asked(scope=LOGIN), failure, 1, NOW)
+    assert (error.code, error.retryable, words in error.message) == (code, retryable, True)
     location = {"location": "https://moved.example"} if code == "redirected" else None
     assert error.details == location
+
+
+@pytest.mark.parametrize(
+    ("method", "harmless", "hint"), [("PUT", True, "run the same"), ("POST", False, "check_change")]
+)
+def test_an_unknown_outcome_says_whether_sending_again_is_harmless(method, harmless, hint):
+    error = retry.unknown(asked(method), {"attempts": 3})
+    assert (error.retryable, hint in error.hint, error.attempts) == (harmless, True, 3)

@@ -38,35 +38,25 @@ def attempt():
         one.close()
 
 
-BODY = json.dumps({"success": True, "data": [{"id": n} for n in range(9)]}).encode()
-FAULTS = {
-    "reset": (send(b"", "reset"), "no_answer"),
-    "close": (send(b""), "no_answer"),
-    "stall": (send(b"", "stall"), "no_answer"),
-    "header drip": (send(b"HTTP/1.1 200 OK\r\nX-Drip: ", "drip x"), "no_answer"),
-    "body reset": (send(page(BODY[:20], length=len(BODY)), "reset"), "no_answer"),
-    "body truncated": (send(page(BODY[:20], length=len(BODY))), "no_answer"),
-    "body drip": (send(page(b"", length=10**9), "drip  "), "no_answer"),
-    "broken gzip": (
+PART = page(b'{"data": [', length=99)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        send(b"", "reset"),
+        send(b""),
+        send(b"", "stall"),
+        send(b"HTTP/1.1 200 OK\r\nX-Drip: ", "drip x"),
+        send(PART, "reset"),
+        send(PART),
+        send(PART, "drip  "),
         send(page(gzip.compress(b"")[:10] + b"\xff" * 64, "Content-Encoding: gzip")),
-        "no_answer",
-    ),
-    "truncated, of no length": (send(page(BODY[:30], length=-1)), "broken_json"),
-    "a page of a proxy": (
-        send(page(b"<html>").replace(b"application/json", b"text/html")),
-        "not_json",
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_of_a_socket_is_known_for_what_it_is(fault, raw, attempt):
-    step, kind = FAULTS[fault]
+    ],
+)
+def test_whatever_ends_before_the_answer_does_is_no_answer(step, raw, attempt):
     server = raw(step)
-    timeout = 0.15 if "stall" in fault or "drip" in fault else 5.0
-    found = attempt(server.origin, "POST", timeout)
-    assert isinstance(found, Failure)
-    assert (found.kind, len(server.seen)) == (kind, 1)
+    assert (attempt(server.origin, "POST", 0.3).kind, len(server.seen)) == ("no_answer", 1)
 
 
 def test_refused_and_stalled_handshakes_have_sent_nothing(raw, attempt):
@@ -77,7 +67,7 @@ def test_refused_and_stalled_handshakes_have_sent_nothing(raw, attempt):
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_certificate_is_trusted_only_when_a_variable_names_it(name, raw, attempt, monkeypatch):
-    server = raw(send(page(BODY)), tls=True)
+    server = raw(send(page()), tls=True)
     assert attempt(server.origin).kind == "tls"
     for file, found in (("none.pem", "kind='tls'"), ("test-only-cert.pem", "status=200")):
         attempt.made.clear()
@@ -105,11 +95,10 @@ def test_what_goes_out_is_whole_and_nothing_else(raw, attempt, home):
         assert headers["Authorization"] is headers["Cookie"] is None
 
 
-@pytest.mark.parametrize("status", [301, 303, 308])
-def test_a_redirect_is_never_followed(status, raw, attempt):
-    server = raw(send(page(b"", "Location: /elsewhere", status=f"{status} Moved")))
+def test_a_redirect_is_never_followed(raw, attempt):
+    server = raw(send(page(b"", "Location: /elsewhere", status="308 Moved")))
     found = attempt(server.origin, "POST", body={})
-    assert (found.kind, found.status, len(server.seen)) == ("status", status, 1)
+    assert (found.kind, found.status, len(server.seen)) == ("status", 308, 1)
 
 
 def test_a_body_that_is_no_json_is_refused_before_anything_is_sent(raw, attempt):
