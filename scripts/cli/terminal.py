@@ -43,7 +43,6 @@ _COLOURS = {
     **dict.fromkeys(("draft", "paused", "queued", "running", "invited", "open"), "yellow"),
     **dict.fromkeys(("error", "failed", "unqualified"), "red"),
 }
-_TITLES = {"Warning: ": "bold yellow", "Error: ": "bold red", "Next: ": "bold cyan"}
 
 
 class Sheet(Console):
@@ -135,12 +134,12 @@ class TableWriter:
     def _size(self, name: str, rows: Sequence[Any]) -> tuple[int, int]:
         """The least and the natural width of a column."""
         texts = self._texts(name, rows)
-        whole = r"[0-9 .,:%*-]*" if not re.search(r"(^id|_id|Id)$", name) else ".*"
-        if all(re.fullmatch(r"-?[0-9.,]*%?", text) for text in texts):
+        widest, digits = max(map(cell_len, texts)), "".join(texts)
+        if re.fullmatch(r"[-0-9.,%]*", digits):
             self._numbers.add(name)
-        widest = max(map(cell_len, texts))
-        cut = not all(re.fullmatch(whole, text) for text in texts)
-        return 0 if cut else min(widest, self.sheet.width), max(_head(name).cell_len, widest)
+        whole = re.search(r"(^id|_id|Id)$", name) or re.fullmatch(r"[-0-9.,%: *]*", digits)
+        least = min(widest, self.sheet.width) if whole else 0
+        return least, max(_head(name).cell_len, widest)
 
     def _texts(self, name: str, rows: Sequence[Any]) -> list[str]:
         """The cells of a column, masked before they are cut: half a secret is not recognised."""
@@ -234,7 +233,7 @@ class Screen(Sheet):
 
     def message(self, title: str, text: str) -> str:
         """A message, wrapped at words."""
-        return self.lines(Text.assemble((title, _TITLES.get(title, "")), text))
+        return self.lines(Text.assemble((title, "bold"), text))
 
     def progress(self, now: float, text: str, done: int | None, total: int | None) -> str:
         """The line that says where long work stands; nothing in its first second.
