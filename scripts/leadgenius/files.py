@@ -139,8 +139,7 @@ def locked(path: Path, wait: float = 5.0, suffix: str = ".lock") -> Iterator[Non
     holds it, or has renamed or removed it meanwhile. Without `fcntl` the later of two simultaneous
     changes wins.
     """
-    target = Path(os.path.realpath(path))
-    target = target.with_name(target.name + suffix)
+    target = Path(os.path.realpath(path) + suffix)
     descriptor = open_private(target, os.O_RDWR | os.O_CREAT)
     deadline = time.monotonic() + wait
     try:

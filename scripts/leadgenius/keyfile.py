@@ -171,10 +171,10 @@ class KeyFile:
         """Understand what older scripts wrote; it is saved with the next change."""
         token = document.get("token") or ""
         if token.startswith("lgp_"):
-            document["token"] = None
-            if document.setdefault("api_key", token) != token:
-                document[PREVIOUS] = [token]
-        if document.get("base_url", OLD_DEFAULT) == OLD_DEFAULT:
+            key = document.get("api_key") or token
+            older = [] if key == token else [token]
+            document.update({"token": None, "api_key": key, PREVIOUS: older})
+        if document.get("base_url") in (None, "", OLD_DEFAULT):
             document["base_url"] = PRODUCTION
             self.note(
                 "note", f"{self.path} was written by an older script: it counts for {PRODUCTION}."

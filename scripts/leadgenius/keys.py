@@ -139,8 +139,7 @@ class Keys:
             saved = account.origin if account.has_secret else ""
         except LocalError as error:  # a key of a variable works without it
             self.file.note("warning", error.message)
-        usual = meant if settings.base_url else saved or PRODUCTION
-        self.origin = clean_origin(base_url) if base_url else usual
+        self.origin = clean_origin(base_url or settings.base_url or saved or PRODUCTION)
         if name and not base_url and saved not in ("", self.origin):
             raise UsageError(
                 f"Profile {name} belongs to {saved}, and LGP_BASE_URL is {self.origin}.",

@@ -207,7 +207,7 @@ class RateLimiter:
                 return work(db, now)
         except LocalError as error:
             problem = error.message
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             problem = str(error)
             if "locked" in problem:
                 raise RateError(

@@ -38,19 +38,28 @@ def write(path, content, mode=0o600):
     path.chmod(mode)
 
 
-def test_another_account_is_never_written_over_a_key(file):
+def test_another_account_is_never_written_over_a_key_and_forgets_the_company_without_one(file):
     file.login(PRODUCTION, "a@b.c", "t1")
-    file.update(company_id="c")
-    file.login(STAGING, "x@y.z", "t2")  # a token alone may be replaced
-    assert (file.account().origin, file.account().company_id) == (STAGING, "")
+    file.update(company_id="c", user_id="u")
+    file.login(PRODUCTION, "A@b.c", "t2")
+    assert (file.account().company_id, file.account().user_id) == ("c", "u")
+    for origin, email in ((PRODUCTION, "x@y.z"), (STAGING, "x@y.z")):  # over a token alone
+        file.update(company_id="c", user_id="u")
+        file.login(origin, email, "t3")
+        found = file.account()
+        assert (found.origin, found.email, found.company_id, found.user_id) == (
+            origin,
+            email,
+            "",
+            "",
+        )
     file.store_key(STAGING, "lgp_1")
-    file.login(STAGING, "X@Y.z", "t3")
     for call in (
         lambda: file.login(STAGING, "a@b.c", "t"),
         lambda: file.login(PRODUCTION, "x@y.z", "t"),
         lambda: file.store_key(PRODUCTION, "lgp_2"),
     ):
-        with pytest.raises(UsageError) as caught:
+        with pytest.raises(UsageError, match="a key of another account") as caught:
             call()
         assert "--profile NAME" in caught.value.hint
     assert (file.account().token, file.account().api_key) == ("t3", "lgp_1")
@@ -203,11 +212,21 @@ def test_a_lock_is_held_by_one(home):
         with pytest.raises(LocalError) as caught, files.locked(path, wait=0.02):
             pass
         assert caught.value.code == "locked"
+    with files.locked(path, wait=0.0, suffix=""):
+        assert path.exists()
     (home / "ledger.lock").unlink()
     (home / "ledger.lock").symlink_to(home / "victim")
     with pytest.raises(LocalError), files.locked(path):
         pass
     assert not (home / "victim").exists()
+
+
+def test_a_lock_on_a_file_that_was_finished_meanwhile_is_none(home, monkeypatch):
+    path = home / "rows.part"
+    monkeypatch.setattr(files.fcntl, "flock", lambda *_: path.rename(home / "rows"))
+    with pytest.raises(LocalError) as caught, files.locked(path, wait=0.0, suffix=""):
+        pass
+    assert caught.value.code == "locked"
 
 
 def test_a_login_and_a_key_are_stored_privately_found_again_and_dropped_when_asked(file, path):
@@ -228,25 +247,3 @@ def test_a_login_and_a_key_are_stored_privately_found_again_and_dropped_when_ask
     assert file.account().api_key == "lgp_1"
     assert "api_key" in file.logout(keys=True)
     assert (file.account().has_secret, file.account().email) == (False, "your@email.com")
-
-
-def test_a_login_of_another_account_forgets_the_company_and_one_of_the_same_keeps_it(file):
-    file.login(STAGING, "Mara@x.example", "t1")
-    file.update(company_id="c", user_id="u")
-    file.login(STAGING, "mara@X.example", "t2")
-    assert (file.account().company_id, file.account().user_id) == ("c", "u")
-    file.login(STAGING, "jo@x.example", "t3")
-    assert (file.account().email, file.account().company_id) == ("jo@x.example", "")
-
-
-def test_another_origin_or_account_is_refused_over_a_key_and_forgets_the_company_without_one(file):
-    file.login(STAGING, "mara@x.example", "t1")
-    file.update(company_id="c")
-    file.login(PRODUCTION, "mara@x.example", "t2")
-    assert (file.account().origin, file.account().company_id) == (PRODUCTION, "")
-    file.store_key(PRODUCTION, "lgp_canary_of_production")
-    with pytest.raises(UsageError, match="another account"):
-        file.login(STAGING, "mara@x.example", "t3")
-    with pytest.raises(UsageError, match="another account"):
-        file.login(PRODUCTION, "jo@x.example", "t4")
-    assert file.account().token == "t2"
