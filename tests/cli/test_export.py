@@ -25,7 +25,7 @@ EXPORT = ("enrich-leads", "list", "--all", "--page-size", "9", "--out")
 def rows(lgp: Any) -> list[dict[str, Any]]:
     """Every row of the list; more than six pages of nine."""
     found: list[dict[str, Any]] = lgp("enrich-leads", "list", "--all").rows
-    assert len(found) > 54
+    assert len(found) == 60
     return found
 
 
@@ -77,8 +77,7 @@ def test_cut_off_at_any_moment_and_run_again_each_row_comes_once(
     lgp(*EXPORT, f"whole-{name}", "--excel")
     stopped = cut(page, *EXPORT, name, "--excel", at=at)
     kept = 9 * (page - (at == "clock"))
-    files = {path.name for path in home.glob(f"{name}*")}
-    assert files == ({f"{name}.part", f"{name}.checkpoint"} if kept else set())
+    assert len(list(home.glob(f"{name}*"))) == (2 if kept else 0)
     if at == "write_private":
         assert f"after the {kept} rows" in stopped.error["hint"]
     elif kept:
@@ -128,34 +127,30 @@ def test_where_works_on_the_way_and_its_counts_survive(
 @pytest.mark.parametrize(
     ("words", "change", "named"),
     [
-        (("--where", "status=new"), {}, "where"),
-        (("--fields", "id"), {}, "fields"),
-        (("--csv-raw",), {}, "format"),
-        (("--client-id", "x"), {}, "parameters"),
-        ((), {"time": 0}, "older than a day"),
-        ((), {"bytes": 1_000_000}, "cut off"),
-        ((), {"query": {}}, "damaged"),
-        ((), [], "damaged"),
-        ((), "{", "damaged"),
+        ("--where status=new", {}, "other where"),
+        ("--fields id", {}, "fields"),
+        ("--csv-raw", {}, "other format"),
+        ("--client-id x", {}, "other parameters"),
+        ("", {"time": 0}, "older than a day"),
+        ("", {"bytes": 1_000_000}, "cut off"),
+        ("", {"query": {}}, "damaged"),
+        ("", None, "damaged"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_gone_on_from_says_why_and_what_is_at_stake(
-    lgp: Any, home: Path, cut: Any, rows: list[Any], words: Any, change: Any, named: str
+    lgp: Any, home: Path, cut: Any, words: str, change: Any, named: str
 ) -> None:
     cut(3, *EXPORT, "leads.jsonl")
-    path, part = home / "leads.jsonl.checkpoint", home / "leads.jsonl.part"
-    before, known = part.read_bytes(), path.read_text()
-    if change != {}:
-        changed = json.loads(known) | change if isinstance(change, dict) else change
-        path.write_text(change if change == "{" else json.dumps(changed))
-    reply = lgp(*EXPORT, "leads.jsonl", *words)
+    path = home / "leads.jsonl.checkpoint"
+    known = path.read_text()
+    path.write_text("{" if change is None else json.dumps(json.loads(known) | change))
+    reply = lgp(*EXPORT, "leads.jsonl", *words.split())
     assert (reply.code, reply.error["code"]) == (9, "checkpoint")
-    rows_kept = "0 rows" if named == "damaged" else "27 rows"
-    assert named in reply.error["message"] and rows_kept in reply.error["message"]
+    assert named in reply.error["message"]
+    assert ("27 rows" in reply.error["message"]) is (named != "damaged")
     assert "--restart" in reply.error["hint"]
-    assert part.read_bytes() == before
     path.write_text(known)
-    assert lgp(*EXPORT, "leads.jsonl").json["rows"] == len(rows)
+    assert lgp(*EXPORT, "leads.jsonl").json["rows"] == 60
 
 
 def test_restart_begins_anew(lgp: Any, home: Path, cut: Any, rows: list[Any]) -> None:

@@ -15,12 +15,13 @@ from sandbox.demo import CREDENTIALS
 
 PRODUCTION = "https://last.leadgenius.app"
 KEY, COMPANY = CREDENTIALS["api_key"], CREDENTIALS["company_id"]
+MADE = "lgp_" + "1234567890abcdef" * 4
 
 
 @pytest.fixture
 def call(lgp: Callable[..., Any]) -> Callable[..., Any]:
-    """`call("GET", "/campaigns")` runs api_call.py on the embedded sandbox."""
-    return lambda *words, **more: lgp(*words, script="api_call", **more)
+    """`call("GET /campaigns")` runs api_call.py on the embedded sandbox."""
+    return lambda text, *words, **more: lgp(*text.split(), *words, script="api_call", **more)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_path_gets_the_credential_of_its_scope(call: Any, name: str) -> None:
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_the_body_is_the_servers_own_even_on_a_terminal(call: Any, terminal: bool) -> None:
-    found = call("GET", "/campaigns?status=active", "--page-size", "2", terminal=terminal).json
+    found = call("GET /campaigns?status=active --page-size 2", terminal=terminal).json
     assert set(found) == {"success", "data", "pagination"}
     assert found["pagination"]["pageSize"] == len(found["data"]) == 2
 
@@ -79,7 +80,7 @@ def test_lists_are_read_counted_and_filtered_like_those_of_the_named_commands(
 
 
 def test_include_shows_status_and_masked_headers_on_stderr(call: Any) -> None:
-    found = call("GET", "/campaigns", "--include")
+    found = call("GET /campaigns --include")
     shown = next(line for line in found.lines if "status" in line)
     assert shown["status"] == 200
     assert "X-LeadGenius-Sandbox" in shown["headers"]
@@ -89,7 +90,7 @@ def test_a_key_on_the_command_line_is_used_and_warned_about(
     call: Any, serve: Callable[..., Any]
 ) -> None:
     environ = {"LGP_BASE_URL": serve(rate_limit=False).origin, "LGP_API_KEY": "lgp_" + "0" * 64}
-    found = call("GET", "/campaigns", "--key", KEY, sandbox=False, environ=environ)
+    found = call("GET /campaigns --key", KEY, sandbox=False, environ=environ)
     assert found.code == 0
     assert any("--key can be read" in note for note in found.notes)
     assert KEY not in found.out + found.err
@@ -133,7 +134,7 @@ def test_changes_of_many_records_need_yes(call: Any, lgp: Any) -> None:
 
 
 def test_a_change_is_in_the_record_of_changes(call: Any, state: Path) -> None:
-    made = call("POST", "/campaigns", "--data", '{"name": "Q3", "campaignType": "abm"}').json
+    made = call("POST /campaigns --data", '{"name": "Q3", "campaignType": "abm"}').json
     (line,) = map(json.loads, (state / "sandbox" / "changes.jsonl").read_text().splitlines())
     assert (line["path"], line["ids"]) == ("/api/agent/campaigns", [made["id"]])
 
@@ -141,35 +142,33 @@ def test_a_change_is_in_the_record_of_changes(call: Any, state: Path) -> None:
 @responses.activate
 def test_a_path_that_the_schema_does_not_know_is_sent(call: Any, account: None) -> None:
     responses.post(f"{PRODUCTION}/api/agent/campaign", json={"made": True})
-    found = call("POST", "/campaign", "--data", '{"anything": [1]}', sandbox=False)
+    found = call("POST /campaign --data", '{"anything": [1]}', sandbox=False)
     assert (found.code, found.json) == (0, {"made": True})
     assert json.loads(responses.calls[0].request.body) == {"anything": [1]}
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "shown"),
+    [
+        ("POST", "agent-api-keys", {"apiKey": MADE, "data": {"note": MADE}}, {"data": {"note": MADE[:10]}}),
+        ("GET", "agent-api-keys", {"data": [{"id": "k", "apiKey": MADE}]}, {"data": [{"id": "k"}]}),
+        ("POST", "epsimo-auth", {"jwt_token": "eyJ.a.new", "expires_in": 9}, {"expires_in": 9}),
+    ],
+)  # fmt: skip
 @responses.activate
-def test_the_login_and_key_paths_leave_secrets_out_unless_shown(call: Any, account: None) -> None:
-    made, token = "lgp_" + "1234567890abcdef" * 4, "eyJ.a-new-token.of-the-server"
-    key = {"apiKey": made, "data": {"keyPrefix": made[:10], "note": f"it is {made}"}}
-    login = {"success": True, "jwt_token": token, "expires_in": 9}
-    responses.post(f"{PRODUCTION}/api/agent-api-keys", json=key)
-    responses.get(f"{PRODUCTION}/api/agent-api-keys", json={"data": [{"id": "k", "apiKey": made}]})
-    responses.post(f"{PRODUCTION}/api/epsimo-auth", json=login)
-    assert call("GET", "/agent-api-keys", "--all", sandbox=False).rows == [{"id": "k"}]
-    hidden = {"data": {"keyPrefix": made[:10], "note": f"it is {made[:10]}"}}
-    who = '{"email": "a@b.example", "password": "secret word"}'
-    for path, data, whole, shown in (
-        ("/agent-api-keys", '{"name": "x"}', key, hidden),
-        ("/epsimo-auth", who, login, {"success": True, "expires_in": 9}),
-    ):
-        words = ("POST", path, "--data", data)
-        assert call(*words, sandbox=False).json == shown
-        assert call(*words, "--show", sandbox=False).json == whole
+def test_the_login_and_key_paths_leave_secrets_out_unless_shown(
+    call: Any, account: None, method: str, path: str, body: Any, shown: Any
+) -> None:
+    responses.add(method, f"{PRODUCTION}/api/{path}", json=body)
+    data = ("--data", "{}", "--no-check") if method == "POST" else ()
+    assert call(method, path, *data, sandbox=False).json == shown
+    assert call(method, path, *data, "--show", sandbox=False).json == body
 
 
 @pytest.mark.parametrize("path", ["/api/agent", "/", ""])
 def test_the_vendors_older_ways_are_taken(call: Any, path: str) -> None:
     base = "http://localhost:3000"
-    found = call("GET", "campaigns", "--base-url", base + path, "--dry-run", sandbox=False)
+    found = call("GET campaigns --base-url", base + path, "--dry-run", sandbox=False)
     assert found.json["url"] == f"{base}/api/agent/campaigns"
 
 
