@@ -3,6 +3,7 @@ on real sockets.
 """
 
 import http.client
+import itertools
 import math
 import socket
 import socketserver
@@ -10,6 +11,7 @@ import ssl
 import struct
 import threading
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 from requests.structures import CaseInsensitiveDict
@@ -17,6 +19,7 @@ from requests.structures import CaseInsensitiveDict
 from leadgenius.client import Client
 from leadgenius.errors import LeadGeniusError
 from leadgenius.keys import Keys
+from leadgenius.ratelimit import RateLimiter
 from leadgenius.retry import Answer, Failure
 from leadgenius.scopes import PRODUCTION
 from leadgenius.settings import Settings
@@ -42,26 +45,6 @@ class Time:
     def sleep(self, seconds):
         self.slept.append(seconds)
         self.now += seconds
-
-
-class Limiter:
-    """A limiter that records what it is asked. `acts`: what an acquire does instead, by its
-    number.
-    """
-
-    def __init__(self):
-        self.acts, self.acquired, self.settled, self.pauses = {}, [], [], []
-
-    def acquire(self, credential, *, max_wait, hold):
-        self.acquired.append((credential, max_wait))
-        self.acts.get(len(self.acquired), lambda: None)()
-        return len(self.acquired)
-
-    def settle(self, credential, slot, headers):
-        self.settled.append(slot)
-
-    def penalize(self, credential, seconds):
-        self.pauses.append(seconds)
 
 
 class Planned:
@@ -106,7 +89,9 @@ class Bench:
     """A client over planned answers, and all that it touches."""
 
     def __init__(self, plan, settings=(), dry_run=False, end=math.inf):
-        self.time, self.limiter, self.transport, self.notes = Time(), Limiter(), Planned(plan), []
+        self.time, self.transport, self.notes = Time(), Planned(plan), []
+        self.limiter = create_autospec(RateLimiter, instance=True)
+        self.limiter.acquire.side_effect = itertools.count(1)
         settings = Settings(PRODUCTION, timeout=5.0, **dict(settings))
         environ = {} if dry_run else {"LGP_API_KEY": KEY, "LGP_AMPLIFY_API_KEY": "da2-canary"}
         note = lambda *words: self.notes.append(words)  # noqa: E731
@@ -118,6 +103,10 @@ class Bench:
         with pytest.raises(LeadGeniusError) as caught:
             self.client.call(method, endpoint, body=body)
         return caught.value
+
+    def second(self, method):
+        """The second argument of every call of a method of the limiter."""
+        return [call.args[1] for call in getattr(self.limiter, method).call_args_list]
 
 
 def serve(sock, _, server):

@@ -1,7 +1,7 @@
 """The client over planned answers: attempts, waits, outcomes, the fence, headers and lists."""
 
 import pytest
-from helper_bench import KEY, METHODS, TABLE, failed, ok, throw
+from helper_bench import KEY, METHODS, TABLE, failed, ok
 
 from leadgenius.errors import RateError, ServerError, UsageError
 from leadgenius.keys import Credential
@@ -25,7 +25,7 @@ def test_every_row_of_the_table_of_failures(row, method, bench):
     error = made.error(method)
     attempts = 1 if method not in again else 2 if what.kind == "broken_json" else 3
     assert made.client.requests == len(made.transport.sent) == len(made.time.slept) + 1 == attempts
-    assert made.limiter.settled == list(range(1, attempts + 1)), "every attempt has its own slot"
+    assert made.second("settle") == list(range(1, attempts + 1)), "every attempt has its own slot"
     outcome = made.client.last_outcome
     assert outcome == (None if method == "GET" else OUTCOMES[code])
     facts = (error.exit_code, error.outcome, error.method, error.path, error.origin, error.attempts)
@@ -67,10 +67,12 @@ def test_what_is_left_after_several_attempts(method, plan, options, left, bench)
     assert len(made.transport.sent) == error.attempts
 
 
-@pytest.mark.parametrize(("slot", "left"), [(1, (5, "not_sent", 9, 0)), (2, (8, "unknown", 9, 1))])
-def test_a_slot_that_is_too_far_away_sends_nothing_more(slot, left, bench):
+@pytest.mark.parametrize(
+    ("slots", "left"), [([], (5, "not_sent", 9, 0)), ([1], (8, "unknown", 9, 1))]
+)
+def test_a_slot_that_is_too_far_away_sends_nothing_more(slots, left, bench):
     made = bench([failed("no_answer")])
-    made.limiter.acts[slot] = throw(RateError("later", retry_after_seconds=9))
+    made.limiter.acquire.side_effect = [*slots, RateError("later", retry_after_seconds=9)]
     error = made.error("PUT")
     assert (error.exit_code, error.outcome, error.retry_after_seconds, error.attempts) == left
 
@@ -79,31 +81,32 @@ def test_a_429_is_waited_for_as_asked_and_stops_everybody(bench):
     made = bench([limited(7), ok([])])
     made.client.get("/campaigns")
     assert 7 <= made.time.slept[0] <= 8
-    assert made.limiter.pauses == [7]
+    assert made.second("penalize") == [7]
     for body, pause in ((ERROR, 7200), (None, 900)):
         made = bench([limited(7200, body)])
         made.error()
-        assert made.limiter.pauses == [pause], "that of a proxy is 15 minutes at most"
+        assert made.second("penalize") == [pause], "that of a proxy is 15 minutes at most"
 
 
 def test_waiting_for_a_slot_counts_towards_the_bound(bench):
     made = bench([limited(20), ok([])])
-    made.limiter.acts[1] = lambda: made.time.sleep(50)
+    made.limiter.acquire.side_effect = lambda *_, **__: made.time.sleep(50) or 1
     made.client.get("/campaigns")
-    waits = [wait for _, wait in made.limiter.acquired]
-    assert waits == [75, pytest.approx(75 - 50 - made.time.slept[1])]
+    first, second = [call.kwargs["max_wait"] for call in made.limiter.acquire.call_args_list]
+    assert (first, second) == (75, pytest.approx(75 - 50 - made.time.slept[1]))
 
 
 def test_a_login_has_no_slot_and_its_429_holds_nobody_up(bench):
     made = bench([limited(1)])
     assert made.error("POST", "/epsimo-auth", {}).retry_after_seconds == 1
-    assert (len(made.transport.sent), made.limiter.acquired, made.limiter.pauses) == (1, [], [])
+    assert (len(made.transport.sent), made.limiter.mock_calls) == (1, [])
 
 
 def test_an_attempt_ends_with_max_time(bench):
     made = bench([ok()], end=1002.0)
     made.client.get("/campaigns")
-    assert (made.transport.timeouts, made.limiter.acquired[0][1]) == ([2.0], 1.5)
+    assert made.transport.timeouts == [2.0]
+    assert made.limiter.acquire.call_args.kwargs == {"max_wait": 1.5, "hold": 5.0}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,7 @@ def test_an_interrupt_leaves_the_outcome_with_the_client(plan, outcome, bench):
     made = bench(plan)
     with pytest.raises(KeyboardInterrupt):
         made.client.call("PUT", "/leads/1", body={})
-    assert (made.client.last_outcome, len(made.limiter.settled)) == (outcome, len(plan))
+    assert (made.client.last_outcome, len(made.second("settle"))) == (outcome, len(plan))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,8 @@ def test_one_request_carries_one_credential(endpoint, name, value, bench):
     own = {name: value, "X-User-Id": "u1"} if name else {}
     assert made.transport.sent[0].headers == {**common, **own}
     identity = made.client.identity(Credential("agent", value, ""))
-    assert [one for one, _ in made.limiter.acquired] == ([identity] if name else [])
+    calls = made.limiter.acquire.call_args_list
+    assert [call.args for call in calls] == ([(identity,)] if name else [])
     assert (len(identity), KEY in identity) == (32, False)
 
 

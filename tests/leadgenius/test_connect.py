@@ -1,6 +1,5 @@
 """connect(): which account, origin and switches a client has; and that no secret shows anywhere."""
 
-import contextlib
 import inspect
 import os
 import traceback
@@ -22,16 +21,20 @@ KEY = "lgp_canary_of_the_tests"
 @pytest.fixture
 def make(home):
     """`make(profile, environ={…})`: a client in the temporary home; notes in `.notes`."""
-    with contextlib.ExitStack() as stack:
 
-        def new(*words, environ=None, **options):
-            notes, environ = [], {"HOME": str(home), **(environ or {})}
-            note = lambda *given: notes.append(given)  # noqa: E731
-            client = stack.enter_context(connect(*words, environ=environ, on_note=note, **options))
-            client.notes = notes
-            return client
+    def new(*words, environ=(), **options):
+        notes, environ = [], {"HOME": str(home), **dict(environ)}
+        note = lambda *given: notes.append(given)  # noqa: E731
+        client = connect(*words, environ=environ, on_note=note, **options)
+        client.notes = notes
+        return client
 
-        yield new
+    return new
+
+
+def agent(client):
+    """The value of the agent key in use."""
+    return client.keys.find("agent").value
 
 
 @pytest.fixture
@@ -81,15 +84,15 @@ def test_a_key_from_the_environment_goes_only_where_it_is_meant_to(make, saved):
         ({"base_url": "http://127.0.0.1:9"}, {}),
         ({}, {"LGP_BASE_URL": STAGING}),
     ):
-        assert make(environ=given | environ, **options).keys.find("agent").value == KEY
+        assert agent(make(environ=given | environ, **options)) == KEY
     with pytest.raises(CredentialError, match="goes only to") as caught:
-        make(base_url=STAGING, environ=given).keys.find("agent")
+        agent(make(base_url=STAGING, environ=given))
     assert caught.value.exit_code == 3
     saved(base_url=STAGING, api_key="lgp_saved")
     client = make(environ=given)
-    assert (client.origin, client.keys.find("agent").value) == (STAGING, "lgp_saved")
+    assert (client.origin, agent(client)) == (STAGING, "lgp_saved")
     with pytest.raises(CredentialError):
-        make(base_url=PRODUCTION).keys.find("agent")
+        agent(make(base_url=PRODUCTION))
 
 
 def test_a_missing_credential_names_the_kind(make):
@@ -102,11 +105,11 @@ def test_a_missing_credential_names_the_kind(make):
 def test_a_typed_profile_uses_its_file_alone_and_names_what_it_ignores(make, work):
     environ = {"LGP_API_KEY": KEY, "LGP_COMPANY_ID": "mine", "LGP_PROFILE": "other"}
     client = make("work", environ=environ)
-    found = client.origin, client.keys.find("agent").value, client.company_id()
+    found = client.origin, agent(client), client.company_id()
     assert found == (STAGING, "lgp_work", "c-work")
     message = "--profile is given, so these variables are not used: LGP_API_KEY, LGP_COMPANY_ID."
     assert client.notes == [("note", message)]
-    assert make(environ={"LGP_PROFILE": "work"}).keys.find("agent").value == "lgp_work"
+    assert agent(make(environ={"LGP_PROFILE": "work"})) == "lgp_work"
 
 
 @pytest.mark.parametrize(
@@ -175,10 +178,10 @@ def test_every_switch_and_time_counts_and_a_misspelt_one_is_an_error(make, state
 def test_a_key_from_the_environment_works_beside_a_broken_file(make, home):
     (home / ".leadgenius_auth.json").write_text("{")
     client = make(environ={"LGP_API_KEY": KEY})
-    assert client.keys.find("agent").value == KEY
+    assert agent(client) == KEY
     assert [level for level, message in client.notes if "line 1" in message] == ["warning"]
     with pytest.raises(LocalError):
-        make().keys.find("agent")
+        agent(make())
 
 
 @pytest.mark.parametrize("value", ["lgp_canary\nX-Evil: 1", "lgp_canary\u2026", "lgp canary", " "])
@@ -190,12 +193,11 @@ def test_a_key_that_cannot_be_sent_is_refused_unseen(value):
 
 def test_the_sandbox_has_its_own_account_and_reads_none_of_the_users(make, state):
     environ = {"LGP_API_KEY": KEY, "LGP_BASE_URL": STAGING, "LGP_PROFILE": "work"}
-    client = make(sandbox=True, environ={**environ, "LGP_COMPANY_ID": "x"})
-    assert (client.origin, client.state) == (EMBEDDED, state / "sandbox")
-    assert client.get("/leads", {"pageSize": 1})["data"]
-    assert client.sandbox
-    assert KEY not in client.keys.secrets()
-    assert client.get("/agent-api-keys")["success"], "it is logged in"
+    with make(sandbox=True, environ={**environ, "LGP_COMPANY_ID": "x"}) as client:
+        assert (client.origin, client.state) == (EMBEDDED, state / "sandbox")
+        assert client.get("/leads", {"pageSize": 1})["data"]
+        assert client.get("/agent-api-keys")["success"], "it is logged in"
+        assert (client.sandbox, KEY in client.keys.secrets()) == (True, False)
     with pytest.raises(UsageError):
         make(sandbox=True, base_url=PRODUCTION)
 
@@ -221,7 +223,7 @@ def test_no_secret_in_help_signature_repr_or_traceback(make, monkeypatch):
     found = [inspect.signature(connect), client, client.keys, client.keys.find("agent")]
     shown = render_doc(connect) + repr(found)
     assert "<Signature (profile: 'str | None' = None, base_url" in shown
-    with pytest.raises(ApiError) as caught:
+    with client, pytest.raises(ApiError) as caught:
         client.get("/leads")
     error = caught.value
     shown += "".join(traceback.format_exception(error)) + repr(error) + str(error.as_dict())
