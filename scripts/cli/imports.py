@@ -11,7 +11,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 from cli import batches, inputs, leads, ledger, lists, request, spreadsheet
 from cli.context import MANY, Context
@@ -74,17 +74,17 @@ def run(context: Context) -> int:
 class Import:
     """One run over one file. `rows` are those that can be sent."""
 
-    file: TextIO  # the ledger, while it is opened
+    operation = operations()["leads.create-batch"]
+    size: int = operation.body_fields()["leads"]["maxItems"]
+    lost = 0  # requests without an answer
+    file: IO[str]  # the ledger, while it is opened
 
     def __init__(self, context: Context) -> None:
         self.context, self.client, self.path = context, context.client, context.typed("file")
         self.sheet = spreadsheet.read(context, Path(self.path))
         self.rows = [row for row in self.sheet.rows if row.state == "not_sent"]
-        self.operation, self.size = CREATE, 1
-        if not context.typed("one_by_one"):
-            self.operation = operations()["leads.create-batch"]
-            self.size = self.operation.body_fields()["leads"]["maxItems"]
-        self.lost = 0  # requests without an answer
+        if context.typed("one_by_one"):
+            self.operation, self.size = CREATE, 1
 
     def ask(self, rows: list[Row]) -> None:
         """The question and the warning before anything is sent."""
@@ -122,8 +122,9 @@ class Import:
 
     def send(self, batch: list[Row]) -> None:
         """One request. Rows of one that is not answered stay `unknown`."""
+        at = time.time()  # the same for all: look() takes rows sent earlier for older ones
         for row in batch:
-            row.was, row.at, row.id, row.sent = row.digest, time.time(), "", True
+            row.was, row.at, row.id, row.sent = row.digest, at, "", True
         self.mark(batch, "unknown")
         try:
             answer = self.client.call("POST", self.operation.path, body=self.body(batch))
@@ -218,8 +219,15 @@ class Import:
     def report(self) -> int:
         """Write the files, the record of changes and the result. Returns how many were rejected."""
         context, rows, doubles = self.context, self.sheet.rows, self.sheet.doubles
-        counts = {name: sum(row.state == name for row in rows) for name in OUTCOMES}
+        states = {name: sum(row.state == name for row in rows) for name in OUTCOMES}
+        counts = {"rows": len(rows) + doubles, **states, "doubles": doubles}
+        counts["sent"] = sum(row.sent for row in rows)
         files = [self.write(name) for name in FILES if counts[name]]
+        if counts["sent"]:
+            made = [row.id for row in rows if row.sent and row.state == "created"]
+            context.record_change(self.operation.path, made, file=self.path, **counts)
+        if counts["existing"]:
+            context.notes("note", "Neither campaign nor fields of existing leads were changed.")
         ids = [row.id for row in rows if row.state == "created"]
         problems = [
             {"line": row.line, "email": row.email, "outcome": row.state,
@@ -227,23 +235,16 @@ class Import:
             for row in rows
             if row.state in REASONS
         ]  # fmt: skip
-        sent = sum(row.sent for row in rows)
-        counts = {"rows": len(rows) + doubles, **counts, "doubles": doubles, "sent": sent}
-        if sent:
-            made = [row.id for row in rows if row.sent and row.state == "created"]
-            context.record_change(self.operation.path, made, file=self.path, **counts)
-        if counts["existing"]:
-            context.notes("note", "Neither campaign nor fields of existing leads were changed.")
-        if context.output.format == "ids":
-            context.output.listing(ids)
-            return counts["rejected"]
-        words = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
         result = {
             **counts, "ids": ids[: request.FIRST], "ids_total": len(ids),
             "problems": problems[: request.FIRST], "problems_total": len(problems),
             "files": files, **context.mark(),
         }  # fmt: skip
-        context.output.document(result, self.client.requests, f"{words}.".replace("_", " "))
+        words = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        if context.output.format == "ids":
+            context.output.listing(ids)
+        else:
+            context.output.document(result, self.client.requests, f"{words}.".replace("_", " "))
         return counts["rejected"]
 
     def write(self, state: str) -> str:

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 from cli.spreadsheet import Row, digest
 from leadgenius import files
@@ -66,7 +66,7 @@ def read(path: Path, client: Client, rows: Iterable[Row]) -> int:
 
 
 @contextlib.contextmanager
-def opened(path: Path, client: Client, rows: Iterable[Row]) -> Iterator[TextIO]:
+def opened(path: Path, client: Client, rows: Iterable[Row]) -> Iterator[IO[str]]:
     """Read it and hold it. LocalError, code `locked`, when another run holds it."""
     with (
         files.locked(path, wait=0.0, suffix=""),
@@ -77,12 +77,12 @@ def opened(path: Path, client: Client, rows: Iterable[Row]) -> Iterator[TextIO]:
         yield file
 
 
-def write(file: TextIO, rows: Iterable[Row]) -> None:
+def write(file: IO[str], rows: Iterable[Row]) -> None:
     """Add what is known of rows now; it is on the disk when this returns."""
     _add(file, ({name: getattr(row, name) for name in KEPT} for row in rows))
 
 
-def _add(file: TextIO, lines: Iterable[dict[str, Any]]) -> None:
+def _add(file: IO[str], lines: Iterable[dict[str, Any]]) -> None:
     file.writelines(json.dumps(line) + "\n" for line in lines)
     file.flush()
     os.fsync(file.fileno())

@@ -63,13 +63,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    init = imports.Import.__init__
-
-    def small(self: Any, context: Any) -> None:
-        init(self, context)
-        self.size = min(self.size, 2)
-
-    monkeypatch.setattr(imports.Import, "__init__", small)
+    monkeypatch.setattr(imports.Import, "size", 2)
 
 
 @pytest.fixture
