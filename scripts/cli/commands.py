@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 class Command(NamedTuple):
     """`words` are typed; `run` names the module and the function of cli/ that does it.
 
-    `columns`: what a terminal shows first. `argument`: the word after the command, with `...` when
-    it takes several. `groups`: option groups (cli/options.py) beside those of its operation.
-    `defaults`: sent when neither a flag nor --data gives a body. `id`: its operation, where that is
-    not its words with dots; a command that is none of openapi.json works offline or uses several.
+    `columns`: what a terminal shows first. `argument`: the word after the command, with `+` when it
+    takes several, `*` when also none. `groups`: of options (cli/options.py), beside those of its
+    operation. `defaults`: sent when neither a flag nor --data gives a body. `id`: its operation,
+    where that is not its words with dots; a command with none works offline or uses several.
     """
 
     words: str
@@ -49,7 +49,7 @@ COMMANDS = (
     Command("leads status", "{lgp} leads status --ids lead_1 lead_2 --status qualified",
             "batches.run", groups="ids change"),
     Command("leads enrich", "{lgp} leads enrich --ids lead_1 lead_2 --wait", "batches.run",
-            help="Enrich leads (spends)", groups="ids change wait yes",
+            groups="ids change wait yes",
             defaults={"enrichmentType": "technographic"}, id="enrichment.trigger"),
     Command("leads delete", "{lgp} leads delete --ids lead_1 lead_2 --yes", "batches.run",
             groups="ids change yes", id="leads.delete-batch"),
@@ -63,14 +63,14 @@ COMMANDS = (
             "request.create_campaign", defaults={"campaignType": "abm", "status": "active"},
             help="Create a campaign (abm and active; --data adds no defaults)"),
     Command("campaigns get", '{lgp} campaigns get name="Q3 Expansion"',
-            "request.get", "name campaignType status startDate endDate", argument="CAMPAIGN..."),
+            "request.get", "name campaignType status startDate endDate", argument="CAMPAIGN+"),
     Command("campaigns update", "{lgp} campaigns update CAMPAIGN --status paused",
             argument="CAMPAIGN"),
     Command("campaigns archive", "{lgp} campaigns archive CAMPAIGN", "batches.run",
-            argument="CAMPAIGN...", groups="change"),
+            argument="CAMPAIGN+", groups="change"),
     Command("campaigns metrics", '{lgp} campaigns metrics name="Q3 Expansion"', "request.get",
             "name leads qualified contacted converted conversionRate spend pipelineValue roi",
-            help="Leads that ever reached each stage, and money", argument="CAMPAIGN..."),
+            argument="CAMPAIGN+"),
     Command("target-accounts list", "{lgp} target-accounts list --where 'intentScore>=80'",
             "lists.run", "accountName domain tier intentScore engagementScore fitScore"),
     Command("target-accounts create",
@@ -81,8 +81,7 @@ COMMANDS = (
             "lists.run", "name channel status enrolledCount"),
     Command("sequences create", '{lgp} sequences create --name "Welcome" --channel email'),
     Command("sequences enroll", '{lgp} sequences enroll name="Welcome" --ids lead_1 lead_2',
-            "batches.run", help="Enrol leads (contacts people)", argument="SEQUENCE",
-            groups="ids change yes"),
+            "batches.run", argument="SEQUENCE", groups="ids change yes"),
     Command("workflows list", "{lgp} workflows list", "lists.run", "name trigger status"),
     Command("workflows create", '{lgp} workflows create --name "Hand over hot leads"'),
     Command("integrations list", "{lgp} integrations list",
@@ -93,8 +92,7 @@ COMMANDS = (
     Command("webhooks create",
             "{lgp} webhooks create --url https://hooks.example/lg --events enrichment_completed"),
     Command("pipeline", "{lgp} pipeline --start 2026-01-01 --end 2026-02-08",
-            "analytics.pipeline", id="analytics.pipeline",
-            help="The funnel of a period: leads that ever reached each stage"),
+            "analytics.pipeline", id="analytics.pipeline"),
     Command("analytics trends", "{lgp} analytics trends --granularity week", "analytics.trends"),
     Command("analytics report",
             "{lgp} analytics report --report-type leads --report-format csv --out report.csv",
@@ -102,13 +100,13 @@ COMMANDS = (
     Command("dashboard", "{lgp} dashboard --out dashboard.html --start 30d", "dashboard.run",
             help="One HTML page, in --out FILE (required)", id="analytics.pipeline"),
     Command("enrichment status", "{lgp} enrichment status JOB --wait", "jobs.status",
-            argument="JOB...", groups="wait"),
+            argument="JOB+", groups="wait"),
     Command("enrichment services", "{lgp} enrichment services",
             "lists.run", "name key kind available"),
     Command("jobs list", "{lgp} jobs list", "jobs.started_here", "operation time",
             help="The jobs started from this machine", groups="output origin"),
     Command("jobs status", "{lgp} jobs status JOB --wait", "jobs.status",
-            argument="JOB...", groups="wait", id="enrichment.status"),
+            argument="JOB+", groups="wait", id="enrichment.status"),
     Command("maintenance bugs list", "{lgp} maintenance bugs list",
             "lists.run", "description status createdAt"),
     Command("maintenance bugs report",
@@ -121,9 +119,9 @@ COMMANDS = (
             "lists.run", "name memberCount leadCount createdAt"),
     Command("admin users", "{lgp} admin users", "lists.run", "email role status createdAt"),
     Command("auth", "{lgp} auth --email your@email.com", "login.login",
-            help="Log in", groups="login", id="auth.login"),
+            groups="login", id="auth.login"),
     Command("auth login", "{lgp} auth login --email your@email.com", "login.login",
-            help="Log in", groups="login"),
+            groups="login"),
     Command("auth status", "{lgp} auth status --check", "login.status",
             help="What is in use, offline; --check asks the server",
             groups="check output origin send"),
@@ -139,21 +137,21 @@ COMMANDS = (
             "apikeys.create", help="Make an API key and store it",
             groups="show no-store check", id="keys.create"),
     Command("keys create", '{lgp} keys create --name "Production Agent"', "apikeys.create",
-            help="The same as generate-key", groups="show no-store check"),
+            groups="show no-store check"),
     Command("keys list", "{lgp} keys list",
             "apikeys.list_keys", "name keyPrefix createdAt", groups="show"),
     Command("keys rotate", '{lgp} keys rotate --name "Production Agent"', "apikeys.create",
             help="Make a new key, prove it, store it in place of the old one",
             groups="show no-store", id="keys.create"),
     Command("schema", "{lgp} schema campaigns.create", "offline.schema",
-            help="An operation or a record: fields, values, an example",
-            argument="NAME...", groups="output"),
+            help="An operation: its fields, their values, an example",
+            argument="NAME*", groups="output"),
     Command("limits", "{lgp} limits", "offline.limits",
             help="Used, left, and when the next request is free", groups="output origin"),
     Command("limits clear", "{lgp} limits clear", "offline.clear",
             help="Lift the pause after a 429", groups="origin"),
     Command("completion", "{lgp} completion bash", "offline.completion",
-            help="Completion for bash or zsh", argument="NAME..."),
+            help="Completion for bash or zsh", argument="NAME*"),
 )  # fmt: skip
 
 # What the API lacks, or what other tools call otherwise: the nearest that works.
@@ -162,7 +160,6 @@ INSTEAD = {
     "leads find": "{lgp} leads list --email ADDRESS",
     "leads update": "{lgp} leads status --ids LEAD --status qualified   (only the status)",
     "leads export": "{lgp} enrich-leads list --all --out leads.csv",
-    "import": "{lgp} leads import FILE",
     "login": "{lgp} auth --email YOU",
     "whoami": "{lgp} auth status",
     "enrichment list": "{lgp} jobs list",
@@ -172,7 +169,5 @@ INSTEAD = {
     "--limit": "--max-items N for at most N rows, --page-size N for one page",
     "--json": "--format json",
     "-o": "--out FILE for a file, --format for the format",
-    "--api-key": "export LGP_API_KEY=KEY, or: {lgp} auth save-key --scope agent",
-    "--token": "export LGP_API_KEY=KEY, or: {lgp} auth --email YOU",
     "-d": "--data",
 }

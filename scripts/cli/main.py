@@ -60,7 +60,7 @@ def run(script: str, argv: list[str]) -> int:
         _discard_stdout()
         return 141
     except OSError as error:
-        words = f"The output could not be written: {error.strerror}."
+        words = f"{error.filename or 'The output'} cannot be read or written: {error.strerror}."
         return _failed(LocalError(words, code="disk"), notes)
     except Exception as error:
         if isinstance(error, ImportError) and error.name in ("requests", "urllib3"):
@@ -154,8 +154,6 @@ def _failed(error: LeadGeniusError, notes: Notes) -> int:
 
 def _stopped(notes: Notes, terminated: bool) -> LeadGeniusError:
     code, outcome = "terminated" if terminated else "interrupted", notes.last_outcome
-    if notes.terminal:
-        notes.write("\n")  # a question may stand there
     words = f"Stopped ({code}).{_OUTCOMES.get(outcome or '', '')}"
     error = LeadGeniusError(words, code=code, hint=notes.go_on, outcome=outcome)
     error.exit_code = 143 if terminated else 130

@@ -10,13 +10,13 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli import options, parser
 from cli.commands import COMMANDS, Command
 from cli.hints import spelled
 from cli.text import plural, prefix
-from contract.operations import Operation, expand, near, operations, schemas
+from contract.operations import expand, near, operations
 from leadgenius.errors import CredentialError, LocalError, UsageError
 
 if TYPE_CHECKING:
@@ -115,33 +115,20 @@ def _page(top: str, rows: Sequence[tuple[str, str]], end: str) -> int:
 
 
 def schema(context: Context) -> int:
-    """All operations, or those of a group, in a line each; one operation or record in full."""
-    name = " ".join(context.typed("name"))
-    named = next((one.operation for one in COMMANDS if one.words == name), name)
-    listed = [one for one in operations().values() if not name or one.id.startswith(f"{name}.")]
-    if named in operations():
-        found = _described(operations()[named])
-    elif name in schemas():
-        found = {"record": name, **expand(schemas()[name])}
-    elif listed:
-        names = ("method", "path", "effect", "summary")
-        context.output.listing(
-            [
-                {"operation": one.id, **{name: getattr(one, name) for name in names}}
-                for one in listed
-            ]
-        )
+    """All operations, in a line each, or one in full: by its id or the words of a command."""
+    name, known = " ".join(context.typed("name")), operations()
+    if not name:
+        rows = []
+        for one in known.values():
+            facts = {"operation": one.id, "method": one.method, "path": one.path}
+            rows.append({**facts, "effect": one.effect, "summary": one.summary})
+        context.output.listing(rows)
         return 0
-    else:
-        like = near(name, [*operations(), *schemas()], least=0.4)
-        words = f"There is no operation or record of this name. Near: {like or 'none'}."
+    operation = known.get(next((one.operation for one in COMMANDS if one.words == name), name))
+    if not operation:
+        like = near(name, list(known), least=0.4)
+        words = f"There is no operation of this name. Near: {like or 'none'}."
         raise UsageError(words, hint="{lgp} schema")
-    context.output.format = context.options.format or "json"  # also on a terminal
-    context.output.document(found)
-    return 0
-
-
-def _described(operation: Operation) -> dict[str, Any]:
     facts = operation._asdict()
     del facts["spec"]
     found = {
@@ -153,7 +140,9 @@ def _described(operation: Operation) -> dict[str, Any]:
         "example": operation.content.get("example"),
         "answers": operation.record()["properties"],
     }
-    return {name: expand(value) for name, value in found.items() if value}
+    context.output.format = context.options.format or "json"  # also on a terminal
+    context.output.document({name: expand(value) for name, value in found.items() if value})
+    return 0
 
 
 def limits(context: Context) -> int:
@@ -195,10 +184,10 @@ def completion(context: Context) -> int:
 
 
 def print_candidates(words: Sequence[str]) -> int:
-    """What may stand for the last of `words`, a line each. In bash an `=` is a word of its own."""
-    last = "".join(words[-1:]).lstrip("=")
+    """What may stand for the last of `words`, a line each."""
+    *before, last = words
     with contextlib.suppress(UsageError):
-        for one in _candidates([word for word in words[:-1] if word != "="], last):
+        for one in _candidates(before, last):
             if one.startswith(last):
                 sys.stdout.write(f"{one}\n")
     return 0

@@ -22,11 +22,11 @@ _FLAGS = {
     "userEmail": "email user-email",
     "format": "report-format",  # --format is a global option
 }
-# The word after a command, where it is no id: its place in the arguments, how many, help.
+# The word after a command, where it is not the id of a record: its place in the arguments, help.
 _ARGUMENTS = {
-    "FILE": ("file", None, "csv, jsonl or json"),
-    "JOB": ("path_id", "+", "the job's id"),
-    "NAME": ("name", "*", "as in the example"),
+    "FILE": ("file", "csv, jsonl or json"),
+    "JOB": ("path_id", "the job's id"),
+    "NAME": ("name", "as in the example"),
 }
 
 
@@ -95,9 +95,9 @@ def takes(command: Command) -> list[Option]:
     operation, groups = operation_of(command), {"always", *command.groups.split()}
     taken = []
     if command.argument:
-        noun = command.argument.removesuffix("...")
-        usual = ("path_id", "+" if noun != command.argument else None, "its id, or name=NAME")
-        name, many, words = _ARGUMENTS.get(noun, usual)
+        noun = command.argument.rstrip("+*")
+        name, words = _ARGUMENTS.get(noun, ("path_id", "its id, or name=NAME"))
+        many = command.argument[len(noun) :] or None
         taken.append(Option(name, "argument", words, noun, more={"nargs": many}))
     if operation:
         groups |= SENDING | ({"list", operation.paging} if operation.paging else set())
@@ -114,7 +114,7 @@ def _fields(command: Command, operation: Operation) -> Iterator[Option]:
     for name, schema in [*query.items(), *body.items()]:
         kebab = re.sub(r"(?<=[a-z0-9])([A-Z])", r"-\1", name).replace("_", "-").lower()
         items = resolve(schema.get("items", {}))
-        values = [one for one in schema.get("enum") or items.get("enum", ()) if one]
+        values = schema.get("enum") or items.get("enum", [])
         needed = name in operation.required and name not in command.defaults
         text = schema.get("description", "").split(". ")[0].rstrip(".")
         words = "; ".join(filter(None, [text, ", ".join(values), "(required)" if needed else ""]))
