@@ -48,8 +48,8 @@ class Time:
 
 
 class Planned:
-    """A transport that answers from a list, the last entry again and again; an exception is
-    raised.
+    """A transport that answers from a list, the last entry again and again: a Failure, the body of
+    a success, or an exception to raise.
     """
 
     def __init__(self, plan):
@@ -61,12 +61,8 @@ class Planned:
         found = self.plan[min(len(self.sent), len(self.plan)) - 1]
         if isinstance(found, BaseException):
             raise found
-        self.last = found
-        return found
-
-
-def ok(body=None):
-    return Answer(200, {}, body)
+        self.last = found if isinstance(found, Failure) else Answer(200, {}, found)
+        return self.last
 
 
 def failed(what, body=None, **headers):
@@ -85,23 +81,22 @@ def throw(error):
     return act
 
 
-class Bench:
-    """A client over planned answers, and all that it touches."""
+class Bench(Client):
+    """A client over planned answers; what it did is in `sent`, `time`, `notes` and `limiter`."""
 
     def __init__(self, plan, settings=(), dry_run=False, end=math.inf):
         self.time, self.transport, self.notes = Time(), Planned(plan), []
-        self.limiter = create_autospec(RateLimiter, instance=True)
+        self.sent, self.limiter = self.transport.sent, create_autospec(RateLimiter, instance=True)
         self.limiter.acquire.side_effect = itertools.count(1)
         settings = Settings(PRODUCTION, timeout=5.0, **dict(settings))
         environ = {} if dry_run else {"LGP_API_KEY": KEY, "LGP_AMPLIFY_API_KEY": "da2-canary"}
         note = lambda *words: self.notes.append(words)  # noqa: E731
         keys, more = Keys(environ, settings, note), {"dry_run": dry_run, "end": end}
-        self.client = Client(keys, settings, note, None, agent="me", adapter=None, **more)
-        self.client.transport, self.client.limiter = self.transport, self.limiter
+        super().__init__(keys, settings, note, None, agent="me", adapter=None, **more)
 
     def error(self, method="GET", endpoint="/campaigns/c1", body=None):
         with pytest.raises(LeadGeniusError) as caught:
-            self.client.call(method, endpoint, body=body)
+            self.call(method, endpoint, body=body)
         return caught.value
 
     def second(self, method):
