@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from functools import cache
 from operator import ge, gt, le, lt
 from typing import Any, NamedTuple
 
@@ -65,7 +66,7 @@ class Condition(NamedTuple):
         found = inside(row, self.field)
         if self.operator in ("=", "!="):
             values = found if isinstance(found, list) else [found]
-            equal = _comparable(self.value) in map(_comparable, values)
+            equal = _wanted(self.value) in map(_comparable, values)
             return equal is (self.operator == "=")
         if found is None or found == "":
             return False
@@ -95,6 +96,9 @@ def _comparable(value: Any) -> float | str:
     """What is equal for equal values: a number, else the text without case; null is empty."""
     number = _number(value)
     return cell(value).casefold() if number is None else number
+
+
+_wanted = cache(_comparable)  # the same for every row
 
 
 def _number(value: Any) -> float | None:
