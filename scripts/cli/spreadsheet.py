@@ -90,7 +90,7 @@ def read(context: Context, path: Path) -> Sheet:
     rows = []
     for line, cells in lines:
         row = Row(line, cells, {**given, **_lead(cells, columns)})
-        problems = [] if context.options.no_check else _problems(row, len(headings))
+        problems = _problems(row, len(headings), context.options.no_check)
         earlier = row if problems else first.setdefault(row.key, row)
         if earlier.lead | {"email": ""} != row.lead | {"email": ""}:  # the same but for its case
             problems = [f"email is that of line {earlier.line}, with other values"]
@@ -179,10 +179,11 @@ def _lead(cells: list[str], columns: Columns) -> dict[str, Any]:
     return lead
 
 
-def _problems(row: Row, width: int) -> list[str]:
+def _problems(row: Row, width: int, no_check: bool) -> list[str]:
     """Why a row cannot be sent; `width`: how many columns have a heading."""
-    found, text = validate.problems(row.lead, CREATE.body or {}), "".join(row.cells)
+    found = [] if no_check else validate.problems(row.lead, CREATE.body or {})
     words = [f"{one.path} {one.problem}" for one in found if not one.assumed]
+    text = "".join(row.cells)
     if any(row.cells[width:]):
         words.append(f"has {len(row.cells)} cells, and {width} have a heading")
     if "\0" in text or len(text) > LARGEST_ROW:

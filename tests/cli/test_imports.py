@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import itertools
 import json
 import os
@@ -119,19 +118,19 @@ def result(reply: Any) -> dict[str, int]:
 def test_an_import_and_its_files(lgp: Any, state: Path) -> None:
     reply = lgp("leads", "import", sheet(3))
     assert (reply.code, result(reply)) == (0, {"rows": 3, "created": 3, "sent": 3})
-    rows = list(csv.reader(Path("c.csv.ids.csv").read_text("utf-8-sig").splitlines()))
-    made = [[f"{n + 2}", f"n{n}@x.example", one] for n, one in enumerate(reply.json["ids"])]
-    assert rows == [["line", "email", "id"], *made]
-    found = lgp("leads", "list", "--email", "n1@x.example").rows[0]
-    assert (found["id"], found["firstName"], found["client_id"]) == (rows[2][2], "N1", "client_a")
+    ids = reply.json["ids"]
+    made = [f"{n + 2},n{n}@x.example,{one}" for n, one in enumerate(ids)]
+    lines = Path("c.csv.ids.csv").read_text("utf-8-sig").splitlines()
+    assert lines == ["line,email,id", *made]
+    (found,) = lgp("leads", "list", "--email", "n1@x.example").rows
+    assert (found["id"], found["firstName"], found["client_id"]) == (ids[1], "N1", "client_a")
     change = json.loads((state / "sandbox" / "changes.jsonl").read_text().splitlines()[-1])
-    assert (change["created"], change["ids"]) == (3, reply.json["ids"])
+    assert (change["created"], change["ids"]) == (3, ids)
     assert "example" not in Path("c.csv.lgp-ledger").read_text()
     assert {path.stat().st_mode & 0o777 for path in Path().glob("c.csv.*")} == {0o600}
-    sequence = lgp("sequences", "list").rows[0]["id"]
-    enrolled = lgp("sequences", "enroll", sequence, "--ids-from", "c.csv.ids.csv")
-    assert enrolled.json["applied"] == 3
-    assert len(lgp("leads", "import", "c.csv", "--format", "ids").out.split()) == 3
+    words = ("sequences", "enroll", lgp("sequences", "list").rows[0]["id"], "--ids-from")
+    assert lgp(*words, "c.csv.ids.csv").json["applied"] == 3
+    assert lgp("leads", "import", "c.csv", "--format", "ids").out.split() == ids
 
 
 def test_the_same_command_sends_only_what_is_not_done_and_no_changed_values(
