@@ -31,7 +31,7 @@ _LIMITS = {  # keyword → words, with the limit, what was given, and the fields
     "maxItems": "must have at most {0} items, not {1}",
     "minProperties": "needs at least one of {2}",
 }
-_PATTERNS = {
+PATTERNS = {
     r"\S": "must not be empty",
     r"[^.\s]": "must not be only dots or blanks",
     "^https://": "must start with https://",
@@ -124,7 +124,7 @@ def _breaches(value: Any, schema: Schema) -> Iterator[tuple[str, str, str]]:
             yield keyword, "", words.format(limit, size, ", ".join(fields))
     if isinstance(value, str) and len(value) >= schema.get("minLength", 0):
         if not re.search(schema.get("pattern", ""), value):
-            yield "pattern", "", _PATTERNS[schema["pattern"]]
+            yield "pattern", "", PATTERNS[schema["pattern"]]
         elif "format" in schema and not FORMATS[schema["format"]][0](value):
             yield "format", "", f"must be {FORMATS[schema['format']][1]}"
     if isinstance(value, dict):
