@@ -91,7 +91,7 @@ def test_a_key_that_cannot_be_stored_after_all_is_printed(lgp, stored, monkeypat
 
 def test_check_proves_the_new_key_whatever_the_environment_holds(run, served):
     found = run(*GENERATE, "--check", environ={"LGP_API_KEY": "lgp_wrong"})
-    assert found.json["proved"] and found.json["stored"]
+    assert found.json["proved"]
     assert "LGP_API_KEY is set and still wins" in found.err
 
 
@@ -101,6 +101,7 @@ def test_rotation_proves_the_new_key_before_it_replaces_the_old(run, served, rea
     served.app.faults = [Fault("GET /campaigns=401")]
     found = run(*ROTATE)
     assert (found.code, found.json["stored"], found.json["key"][:4]) == (3, False, "lgp_")
+    assert found.error["outcome"] == "applied"
     assert real().api_key == old
     served.app.faults = []
     found, new = run(*ROTATE), real().api_key
@@ -110,6 +111,7 @@ def test_rotation_proves_the_new_key_before_it_replaces_the_old(run, served, rea
 
 
 def test_keys_log_in_by_themselves_once(run, served):
+    assert run("keys", "list", "--dry-run").code == 0
     for logs_in in (True, False):
         found = run("keys", "list")
         assert (found.code, found.rows[0]["keyPrefix"]) == (0, KEY[:10])

@@ -44,7 +44,9 @@ def test_its_figures_are_those_of_the_commands(lgp):
     for row in trend:
         figures = " ".join(str(row[name]) for name in analytics.TREND[1:5])
         assert re.search(rf"{row['periodStart']} (\* )?{figures} ", text)
-    for campaign in lgp("campaigns", "list", "--status", "active").rows:
+    active = lgp("campaigns", "list", "--status", "active").rows
+    assert f"of {len(active)} active." in text
+    for campaign in active:
         metrics = lgp("campaigns", "metrics", campaign["id"]).json["data"]
         figures = [str(metrics[name]) for name in analytics.TREND[2:5]]
         assert f"{campaign['name']} {metrics['leads']} {' '.join(figures)} " in text
