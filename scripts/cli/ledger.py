@@ -42,7 +42,7 @@ def read(path: Path, client: Client, rows: Iterable[Row]) -> int:
     last line that was written whole. LocalError when the file is damaged."""
     raw = files.read_private(path, 2**30)
     whole = raw.rfind(b"\n") + 1
-    runs: list[tuple[list[str], dict[str, Any]]] = []
+    runs: list[tuple[Any, dict[str, Any]]] = []
     try:
         for line in map(json.loads, raw[:whole].splitlines()):
             if "account" in line:
@@ -73,16 +73,13 @@ def opened(path: Path, client: Client, rows: Iterable[Row]) -> Iterator[IO[str]]
         open(path, "a", opener=files.open_private) as file,  # type: ignore[arg-type]
     ):
         file.truncate(read(path, client, rows))
-        _add(file, [{"account": account(client)}])
+        file.write(json.dumps({"account": account(client)}) + "\n")
         yield file
 
 
 def write(file: IO[str], rows: Iterable[Row]) -> None:
     """Add what is known of rows now; it is on the disk when this returns."""
-    _add(file, ({name: getattr(row, name) for name in KEPT} for row in rows))
-
-
-def _add(file: IO[str], lines: Iterable[dict[str, Any]]) -> None:
+    lines = ({name: getattr(row, name) for name in KEPT} for row in rows)
     file.writelines(json.dumps(line) + "\n" for line in lines)
     file.flush()
     os.fsync(file.fileno())
