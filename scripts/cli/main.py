@@ -126,11 +126,11 @@ def _dispatch(
 def _prepare_streams() -> None:
     """Data is UTF-8 whatever the locale. A stream closed by whoever started us is None, and its
     descriptor would go to the next file opened."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    for name in ("stdin", "stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
-        elif mode == "w" and hasattr(stream, "reconfigure"):
+            setattr(sys, name, Path(os.devnull).open("r+"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
 
 

@@ -82,9 +82,11 @@ def show_help(words: Sequence[str]) -> int:
         next_words = parser.following([name])
         about, _ = _about(parser.begun([name])[0])
         rows.append((name, ", ".join(next_words) if len(next_words) > 1 else about))
-    rows.append(("GROUP --help", "the commands of a group; COMMAND --help: one command"))
-    rows.append(("help options", "options of every command, and the variables"))
-    rows.append(("api_call.py PATH", "any request, with the right credential"))
+    rows += [
+        ("GROUP --help", "the commands of a group; COMMAND --help: one command"),
+        ("help options", "options of every command, and the variables"),
+        ("api_call.py PATH", "any request, with the right credential"),
+    ]
     top = "LeadGenius from the command line: {lgp} COMMAND   (--sandbox: without an account)"
     return _page(top, rows, f"exit codes: {codes}")
 

@@ -116,7 +116,7 @@ def _fields(command: Command, operation: Operation) -> Iterator[Option]:
         items = resolve(schema.get("items", {}))
         values = schema.get("enum") or items.get("enum", [])
         needed = name in operation.required and name not in command.defaults
-        text = schema.get("description", "").split(". ")[0].rstrip(".")
+        text = schema["description"].split(". ")[0].rstrip(".")
         words = "; ".join(filter(None, [text, ", ".join(values), "(required)" if needed else ""]))
         many = "+" if items.get("type") == "string" else None
         nested = schema.get("type") in ("object", "array") and not many

@@ -14,14 +14,23 @@ from typing import Any, NamedTuple
 
 from contract.operations import Schema, near, resolve
 
-_TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
-    "object": ("an object", (dict,)),
-    "array": ("an array", (list,)),
-    "string": ("text", (str,)),
-    "boolean": ("true or false", (bool,)),
-    "null": ("null", (type(None),)),
-    "integer": ("a whole number", (int,)),
-    "number": ("a number", (int, float)),
+_KINDS: dict[type, str] = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "boolean",
+    type(None): "null",
+    int: "integer",
+    float: "number",
+}
+_WORDS = {
+    "object": "an object",
+    "array": "an array",
+    "string": "text",
+    "boolean": "true or false",
+    "null": "null",
+    "integer": "a whole number",
+    "number": "a number",
 }
 _LIMITS = {  # keyword → words, with the limit, what was given, and the fields there are
     "minimum": "must be at least {0}",
@@ -107,10 +116,11 @@ def _breaches(value: Any, schema: Schema) -> Iterator[tuple[str, str, str]]:
     """(keyword, field or "", problem) for what the value itself breaks."""
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
-    whole = isinstance(value, float) and value.is_integer()  # 80.0 is an integer
-    given: type = int if whole else type(value)
-    if kinds and not any(given in _TYPES[kind][1] for kind in kinds):
-        yield "type", "", "must be " + " or ".join(_TYPES[kind][0] for kind in kinds)
+    kind = _KINDS[type(value)]
+    whole = kind == "integer" or (kind == "number" and value.is_integer())  # 80.0 is whole
+    given = {"integer", "number"} if whole else {kind}
+    if kinds and not given.intersection(kinds):
+        yield "type", "", "must be " + " or ".join(_WORDS[kind] for kind in kinds)
         return
     if "enum" in schema:
         word = value.lower() if schema.get("x-any-case") and isinstance(value, str) else value
