@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -42,8 +43,7 @@ class Context:
     ) -> None:
         self.command, self.options, self.arguments = command, options, arguments
         self.environ, self.stdin, self.notes, self.masker = environ, sys.stdin, notes, notes.masker
-        most = options.max_time
-        self.end = None if most is None else time.monotonic() + most
+        self.end = time.monotonic() + (options.max_time or math.inf)
         self.masker.show = bool(self.typed("show"))
         self.operation: Any = operation_of(command)  # None for a command without one
         self.output = Output(options, sys.stdout, notes)

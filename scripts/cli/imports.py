@@ -171,7 +171,7 @@ class Import:
         lost = {row.key: row for row in rows if row.state == "unknown"}
         if not lost:
             return
-        left, end = [*lost.values()], self.context.end or float("inf")
+        left, end = [*lost.values()], self.context.end
         latest = max(row.at for row in left)
         for look in LOOKS:
             wait = max(0.0, min(latest + look - time.time(), end - time.monotonic()))

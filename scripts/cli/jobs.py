@@ -40,10 +40,7 @@ def note(context: Context, job_id: str | None) -> str:
     try:
         known = check_id(job_id or "")
     except UsageError as error:
-        words = (
-            "A job was started that cannot be followed: the server gave it no id to ask for."
-            " Starting it again would be another job."
-        )
+        words = "A job was started that cannot be followed: the server gave it no usable id."
         raise UnknownOutcomeError(words, hint="check_change", outcome="applied") from error
     context.notes("note", f"Job {plain(known)} was started; to follow it: {command(known)}")
     context.append(_FILE, jobId=known, operation=context.operation.id, status="started")
@@ -76,7 +73,7 @@ def end_of_waiting(context: Context) -> float:
     if not (options.wait or options.out):
         return 0.0
     end = monotonic() + (options.wait_time or WAIT_TIME[context.notes.terminal])
-    return end if context.end is None else min(end, context.end - 1.0)
+    return min(end, context.end - 1.0)
 
 
 def watch(context: Context, job_id: str, end: float) -> tuple[Any, LeadGeniusError | None]:
@@ -105,18 +102,18 @@ def verdict(job_id: str, job: Any) -> LeadGeniusError | None:
     """What is wrong with a job: it runs on, it failed, or tasks of it did."""
     name, failed = plain(job_id), _number(job, "failedTasks")
     if state(job) not in ENDED:
-        message = f"The job {name} is still running."
-        return StillRunningError(message, hint=command(job_id), retryable=True)
+        words = f"The job {name} is still running."
+        return StillRunningError(words, hint=command(job_id), retryable=True)
     if state(job) == "completed" and not failed:
         return None
-    message = f"{plural(failed, 'task')} of the job {name} failed; it is {state(job)}."
+    words = f"{plural(failed, 'task')} of the job {name} failed; it is {state(job)}."
     hint = "Read the reasons first; leads enrich --todo-out FILE keeps the ids."
-    return RefusedError(message, code="job_failed", hint=hint)
+    return RefusedError(words, code="job_failed", hint=hint)
 
 
 def state(job: Any) -> str:
     """queued, running, completed or failed; "" where the server does not say."""
-    return str(answers.dig(job, "status") or "").lower()
+    return str(answers.dig(job, "status") or "")
 
 
 def _number(job: Any, name: str) -> int:
@@ -138,12 +135,13 @@ def status(context: Context) -> int:
 
 def finish(context: Context, job_id: str) -> int:
     """What became of a job, followed with --wait or --out: its record, or its report in --out."""
-    output, out = context.output, context.options.out
+    out = context.options.out
     job, error = watch(context, job_id, end_of_waiting(context))
     if out and not error and answers.dig(job, "result.content") is not None:
         return write_report(context, job["result"])
     if job and not (out and error):
-        output.document({"success": True, "data": hidden(job)}, context.client.requests)
+        body = {"success": True, "data": hidden(job)}
+        context.output.document(body, context.client.requests)
     if error:
         raise error
     return 0
@@ -153,8 +151,8 @@ def hidden(job: Any) -> Any:
     """A job with the size of a report in the place of its content, which can be of any length."""
     content = answers.dig(job, "result.content")
     if content is not None:
-        size = len(str(content))
-        job["result"]["content"] = f"{size:,} characters; --out FILE writes them"
+        words = f"{len(str(content)):,} characters; --out FILE writes them"
+        job["result"]["content"] = words
     return job
 
 
@@ -167,7 +165,7 @@ def write_report(context: Context, report: dict[str, Any]) -> int:
         raise UsageError(f"The report is {form}: let the name of --out end in .{form}.")
     output.fields = None  # they are of the job
     if form == "csv":
-        reader = csv.DictReader(io.StringIO(str(content), newline=""))
+        reader = csv.DictReader(io.StringIO(str(content)))
         output.columns = reader.fieldnames or ()
         output.listing(list(reader), requests)
     else:
