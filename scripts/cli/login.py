@@ -197,7 +197,7 @@ def profiles(context: Context) -> int:
             {
                 "profile": one.stem.removeprefix(".leadgenius_auth").strip(".") or "default",
                 "email": account.email,
-                "origin": account.origin,
+                "origin": account.base_url,
                 "company_id": account.company_id,
                 "logged_in": _is_valid(account),
                 "agent": account.api_key and prefix(account.api_key),

@@ -61,7 +61,7 @@ def open_private(path: Path, flags: int) -> int:
     """A descriptor of a regular file that nobody else could have written, 0600 when made; no link
     is followed, no pipe waited for. One with another name too is not written to. LocalError.
     """
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
         flags |= getattr(os, name, 0)
     try:
         descriptor = os.open(path, flags, 0o600)

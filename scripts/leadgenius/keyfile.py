@@ -27,28 +27,21 @@ LIMIT = 64 * 1024  # bytes; a larger file was not written by this program
 SECRETS = ("token", "api_key", "amplify_api_key")
 PREVIOUS = "previous_api_keys"  # agent keys that were replaced, the newest last
 TEXTS = ("base_url", "email", "company_id", "user_id", *SECRETS)
+FIELDS = (*TEXTS, "expires_at", PREVIOUS)
 OLD_DEFAULT = "http://localhost:3000"  # older scripts wrote it, wherever the key came from
 ELSEWHERE = "Set LGP_AUTH_FILE to a file you can write to, or give the key in LGP_API_KEY."
 
 
-class Account:
-    """What is stored, "" for what is not. `origin` is its base_url; `expires_at` the token's end,
-    ISO 8601 in UTC (older scripts wrote a number).
-    """
+class Account(dict[str, Any]):
+    """The document of a file; a field is an attribute as well, "" when it is not stored."""
 
-    email: str
-    token: str
-    api_key: str
-    amplify_api_key: str
-    company_id: str
-    user_id: str
+    def __getattr__(self, name: str) -> Any:
+        if name not in FIELDS:
+            raise AttributeError(name)
+        return self.get(name) or ""
 
-    def __init__(self, document: dict[str, Any]) -> None:
-        self.__dict__.update({name: document.get(name) or "" for name in TEXTS})
-        self.origin = str(document.get("base_url") or "")
-        self.expires_at = str(document.get("expires_at") or "")
-        self.previous_api_keys = tuple(document.get(PREVIOUS) or ())
-        self.has_secret = any(map(document.get, SECRETS))
+    def __repr__(self) -> str:
+        return "Account"
 
 
 class KeyFile:
@@ -64,13 +57,13 @@ class KeyFile:
 
     def account(self) -> Account:
         """What is stored: read once, and again after a change of this process."""
-        self._account = self._account or Account(self._read())
+        self._account = self._account or self._read()
         return self._account
 
     def update(self, **changes: str | None) -> None:
         """Set fields of the account; None removes one."""
-        with self._changing() as document:
-            document.update(changes)
+        with self._changing() as account:
+            account.update(changes)
 
     def check_writable(self) -> None:
         """Prove that a change would be stored, before something is asked for that cannot be had
@@ -78,48 +71,47 @@ class KeyFile:
         """
         self.update()
 
-    def check_account(self, origin: str, email: str = "") -> Account:
-        """What is stored. UsageError when a key of another origin or e-mail is: that account needs
-        a profile.
+    def check_account(self, origin: str, email: str = "") -> None:
+        """UsageError when a key of another origin or e-mail is stored here: that account needs a
+        profile.
         """
         stored = self.account()
         other = email and stored.email and stored.email.casefold() != email.casefold()
-        if (stored.api_key or stored.amplify_api_key) and (other or stored.origin != origin):
+        if (stored.api_key or stored.amplify_api_key) and (other or stored.base_url != origin):
             raise UsageError(
-                f"{self.path} holds a key of another account: {stored.email} at {stored.origin}.",
+                f"{self.path} holds a key of another account: {stored.email} at {stored.base_url}.",
                 hint="Add --profile NAME to keep this account in a file of its own.",
             )
-        return stored
 
     def login(self, origin: str, email: str, token: str, expires_at: str = "") -> None:
         """Store the token of a login. UsageError as check_account."""
-        with self._changing() as document:
-            stored = self.check_account(origin, email)
-            if (stored.origin, stored.email.casefold()) != (origin, email.casefold()):
-                document.update(company_id=None, user_id=None)
-            document.update(base_url=origin, email=email, token=token, expires_at=expires_at)
+        with self._changing() as account:
+            self.check_account(origin, email)
+            if (account.base_url, account.email.casefold()) != (origin, email.casefold()):
+                account.update(company_id=None, user_id=None)
+            account.update(base_url=origin, email=email, token=token, expires_at=expires_at)
 
     def logout(self, keys: bool = False) -> list[str]:
         """Remove the token, with `keys` every key too. Returns the names that were removed."""
         names = ("token", "expires_at") + (("api_key", "amplify_api_key", PREVIOUS) if keys else ())
-        with self._changing() as document:
-            return [name for name in names if document.pop(name, None)]
+        with self._changing() as account:
+            return [name for name in names if account.pop(name, None)]
 
     def store_key(self, origin: str, key: str, kind: str = "agent") -> None:
         """Store a key. An agent key that it replaces becomes the newest of `previous_api_keys`.
         UsageError as check_account.
         """
-        with self._changing() as document:
-            stored = self.check_account(origin)
+        with self._changing() as account:
+            self.check_account(origin)
             if kind == "agent":
-                older = (*stored.previous_api_keys, stored.api_key)
-                document[PREVIOUS] = [one for one in older if one not in ("", key)]
-            field = "api_key" if kind == "agent" else "amplify_api_key"
-            document.update({"base_url": origin, field: key})
+                older = (*account.previous_api_keys, account.api_key)
+                account[PREVIOUS] = [one for one in older if one not in ("", key)]
+            account["base_url"] = origin
+            account["api_key" if kind == "agent" else "amplify_api_key"] = key
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[dict[str, Any]]:
-        """The document as it is on disk, under the lock; written back when the block ends well."""
+    def _changing(self) -> Iterator[Account]:
+        """The account as it is on disk, under the lock; written back when the block ends well."""
         if self.path is None:
             raise LocalError("Nothing can be stored: HOME is not set.", hint=ELSEWHERE)
         path = Path(os.path.realpath(self.path))
@@ -127,11 +119,10 @@ class KeyFile:
             with files.locked(path):
                 for left in path.parent.glob(f".{path.name}.*.tmp"):  # of a writer that was killed
                     left.unlink(missing_ok=True)
-                document = self._read()
-                self._account = Account(document)
-                yield document
-                document["layout"] = 2  # a base_url that means what it says
-                kept = {name: value for name, value in document.items() if value is not None}
+                self._account = account = self._read()
+                yield account
+                account["layout"] = 2  # a base_url that means what it says
+                kept = {name: value for name, value in account.items() if value is not None}
                 files.write_private(path, json.dumps(kept, indent=2).encode())
         except LocalError as error:
             error.hint = error.hint or ELSEWHERE
@@ -139,10 +130,10 @@ class KeyFile:
         finally:
             self._account = None
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> Account:
         raw = files.read_private(self.path, LIMIT) if self.path else b""
         if not self.path or not raw:  # LGP_AUTH_FILE=$(mktemp) names an empty file
-            return {}
+            return Account()
         if os.name == "posix" and self.path.stat().st_mode & 0o077:
             with contextlib.suppress(OSError):
                 self.path.chmod(0o600)
@@ -154,8 +145,9 @@ class KeyFile:
             for name in TEXTS:
                 if not isinstance(document.get(name) or "", str):
                     raise ValueError(f"it has a wrong value in {name}")
-            if document.get("base_url"):
-                document["base_url"] = clean_origin(document["base_url"])
+            account = Account(document)
+            if account.base_url:
+                account["base_url"] = clean_origin(account.base_url)
         except (ValueError, RecursionError, UsageError) as error:
             raise LocalError(
                 f"{self.path} cannot be used: {error}",
@@ -163,19 +155,20 @@ class KeyFile:
                 hint="Fix it, or move it away and log in again. A key in LGP_API_KEY works"
                 " meanwhile.",
             ) from None
-        if "layout" not in document:
-            self._modernise(document)
-        return document
+        if "layout" not in account:
+            self._modernise(account)
+        return account
 
-    def _modernise(self, document: dict[str, Any]) -> None:
+    def _modernise(self, account: Account) -> None:
         """Understand what older scripts wrote; it is saved with the next change."""
-        token = document.get("token") or ""
+        token = account.token
         if token.startswith("lgp_"):
-            key = document.get("api_key") or token
-            older = [] if key == token else [token]
-            document.update({"token": None, "api_key": key, PREVIOUS: older})
-        if document.get("base_url") in (None, "", OLD_DEFAULT):
-            document["base_url"] = PRODUCTION
+            key = account.api_key or token
+            older = [token] if key != token else []
+            account.update({"token": None, "api_key": key, PREVIOUS: older})
+        account["expires_at"] = str(account.expires_at)  # a number there
+        if account.base_url in ("", OLD_DEFAULT):
+            account["base_url"] = PRODUCTION
             self.note(
                 "note", f"{self.path} was written by an older script: it counts for {PRODUCTION}."
             )

@@ -74,10 +74,8 @@ def variable(environ: Environ, *names: str) -> tuple[str, str] | None:
         try:
             with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123
                 problem, value = unsafe(os.fstat(file.fileno())), file.readline().strip()
-        except OSError as error:
-            problem = str(error.strerror)
-        except ValueError:
-            problem = "it is not UTF-8"
+        except (OSError, ValueError) as error:
+            problem = str(error)
         if problem or not value:
             raise LocalError(
                 f"{name}_FILE, {path}: {problem or 'its first line is empty'}.", code="permission"
@@ -136,7 +134,7 @@ class Keys:
         meant = clean_origin(settings.base_url or PRODUCTION)
         try:
             account = self.file.account()
-            saved = account.origin if account.has_secret else ""
+            saved = account.base_url if any(map(account.get, SECRETS)) else ""
         except LocalError as error:  # a key of a variable works without it
             self.file.note("warning", error.message)
         self.origin = clean_origin(base_url or settings.base_url or saved or PRODUCTION)
@@ -182,7 +180,7 @@ class Keys:
     def account(self) -> Account:
         """What is stored for this origin."""
         account = self.file.account()
-        return account if account.origin == self.origin else Account({})
+        return account if account.base_url == self.origin else Account()
 
     def saved(self, name: str) -> str:
         """A field of the account, "" when the credentials in use come from elsewhere."""
@@ -190,9 +188,7 @@ class Keys:
         return "" if given else str(getattr(self.account(), name))
 
     def secrets(self) -> set[str]:
-        """Every secret at hand, whether used yet or not; those under 6 characters would mask
-        ordinary words.
-        """
+        """Every secret at hand, whether used yet or not."""
         found = [self.key, *map(self.environ.get, (*KEY_VARIABLES, "LGP_PASSWORD"))]
         found += [given[0] for given in self._given.values() if given]
         for url in self.environ.values():  # of proxies, and LGP_LIMITER
@@ -202,4 +198,4 @@ class Keys:
             account = self.file.account()
             found += [getattr(account, name) for name in SECRETS]
             found += account.previous_api_keys
-        return {one.strip() for one in found if one and len(one.strip()) >= 6}
+        return {one for one in found if one}

@@ -152,6 +152,9 @@ def state_dir(environ: Environ) -> Path | None:
     except OSError:
         return None
     if problem:
-        words = f"The state folder cannot be used, {problem}; set LGP_STATE_DIR to another one"
-        raise PermissionError(errno.EPERM, words, str(path))
+        raise PermissionError(
+            errno.EPERM,
+            f"The state folder cannot be used, {problem}; set LGP_STATE_DIR to another one",
+            str(path),
+        )
     return path

@@ -58,7 +58,7 @@ def test_a_new_key_is_stored_works_and_only_its_prefix_is_shown(lgp, stored):
     expected = {"name": "Production Agent", "prefix": key[:10], "stored": True, "sandbox": True}
     assert shown == {**expected, "id": shown["id"], "stored_in": shown["stored_in"]}
     assert key != KEY and key not in found.out + found.err
-    assert stored().previous_api_keys == (KEY,)
+    assert stored().previous_api_keys == [KEY]
     assert f"({KEY[:10]}…) is kept under previous_api_keys" in found.err
     assert lgp("campaigns", "list").code == 0
     (row,) = lgp("keys", "list", "--where", f"id={shown['id']}").rows

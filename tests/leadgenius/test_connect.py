@@ -211,7 +211,6 @@ def test_secrets_are_known_for_masking_before_they_are_used(make, saved):
         "LGP_PASSWORD": "pass-word",
         "https_proxy": "http://u:p%40ssword@h:1",
         "LGP_LIMITER": "redis://:redis-word@h",
-        "LGP_AMPLIFY_API_KEY": "short",
     }
     words = "pass-word p%40ssword p@ssword redis-word lgp_saved eyJ.saved lgp_old"
     assert make(environ=environ).keys.secrets() == {KEY, *words.split()}

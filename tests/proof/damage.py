@@ -168,7 +168,7 @@ def keyfile() -> bool:
         for _ in at_every_line(lambda: KeyFile(path).store_key(ORIGIN, NEW)):
             lines += 1
             found = KeyFile(path).account()
-            new = (found.api_key, found.previous_api_keys) == (NEW, (OLD,))
+            new = (found.api_key, found.previous_api_keys) == (NEW, [OLD])
             held &= new or path.read_bytes() == old
             held &= all(one.stat().st_mode & 0o077 == 0 for one in place.iterdir())
             KeyFile(path).update(email="after@proof.example")  # no lock is left
