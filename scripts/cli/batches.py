@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from leadgenius.files import check_safe, write_private
 from leadgenius.retry import IDEMPOTENT, Answer
 
 OUTCOMES = ("applied", "skipped", "rejected", "unknown", "not_sent")
-HEAVY = ("spends", "contacts-people")  # effects
 SILENT = "The server does not say why."
 TOLD = {"notFound": "not_found", "skipped": "refused", "errors": "task_failed"}
 BEFORE = r"already|duplicate|\bexists\b|not say"  # the reason of one that was there before
@@ -48,8 +46,8 @@ class Changes:
     """
 
     def __init__(
-        self, context: Context, items: list[Item], field: str | None, record: str | None = None,
-        flags: Mapping[str, Any] = {},
+        self, context: Context, items: list[Item], field: str | None, record: str | None,
+        flags: dict[str, Any],
     ) -> None:  # fmt: skip
         self.context, self.items, self.field = context, items, field
         self.record, self.flags, self.creates = record, flags, field == "leads"
@@ -60,13 +58,9 @@ class Changes:
         self.made: list[str] = []  # ids of what was created
         self.jobs: list[tuple[Item, list[Item]]] = []
         self.errors: list[LeadGeniusError] = []
-        self.again = ""  # the command for what is still to do, where a file holds that
-        if context.typed("todo_out"):
-            flag = "--data @FILE" if self.creates else "--ids-from FILE"
-            self.again = (
-                f"{{lgp}} {context.command.words} {flag}"
-                "   (the rest as before; FILE is that of --todo-out)"
-            )
+        flag = "--data @FILE" if self.creates else "--ids-from FILE"
+        again = f"{{lgp}} {context.command.words} {flag}   (FILE: that of --todo-out)"
+        self.again = again if context.typed("todo_out") else ""  # what is still to do
 
     def request(self, items: list[Item]) -> tuple[str, Any]:
         """Path and body of a request about some records."""
@@ -79,10 +73,11 @@ class Changes:
         """Everything is checked, then sent; what was done is printed, however that ends."""
         context, client, options = self.context, self.context.client, self.context.options
         effect, count = context.operation.effect, len(self.items)
-        needs_yes = effect == "deletes" or (effect in HEAVY and count > MANY)
-        for flag in ("ids-out", "todo-out"):
-            if place := context.typed(flag.replace("-", "_")):
-                check_safe(Path(place), f"--{flag}")
+        heavy = count > MANY and effect in ("spends", "contacts-people")
+        needs_yes = heavy or effect == "deletes"
+        for flag in ("ids_out", "todo_out"):
+            if place := context.typed(flag):
+                check_safe(Path(place))
         inputs.check_fields(context, [*self.as_dict()])
         client.check_changes(count)
         path, body = self.request(self.batches[0][:2])
@@ -106,8 +101,7 @@ class Changes:
     def send(self) -> None:
         """Send the batches in order. A refusal does not stop it; whatever else goes wrong does."""
         client, notes, done = self.context.client, self.context.notes, 0
-        method, total = self.context.operation.method, len(self.items)
-        notes.go_on = self.again
+        method, total, notes.go_on = self.context.operation.method, len(self.items), self.again
         for items in self.batches:
             client.last_outcome = "not_sent"
             path, body = self.request(items)
@@ -131,8 +125,8 @@ class Changes:
     def accept(self, items: list[Item], answer: Answer) -> None:
         """A batch that the server took: what it did and left undone, made and started."""
         body, starts = answer.body, self.context.operation.id == "enrichment.trigger"
-        counted = self.field and not starts  # else it is one record, or tasks not begun yet
-        settle(items, body if counted else {}, answer.maybe_applied)
+        # What is said of one record, or of tasks not begun yet, counts nothing.
+        settle(items, body if self.field and not starts else {}, answer.maybe_applied)
         made = answers.dig(body, "createdIds", "data.createdIds")
         self.made += map(str, made if isinstance(made, list) else ())
         if starts:
@@ -148,14 +142,18 @@ class Changes:
             self.errors += [error] if error else []
             job["status"] = jobs.state(record) or job["status"]
             if job["status"] in jobs.ENDED:
-                failed = {"completedTasks": 0} if job["status"] == "failed" else {}
-                settle(items, {**record, **failed})
+                if job["status"] == "failed":
+                    record["completedTasks"] = 0
+                settle(items, record)
                 job["failed"] = sum(item["outcome"] == "rejected" for item in items)
 
     def with_outcome(self, *outcomes: str) -> list[Any]:
         """What was sent of the records with one of these outcomes, as far as they are known."""
-        found = [item for item in self.items if item["outcome"] in outcomes]
-        return [item["sent"] for item in found if item.get("id", "") is not None]
+        return [
+            item["sent"]
+            for item in self.items
+            if item["outcome"] in outcomes and item.get("id", "") is not None
+        ]
 
     def ids(self, *outcomes: str) -> list[str]:
         """The ids of what was made, or of what has one of these outcomes."""
@@ -186,10 +184,9 @@ class Changes:
         counts, made = {name: document[name] for name in OUTCOMES}, self.ids("applied")
         if counts["applied"] or counts["unknown"]:
             outcome = "unknown" if counts["unknown"] else "applied"
-            ids = self.ids("applied", "unknown")
-            context.record_change(path, ids, **counts, outcome=outcome)
-        harmless = context.operation.method in IDEMPOTENT  # to send again
-        todo = self.with_outcome("rejected", "not_sent", "unknown" if harmless else "")
+            context.record_change(path, self.ids("applied", "unknown"), **counts, outcome=outcome)
+        unclear = "unknown" if context.operation.method in IDEMPOTENT else ""  # harmless twice
+        todo = self.with_outcome("rejected", "not_sent", unclear)
         lines = {"ids_out": made, "todo_out": [compact(todo)] if self.creates else todo}
         for flag, found in lines.items():
             if place := context.typed(flag):
@@ -201,7 +198,8 @@ class Changes:
             noun = "campaign" if context.operation.id == "campaigns.archive" else "lead"
             words = f"{plural(counts.pop('applied'), noun)} {request.done(context)}"
             for name, count in counts.items():
-                words += f"; {count:,} {name.replace('_', ' ')}" if count else ""
+                if count:
+                    words += f"; {count:,} {name.replace('_', ' ')}"
             request.show(context, document, f"{words}.")
 
 

@@ -151,8 +151,7 @@ def hidden(job: Any) -> Any:
     """A job with the size of a report in the place of its content, which can be of any length."""
     content = answers.dig(job, "result.content")
     if content is not None:
-        words = f"{len(str(content)):,} characters; --out FILE writes them"
-        job["result"]["content"] = words
+        job["result"]["content"] = f"{len(str(content)):,} characters; --out FILE writes them"
     return job
 
 

@@ -30,7 +30,8 @@ def create(context: Context) -> int:
     from cli import batches, request
 
     given, flags = inputs.data(context), inputs.flags(context)
-    rows = given if isinstance(given, list) else [given or {}]
+    many = isinstance(given, list)
+    rows = given if many else [given or {}]
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise inputs.invalid("--data must be an object or a list of them.", context.command.example)
     rows = [{**row, **flags} for row in rows]
@@ -38,15 +39,15 @@ def create(context: Context) -> int:
         try:
             inputs.check_body(context, row)
         except UsageError as error:
-            if isinstance(given, list):
+            if many:
                 error.message = f"Row {at}: {error.message}"
             raise
     note_without_client(context, rows)
-    if not isinstance(given, list):
+    if not many:
         return request.send(context, context.operation.path, rows[0])
     context.operation = operations()["leads.create-batch"]
     items = [{"sent": row, "row": at, "email": row.get("email")} for at, row in enumerate(rows, 1)]
-    return batches.Changes(context, items, "leads").run()
+    return batches.Changes(context, items, "leads", None, {}).run()
 
 
 def note_without_client(context: Context, rows: list[Any]) -> None:

@@ -44,11 +44,11 @@ def send(context: Context, path: str, body: Any = None, params: Any = None) -> i
 def create_campaign(context: Context) -> int:
     """The documented short line makes an active campaign, which is more than most people mean: it
     is said."""
-    code = run(context)
+    run(context)
     if not (context.typed("data") or context.typed("body_status") or context.options.dry_run):
         words = "The new campaign's status is active; to prepare a draft add --status draft."
         context.notes("note", words)
-    return code
+    return 0
 
 
 def show(context: Context, answer: Any, words: str = "") -> None:
@@ -110,8 +110,7 @@ def read_ids(
     inputs.check_fields(context, output.columns)
     ids = inputs.ids(context)
     if context.options.dry_run:
-        first = path_of(context.operation, ids[0])
-        return preview(context, first, None, len(ids), len(ids))
+        return preview(context, path_of(context.operation, ids[0]), None, len(ids), len(ids))
     if len(ids) == 1:
         return single(ids[0])
     with output.open() as writer:
@@ -129,8 +128,8 @@ def read_ids(
             errors.append(error)
             problems.append({"id": one, **problem(error)})
             if not isinstance(error, (RefusedError, StillRunningError)):
-                rest = {"code": "not_sent", "message": "Not asked for."}
-                problems += [{"id": other, **rest} for other in ids[done:]]
+                for other in ids[done:]:
+                    problems.append({"id": other, "code": "not_sent", "message": "Not asked for."})
                 break
         writer.end({"problems": problems, **context.mark()})
     output.receipt(rows, context.client.requests, not problems)

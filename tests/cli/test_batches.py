@@ -325,8 +325,9 @@ def result(body):
         operation=operations()["sequences.enroll"],
         client=SimpleNamespace(sandbox=True),
         typed=lambda name: None,
+        command=SimpleNamespace(words=""),
     )
-    work = Changes(context, [{"sent": one, "id": one} for one in "abc"], "leadIds")
+    work = Changes(context, [{"sent": one, "id": one} for one in "abc"], "leadIds", None, {})
     settle(work.items, body)
     return work.as_dict()
 
