@@ -36,7 +36,7 @@ UNCLEAR = "The answer does not say which rows were stored."
 LOOKS = (0, 3, 15, 60)  # seconds after rows were sent when they are looked for
 CLOCKS = 2.0  # seconds that a server's clock may be behind ours
 EARLIER = 600.0  # a lead so much older than what was sent was certainly stored before it
-MOST_LOST = 3  # requests without an answer until a run gives up
+MOST_UNANSWERED = 3  # requests without an answer until a run gives up
 
 
 def run(context: Context) -> int:
@@ -76,7 +76,7 @@ class Import:
 
     operation = operations()["leads.create-batch"]
     size: int = operation.body_fields()["leads"]["maxItems"]
-    lost = 0  # requests without an answer
+    unanswered = 0  # requests
     file: IO[str]  # the ledger, while it is opened
 
     def __init__(self, context: Context) -> None:
@@ -134,8 +134,8 @@ class Import:
                 return self.mark(batch, state, str(error))
             if error.outcome in ("not_sent", "rejected"):
                 self.mark(batch, "not_sent")
-            self.lost += 1
-            if error.outcome != "unknown" or self.lost == MOST_LOST:
+            self.unanswered += 1
+            if error.outcome != "unknown" or self.unanswered == MOST_UNANSWERED:
                 by_one = "Add --one-by-one: it finds the rows that are refused."
                 hints = {RefusedError: by_one, UnknownOutcomeError: self.context.notes.go_on}
                 error.hint = hints.get(type(error), error.hint)
@@ -168,17 +168,16 @@ class Import:
         """Look for rows without a certain outcome: those that were not answered and are not there
         are to be sent again. One that is found proves all to which the server gave an id.
         UnknownOutcomeError for what stays unknown."""
-        lost = {row.key: row for row in rows if row.state == "unknown"}
+        lost = [row for row in rows if row.state == "unknown"]
         if not lost:
             return
-        left, end = [*lost.values()], self.context.end
-        latest = max(row.at for row in left)
+        latest, end = max(row.at for row in lost), self.context.end
         for look in LOOKS:
             wait = max(0.0, min(latest + look - time.time(), end - time.monotonic()))
             self.context.notes.progress(f"Looking in {wait:.0f} s for what was sent")
             time.sleep(wait)  # where --max-time ends before, the next request says so
             whole = self.look(lost)
-            left = [row for row in left if row.state == "unknown"]
+            left = [row for row in lost if row.state == "unknown"]
             proved = len(left) < len(lost)
             if proved and all(row.id for row in left):
                 break
@@ -189,28 +188,28 @@ class Import:
                 row.id = ""
             elif resend or (whole and not row.note):
                 row.state = "not_sent"
-        ledger.write(self.file, lost.values())
+        ledger.write(self.file, lost)
         if unknown := [row for row in left if row.state == "unknown"]:
             words = f"{plural(len(unknown), 'row')} may or may not be stored: sent, and not found."
             hint = "Look in the web application. Then add --one-by-one, or --resend-unknown."
             raise UnknownOutcomeError(words, hint=hint, outcome="unknown")
 
-    def look(self, lost: dict[str, Row]) -> bool:
+    def look(self, lost: list[Row]) -> bool:
         """Find rows among the newest leads. Returns whether the others are certainly not stored:
         the search saw every lead, or one that was there before they were sent."""
-        first, seen = min(row.at for row in lost.values()), 0
+        first, seen, wanted = min(row.at for row in lost), 0, {row.key: row for row in lost}
         older = {row.id for row in self.rows if row.at < first} - {""}
         for page in self.client.pages(CREATE.path):
             seen, past = seen + len(page.items), False
             for lead in page.items:
                 name, created = str(row_id(lead)), str(answers.dig(lead, "createdAt"))
                 past = past or name in older or created < iso(first - EARLIER)
-                row = lost.get(key_of(lead))
+                row = wanted.get(key_of(lead))
                 if row and row.state == "unknown":
                     new = created >= iso(row.at - CLOCKS) or name == row.id
                     if new or not row.id:
                         row.state, row.id = "created" if new else "existing", name
-            if past or not any(row.state == "unknown" for row in lost.values()):
+            if past or not any(row.state == "unknown" for row in lost):
                 return True
         return seen < lists.SEARCH_DEPTH
 
