@@ -24,22 +24,7 @@ TOP = 100  # values printed
 def run(context: Context, **params: Any) -> int:
     """The list of the command's operation, with its filters."""
     one, params = context.operation, params | inputs.filters(context)
-    return show(context, one.path, params, one.paging == "cursor", one.scope)
-
-
-def show(context: Context, path: str, params: dict[str, Any], bulk: bool, scope: str) -> int:
-    """One page, or all pages filtered, counted or exported, as the options say; of a bulk list by
-    cursor, else by page numbers."""
-    options, walk = context.options, Walk(context, path, params, bulk, scope)
-    if options.dry_run:
-        return context.preview("GET", path, params=walk.query, scope=scope)
-    if options.count or options.count_by:
-        return _count(walk)
-    if options.all and options.out and bulk:
-        from cli import export
-
-        return export.run(context, walk)
-    return _print(walk)
+    return Walk(context, one.path, params, one.paging == "cursor", one.scope).show()
 
 
 def _same_filters(context: Context, kept: list[Condition]) -> dict[str, str]:
@@ -54,7 +39,8 @@ def _same_filters(context: Context, kept: list[Condition]) -> dict[str, str]:
 
 
 class Walk:
-    """Rows of all pages, each once, that fit the conditions; the counts are its own."""
+    """The rows of a list, each once, that fit the conditions; the counts are its own. `bulk`: it is
+    read by cursor, else by page numbers."""
 
     def __init__(
         self, context: Context, path: str, params: dict[str, Any], bulk: bool, scope: str
@@ -82,6 +68,19 @@ class Walk:
         # Of the page just read: whether others follow, by which cursor, and what stands beside it.
         self.more, self.rest = False, dict[str, Any]()
         self.cursor: str | None = None
+
+    def show(self) -> int:
+        """One page, or all pages filtered, counted or exported, as the options say."""
+        context, options = self.context, self.context.options
+        if options.dry_run:
+            return context.preview("GET", self.path, params=self.query, scope=self.scope)
+        if options.count or options.count_by:
+            return _count(self)
+        if options.all and options.out and self.bulk:
+            from cli import export
+
+            return export.run(context, self)
+        return _print(self)
 
     def pages(self) -> Iterator[list[Any]]:
         """The fitting rows, a page at a time. Numbered pages shift when rows are added on the way:

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
-from cli import inputs, lists, options
+from cli import inputs, options
 from cli.commands import Command
 from cli.context import MANY, Context
 from cli.hints import spelled
+from cli.lists import Walk
 from cli.rows import hidden
 from cli.text import compact
 from contract.operations import at
@@ -83,13 +84,12 @@ def send(context: Context) -> int:
         if not equals:
             raise UsageError("-p takes KEY=VALUE.")
         params.setdefault(name, []).append(value)
-    rows = options.all or options.max_items
-    rows = rows or options.where or options.count or options.count_by
+    rows = options.all or options.max_items or options.where or options.count or options.count_by
     if operation and operation.paging:
         rows = rows or options.fields or context.output.format != "json"
     bulk = target.scope is SYSTEM
     if rows:
-        return lists.show(context, target.path, params, bulk, target.scope.name)
+        return Walk(context, target.path, params, bulk, target.scope.name).show()
     params |= {"page": options.page, "limit" if bulk else "pageSize": options.page_size}
     return _once(context, target, params)
 

@@ -61,10 +61,13 @@ def test_pages_follow_each_other_and_every_row_comes_once(run: Any) -> None:
     assert [len(page.notes) for page in pages] == [1, 1, 0, 0]
 
 
-def test_rows_that_shift_while_they_are_read_come_once_and_the_shift_is_said(answered: Any) -> None:
+@pytest.mark.parametrize("totals", [(4, 3), (3, 4), (4, 4)])
+def test_rows_that_shift_while_they_are_read_come_once_and_the_shift_is_said(
+    answered: Any, totals: tuple[int, int]
+) -> None:
     def growing(query: str, ask: Ask) -> Answer:
         number = int(query.partition("page=")[2][0])
-        pagination = {"totalItems": 3 + number, "totalPages": 2}
+        pagination = {"totalItems": totals[number - 1], "totalPages": 2}
         body = {"data": [{"id": number}, {"id": number + 1}], "pagination": pagination}
         return Answer(200, json.dumps(body).encode())
 
