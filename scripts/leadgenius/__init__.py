@@ -104,7 +104,8 @@ def _sandbox(environ: Environ, state: Path | None, dry_run: bool) -> tuple[dict[
     hint = "Set LGP_STATE_DIR to a folder you can write to."
     if state is None:
         raise LocalError("The sandbox needs a folder for its data.", hint=hint)
-    variables = {"HOME": str(state / "sandbox")}
+    folder = state / "sandbox"
+    variables = {"HOME": str(folder)}
     if dry_run:
         return variables, None
     from sandbox.embedded import open_embedded
@@ -113,7 +114,7 @@ def _sandbox(environ: Environ, state: Path | None, dry_run: bool) -> tuple[dict[
         embedded = open_embedded(environ, state)
     except (OSError, sqlite3.Error):
         raise LocalError("The sandbox's database cannot be made.", code="disk", hint=hint) from None
-    path = state / "sandbox" / ".leadgenius_auth.json"
-    if not path.exists():
-        KeyFile(path).update(**embedded.account)
+    file = KeyFile(folder / ".leadgenius_auth.json")
+    if not file.account():
+        file.update(**embedded.account)
     return variables | embedded.adapter.variables, embedded.adapter

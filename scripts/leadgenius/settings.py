@@ -49,7 +49,7 @@ class Settings(NamedTuple):
     max_wait: float = 75.0
     max_time: float = math.inf
     timeout: float = 60.0
-    max_changes: float = math.inf
+    max_changes: int = 10**9
     company_id: str = ""
     user_id: str = ""
     agent_name: str = ""
@@ -59,13 +59,14 @@ class Settings(NamedTuple):
 
 def read(environ: Environ) -> Settings:
     """Every setting of `environ`. ValueError naming the variable that cannot be understood."""
+    readers: dict[type, Any] = {bool: switch, float: seconds, int: int, tuple: windows}
     found: dict[str, Any] = {}
-    for field in Settings._fields:
+    for field, usual in Settings._field_defaults.items():
         name = f"LGP_{field.upper()}"
         text = environ.get(name, "").strip()
         try:
             if text:
-                found[field] = _READERS.get(field, str)(text)
+                found[field] = readers.get(type(usual), str)(text)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     return Settings(**found)
@@ -91,17 +92,6 @@ def seconds(text: str) -> float:
     if not found:
         raise ValueError("a time is written as 90, 90s, 40m or 2h.")
     return float(found[1]) * {"m": 60.0, "h": 3600.0}.get(found[2], 1.0)
-
-
-_READERS: dict[str, Any] = {
-    "sandbox": switch,
-    "read_only": switch,
-    "max_wait": seconds,
-    "max_time": seconds,
-    "timeout": seconds,
-    "max_changes": int,
-    "rate_limits": windows,
-}
 
 
 def unsafe(found: os.stat_result, modes: bool = True) -> str:
