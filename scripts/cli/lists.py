@@ -59,8 +59,8 @@ class Walk:
         largest = answers.LARGEST_BULK_PAGE if bulk else answers.LARGEST_PAGE
         usual = largest if every else min(options.max_items or FIRST_ROWS, largest)
         size = options.page_size or usual
-        first = {"limit": size} if bulk else {"page": options.page or 1, "pageSize": size}
-        self.query = self.params | first
+        first = {"page": options.page or 1, "pageSize": size}
+        self.query = self.params | ({"limit": size, "nextToken": None} if bulk else first)
         self.searched = operation and operation.id == "leads.list"  # which has a depth
         self.read = self.matched = self.not_comparable = 0
         self.changed = False  # the list was cut short, or its total changed on the way

@@ -75,7 +75,7 @@ def test_the_body_is_the_servers_own_even_on_a_terminal(call: Any, terminal: boo
 def test_lists_are_read_counted_and_filtered_like_those_of_the_named_commands(
     call: Any, lgp: Any, path: str, words: str
 ) -> None:
-    full = f"/enrich-leads/list?companyId={COMPANY}" if path == "enrich-leads" else path
+    full = f"/enrich-leads/list?companyId={COMPANY}&nextToken=x&limit=3" if path == "enrich-leads" else path
     assert call("GET", full, *words.split()).out == lgp(path, "list", *words.split()).out
 
 
