@@ -108,7 +108,7 @@ def _dispatch(
     """Run one command: its row names the module and the function."""
     from cli.context import Context
 
-    notes.quiet, notes.verbose = bool(options.quiet), bool(options.verbose)
+    notes.quiet, notes.verbose = options.quiet, options.verbose
     module, function = command.run.split(".")
     context = Context(command, options, arguments, os.environ, notes)
     with contextlib.closing(context):
@@ -134,7 +134,7 @@ def _prepare_streams() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
-def _terminate(number: int, frame: Any) -> None:
+def _terminate(*_: Any) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break the tidying up
     raise Terminated
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import shlex
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -16,7 +15,7 @@ from cli import options, parser
 from cli.commands import COMMANDS, Command
 from cli.hints import spelled
 from cli.text import plural, prefix
-from contract.operations import expand, near, operations
+from contract.operations import expand, operations
 from leadgenius.errors import CredentialError, LocalError, UsageError
 
 if TYPE_CHECKING:
@@ -105,7 +104,9 @@ def _rows(taken: Iterable[options.Option]) -> list[tuple[str, str]]:
 
 def _page(top: str, rows: Sequence[tuple[str, str]], end: str) -> int:
     """Print lines, two columns and a last line, wrapped to the terminal's width."""
-    width = shutil.get_terminal_size().columns - 2
+    from shutil import get_terminal_size  # slow to import, and needed for help alone
+
+    width = get_terminal_size().columns - 2
     left = max([0, *(len(name) for name, _ in rows)])
     lines = [*spelled(top).splitlines(), ""]
     lines += [f"  {name:<{left}}  {words}" for name, words in rows]
@@ -128,9 +129,7 @@ def schema(context: Context) -> int:
         return 0
     operation = known.get(next((one.operation for one in COMMANDS if one.words == name), name))
     if not operation:
-        like = near(name, list(known), least=0.4)
-        words = f"There is no operation of this name. Near: {like or 'none'}."
-        raise UsageError(words, hint="{lgp} schema")
+        raise parser.refusal("schema", name, known)
     facts = operation._asdict()
     del facts["spec"]
     found = {
@@ -177,11 +176,11 @@ def clear(context: Context) -> int:
 
 def completion(context: Context) -> int:
     """Print the lines for a shell: eval "$(lgp completion bash)"."""
-    end = _ENDS.get(" ".join(context.typed("name")))
-    if not end:
-        raise UsageError("completion takes bash or zsh.", hint="{lgp} completion bash")
+    shell = " ".join(context.typed("name"))
+    if shell not in _ENDS:
+        raise parser.refusal("completion", shell, _ENDS)
     program = shlex.join([sys.executable, str(Path(sys.argv[0]).resolve())])
-    context.output.write(_SCRIPT.format(program=program) + end)
+    context.output.write(_SCRIPT.format(program=program) + _ENDS[shell])
     return 0
 
 

@@ -146,7 +146,7 @@ class Parser(argparse.ArgumentParser):
             self.add_argument(*(one.flags or [one.name]), help=one.help, **how)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"{self.prog} --help")
+        raise UsageError(f"Wrong usage: {message}.", hint=f"{self.prog} --help")
 
 
 def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Namespace, list[str]]:
@@ -161,7 +161,7 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
     found, rest = parser.parse_known_args(argv)
     found.typed = {name for name, value in vars(found).items() if value is not None}
     for option in OPTIONS:
-        text, source = getattr(found, option.name, None), option.flags[0]
+        text, source = getattr(found, option.name, None), ""
         if text is None and option.name in WITH_VARIABLE:
             source = f"LGP_{option.name.upper()}"
             text = environ.get(source, "").strip() or None
@@ -169,7 +169,8 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
             try:
                 setattr(found, option.name, _value(option, text))
             except ValueError as error:
-                raise UsageError(f"{source}: {error}", code="invalid_input") from error
+                words = f"{source or option.flags[0]}: {error}"
+                raise UsageError(words, code="invalid_input") from error
     _resolve(found)
     return found, rest
 

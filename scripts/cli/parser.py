@@ -58,7 +58,7 @@ def find(words: Sequence[str]) -> tuple[Command | None, list[str]]:
     if first.words == " ".join(start) and not (others and after and after[0][:1] != "-"):
         return first, after
     if after:
-        raise _unknown(" ".join(start), after[0], following(start))
+        raise refusal(" ".join(start), after[0], following(start))
     return None, []
 
 
@@ -70,12 +70,12 @@ def parse(command: Command, found: argparse.Namespace, words: Sequence[str]) -> 
     made.add(one for one in taken if one.group not in GLOBAL)
     arguments, unknown = made.parse_known_args(words)
     if unknown:
-        raise _unknown(command.words, unknown[0], [flag for one in taken for flag in one.flags])
+        raise refusal(command.words, unknown[0], [flag for one in taken for flag in one.flags])
     options.check_served(found, taken)
     return arguments
 
 
-def _unknown(before: str, word: str, known: Iterable[str]) -> UsageError:
+def refusal(before: str, word: str, known: Iterable[str]) -> UsageError:
     """What there is instead of a word, or what is near. Never --yes: a mistyped option must not
     lead to the one that lets a delete through."""
     name = word.split("=")[0]
@@ -86,7 +86,7 @@ def _unknown(before: str, word: str, known: Iterable[str]) -> UsageError:
     like = near(name, names, least=0.6)
     words = f"Did you mean {like}?" if like else f"It takes {', '.join(names)}."
     words = f"{before or 'lgp'} does not take {plain(name.strip('-'), 'this word')}. {words}"
-    return UsageError(words, hint=" ".join(filter(None, ["{lgp}", before, "--help"])))
+    return UsageError(words, hint=f"{{lgp}} {before} --help".replace("  ", " "))
 
 
 def takes(command: Command) -> list[Option]:

@@ -8,7 +8,6 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "references" / "api_reference.md"
@@ -18,7 +17,6 @@ if str(ROOT / "scripts") not in sys.path:
 from contract.operations import document, operations, resolve, schemas  # noqa: E402
 from leadgenius.retry import RULES  # noqa: E402
 
-Json = dict[str, Any]
 EFFECTS = {
     "contacts-people": "**contacts people**",
     "spends": "**spends money**",
@@ -27,31 +25,28 @@ EFFECTS = {
 
 
 def parts():
-    """name → text of every generated part."""
+    """name → lines of every generated part."""
     return {
-        "failures": "\n".join(failures()),
-        "operations": "\n".join(operation_table()),
-        "records": "\n".join(records()),
-        "assumptions": "\n".join(assumptions()),
+        "failures": failures(),
+        "operations": operation_table(),
+        "records": records(),
+        "assumptions": assumptions(),
     }
 
 
 def generate(page):
     """The page with every generated part written anew."""
-    for name, text in parts().items():
-        page = fill(page, name, text)
+    for name, lines in parts().items():
+        page = fill(page, name, "\n".join(lines))
     return page
 
 
 def fill(page, name, text):
     """The page with one part replaced. ValueError unless its two markers stand there once."""
     pattern = rf"(<!-- generated: {name} -->\n).*?(<!-- end: {name} -->)"
-    filled, count = re.subn(
-        pattern, lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page, flags=re.DOTALL
-    )
-    if count != 1:
-        raise ValueError(f"the markers of {name!r} stand {count} times in the page")
-    return filled
+    if len(re.findall(pattern, page, re.DOTALL)) != 1:
+        raise ValueError(f"the markers of {name!r} do not stand once in the page")
+    return re.sub(pattern, lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page, flags=re.DOTALL)
 
 
 def row(*cells):
@@ -86,19 +81,15 @@ def operation_table():
 
 def fields(one):
     """Of the body, else of the query; `*` marks a required one."""
-    if one.body:
-        return ", ".join(f"{name}*" if name in one.required else name for name in one.body_fields())
-    return ", ".join(
-        f"{name}*" if one.parameters()[name].get("required") else name for name in one.filters()
-    )
+    query = {name for name, spec in one.parameters().items() if spec.get("required")}
+    known, needed = one.body_fields() or one.filters(), {*one.required, *query}
+    return ", ".join(f"{name}*" if name in needed else name for name in known)
 
 
 def answer(one):
-    found = {
-        name: inner
-        for name, inner in one.answer["properties"].items()
-        if name not in ("success", "pagination")
-    }
+    found = {**one.answer["properties"]}
+    for name in ("success", "pagination"):
+        found.pop(name, None)
     return ", ".join(name + form(inner) for name, inner in found.items())
 
 
@@ -178,9 +169,5 @@ def names(found):
     return ", ".join(f"`{name}`" for name in found)
 
 
-def main():
-    PAGE.write_text(generate(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    PAGE.write_text(generate(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

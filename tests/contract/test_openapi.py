@@ -170,12 +170,9 @@ def test_marks_name_what_is_there():
 
 
 def test_figures_are_described_as_what_they_count():
-    for name, words in (
-        ("campaigns.metrics", "ever reached"),
-        ("analytics.pipeline", "ever reached"),
-        ("analytics.trends", "period in which it was created"),
-        ("analytics.trends", "Monday"),
-    ):
-        assert words in operations()[name].description
+    known = operations()
+    assert "ever reached" in known["campaigns.metrics"].description
+    assert "ever reached" in known["analytics.pipeline"].description
+    assert "period in which it was created" in known["analytics.trends"].description
     assert set(schemas()["JobError"]["properties"]) == {"leadId", "reason"}
     assert "unassigned" in schemas()["BulkMeta"]["properties"]["clientSummary"]["description"]
