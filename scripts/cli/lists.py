@@ -60,7 +60,9 @@ class Walk:
         usual = largest if every else min(options.max_items or FIRST_ROWS, largest)
         size = options.page_size or usual
         first = {"page": options.page or 1, "pageSize": size}
-        self.query = self.params | ({"limit": size, "nextToken": None} if bulk else first)
+        self.query: dict[str, Any] = self.params | (
+            {"limit": size, "nextToken": None} if bulk else first
+        )
         self.searched = operation and operation.id == "leads.list"  # which has a depth
         self.read = self.matched = self.not_comparable = 0
         self.changed = False  # the list was cut short, or its total changed on the way
