@@ -6,15 +6,12 @@ import _thread
 import json
 import stat
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-import responses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.batches import Changes, settle
-from contract.operations import operations
+from cli.batches import settle
 from leadgenius.scopes import PRODUCTION
 
 AGENT = f"{PRODUCTION}/api/agent"
@@ -22,19 +19,6 @@ ENRICH, LEADS = f"{AGENT}/enrichment/trigger", f"{AGENT}/leads/batch"
 IDS = [f"id-{number}" for number in range(1203)]
 NUMBERS = ("requested", "applied", "skipped", "rejected", "unknown", "not_sent")
 TODO = ("--todo-out", "left")
-
-
-@pytest.fixture
-def real(lgp):
-    """A run against planned answers; no sleep between attempts."""
-    environ = {"LGP_API_KEY": "lgp_" + "5" * 64, "LGP_MAX_WAIT": "0"}
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as planned:
-
-        def run(*words):
-            return lgp(*words, sandbox=False, environ=environ)
-
-        run.planned = planned
-        yield run
 
 
 def plan(run, method, url, *answers):
@@ -84,23 +68,31 @@ def test_ids_answer_with_one_shape_and_a_line_in_the_record_of_changes(lgp, stat
 def test_one_positional_id_answers_with_the_server_s_body_and_several_with_the_shape(lgp):
     one, two, three = lgp("campaigns", "list", "--format", "ids").out.split()[:3]
     assert lgp("campaigns", "archive", one).json["data"]["status"] == "archived"
-    shown = lgp("campaigns", "archive", one, terminal=True).out
-    assert shown.splitlines()[0].endswith(" archived.")
+    assert " archived.\n" in lgp("campaigns", "archive", one, terminal=True).out
     assert numbers(lgp("campaigns", "archive", two, three)) == [2, 2, 0, 0, 0, 0]
-    assert numbers(lgp("leads", "status", "--ids", "lead_1", "--status", "new"))[0] == 1
+    words = (
+        "leads",
+        "status",
+        "--ids",
+        "lead_1",
+        "--status",
+        "new",
+        "--fields",
+        "applied,rejected",
+    )
+    assert lgp(*words).json == {"applied": 1, "rejected": 0}
 
 
 def test_who_is_enrolled_already_is_skipped_with_the_server_s_reason(lgp):
     lgp("sequences", "create", "--name", "Fourth touch", "--channel", "email")
-    words = ("sequences", "enroll", "name=Fourth touch", "--ids")
-    assert lgp(*words, "lead_1", terminal=True).out.startswith("1 lead enrolled.\n")
-    reply = lgp(*words, "lead_1", "lead_2")
+    words = ("sequences", "enroll", "name=Fourth touch", "--ids", "lead_1")
+    assert lgp(*words, terminal=True).out.startswith("1 lead enrolled.\n")
+    reply = lgp(*words, "lead_2")
     assert (reply.code, numbers(reply), reply.json["ids"]) == (0, [2, 1, 1, 0, 0, 0], ["lead_2"])
     assert reply.json["problems"] == [
         {"id": "lead_1", "outcome": "skipped", "code": "duplicate", "message": "already enrolled"}
     ]
-    lines = lgp(*words, "lead_1", "lead_2", terminal=True).out.splitlines()
-    assert lines[0] == "0 leads enrolled; 2 skipped." and "already enrolled" in lines[1]
+    assert lgp(*words, terminal=True).out.startswith("0 leads enrolled; 1 skipped.\n")
 
 
 def test_files_hold_what_was_changed_and_what_failed_for_their_owner_alone(lgp):
@@ -108,7 +100,7 @@ def test_files_hold_what_was_changed_and_what_failed_for_their_owner_alone(lgp):
     reply = lgp(*words, *TODO)
     assert (reply.code, numbers(reply)) == (4, [2, 1, 0, 1, 0, 0])
     assert reply.json["problems"][0]["code"] == "not_found"
-    assert "--ids-from FILE" in reply.error["hint"] and "--yes" not in reply.error["hint"]
+    assert "leads delete --ids-from FILE " in reply.error["hint"]
     for name, text in {"made": "lead_1\n", "left": "nobody\n"}.items():
         assert Path(name).read_text() == text
         assert stat.S_IMODE(Path(name).stat().st_mode) == 0o600
@@ -121,10 +113,7 @@ def test_rows_that_were_there_are_skipped_and_named_by_row_and_email(lgp):
     reply = lgp("leads", "create", "--data", json.dumps(rows))
     assert (reply.code, numbers(reply)) == (0, [120, 119, 1, 0, 0, 0])
     (problem,) = reply.json["problems"]
-    assert {**problem, "message": ""} == {
-        "row": 111, "email": "110@b.example", "outcome": "skipped", "code": "duplicate",
-        "message": "",
-    }  # fmt: skip
+    assert (problem["row"], problem["email"]) == (111, "110@b.example")
     assert (len(reply.json["ids"]), reply.json["ids_total"]) == (50, 119)
 
 
@@ -194,7 +183,7 @@ def test_after_an_unanswered_delete_the_absent_ones_are_done(lgp, serve):
 
 
 def test_the_worst_outcome_is_the_exit_code(real):
-    for one, status in zip("abcd", (404, 200, 403, 200), strict=True):
+    for one, status in {"a": 404, "b": 200, "c": 403}.items():
         plan(real, "PUT", f"{AGENT}/leads/{one}/status", (status, {"data": {"id": one}}))
     reply = real("leads", "status", "--ids", *"abcd", "--status", "new")
     assert (reply.code, numbers(reply)) == (3, [4, 1, 0, 2, 0, 1])
@@ -247,11 +236,6 @@ def test_what_cannot_go_well_is_found_before_anything_is_sent(lgp, extra, code, 
     assert lgp("leads", "list", "--where", "id=lead_1", "--count").json["count"] == 1
 
 
-def test_fields_are_those_of_the_result(lgp):
-    words = ("leads", "status", "--ids", "lead_1", "--status", "new", "--fields")
-    assert lgp(*words, "applied,rejected").json == {"applied": 1, "rejected": 0}
-
-
 def test_a_dry_run_shows_two_records_and_what_the_rest_takes(lgp):
     environ = {"LGP_RATE_LIMITS": "5/60,100/3600"}
     shown = lgp("leads", "delete", "--ids", *IDS, "--dry-run", environ=environ).json
@@ -284,29 +268,33 @@ ENROLLED, DUPLICATE = "already enrolled", "a duplicate of a"
 
 
 @pytest.mark.parametrize(
-    ("body", "outcomes", "named"),
+    ("body", "outcomes", "said"),
     [
         ({"created": 3, "skipped": []}, "applied applied applied", True),
         ({"created": 0, "skipped": 3}, "skipped skipped skipped", False),
         ({"created": 1, "skipped": [{"index": 1, "reason": DUPLICATE}]},
-         "unexplained duplicate applied", False),
+         "unexplained? duplicate applied?", False),
         ({"created": 2, "skipped": [{"index": 2, "reason": "it does not exist"}]},
          "applied applied refused", True),
         ({"created": 3, "skipped": 2}, "applied applied applied", True),
-        ({"created": 2, "skipped": 0}, "unexplained applied applied", False),
+        ({"created": 2, "skipped": 0}, "unexplained? applied? applied?", False),
         (None, "applied applied applied", True),
         ({"data": {"deleted": 2, "notFound": ["c"]}}, "applied applied not_found", True),
         ({"deleted": 0}, "unexplained unexplained unexplained", False),
         ({"enrolled": 2, "skipped": [{"leadId": "a", "reason": ENROLLED}]},
          "duplicate applied applied", True),
+        ({"enrolled": 1, "skipped": [{"leadId": "c", "reason": ENROLLED}]},
+         "unexplained? applied? duplicate", False),  # either a or b
         ({"completedTasks": 2, "errors": [{"leadId": "b", "reason": ENROLLED}]},
          "applied task_failed applied", True),
     ],
 )  # fmt: skip
-def test_what_became_of_each_record_of_an_accepted_batch(body, outcomes, named):
+def test_what_became_of_each_record_of_an_accepted_batch(body, outcomes, said):
     items = [{} if body and "created" in body else {"id": one} for one in "abc"]
-    assert settle(items, body) is named
-    assert [item.get("code", item["outcome"]) for item in items] == outcomes.split()
+    assert settle(items, body) is said
+    unnamed = ["?" * (item.get("id", "") is None) for item in items]
+    found = [item.get("code", item["outcome"]) for item in items]
+    assert [*map("".join, zip(found, unnamed, strict=True))] == outcomes.split()
 
 
 JSON = st.recursive(
@@ -319,34 +307,15 @@ JSON = st.recursive(
 )
 
 
-def result(body):
-    """The result of one batch of three that was answered with `body`."""
-    context = SimpleNamespace(
-        operation=operations()["sequences.enroll"],
-        client=SimpleNamespace(sandbox=True),
-        typed=lambda name: None,
-        command=SimpleNamespace(words=""),
-    )
-    work = Changes(context, [{"sent": one, "id": one} for one in "abc"], "leadIds", None, {})
-    settle(work.items, body)
-    return work.as_dict()
-
-
 @given(st.sampled_from(["created", "deleted", "enrolled"]), JSON, JSON, JSON)
-def test_the_numbers_add_up_whatever_a_server_counts(name, done, skipped, absent):
-    found = result({name: done, "skipped": skipped, "notFound": absent})
-    assert sum(found[name] for name in NUMBERS[1:]) == found["requested"] == 3
-    named = [one["id"] for one in found["problems"] if one["id"]]
-    if type(done) is int and 0 <= done <= 3 - len(named):
-        assert found["applied"] == done
-    assert not {*found["ids"]} & {*named} and len(found["ids"]) <= found["applied"]
-
-
-def test_a_record_that_is_not_named_is_another_one_than_those_that_are():
-    found = result({"enrolled": 1, "skipped": [{"leadId": "c", "reason": ENROLLED}]})
-    assert [found[name] for name in NUMBERS] == [3, 1, 1, 1, 0, 0]
-    assert found["ids"] == []  # either a or b
-    assert [one["id"] for one in found["problems"]] == [None, "c"]
+def test_each_record_has_an_outcome_whatever_a_server_counts(name, done, skipped, absent):
+    items = [{"id": one} for one in "abc"]
+    settle(items, {name: done, "skipped": skipped, "notFound": absent})
+    found = [item["outcome"] for item in items]
+    assert {*found} <= {"applied", "skipped", "rejected"}
+    named = sum("code" in item and item["id"] is not None for item in items)
+    if type(done) is int and 0 <= done <= 3 - named:
+        assert found.count("applied") == done
 
 
 # ---- reading several
@@ -357,13 +326,10 @@ def test_several_records_are_read_with_their_ids_and_the_problems(lgp):
     reply = lgp("campaigns", "get", one, "nobody", two)
     assert (reply.code, [row["id"] for row in reply.json["data"]]) == (4, [one, two])
     assert [(p["id"], p["code"]) for p in reply.json["problems"]] == [("nobody", "not_found")]
-    metrics = lgp("campaigns", "metrics", one, two, "--fields", "id,leads").json
-    assert [[*row] for row in metrics["data"]] == [["id", "leads"]] * 2
-    lines = lgp("campaigns", "metrics", one, two, "--format", "csv").out.splitlines()
+    metrics = ("campaigns", "metrics", one, two)
+    lines = lgp(*metrics, "--fields", "id,leads", "--format", "csv").out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["id", one, two]
-    assert "data" in lgp("campaigns", "metrics", one).json
-    name = lgp("campaigns", "get", one).json["data"]["name"]
-    assert name in lgp("campaigns", "metrics", one, two, terminal=True).out
+    assert reply.json["data"][0]["name"] in lgp(*metrics, terminal=True).out
 
 
 def test_a_read_that_cannot_go_on_says_what_was_not_asked_for(real):

@@ -7,7 +7,6 @@ import stat
 from pathlib import Path
 
 import pytest
-import responses
 
 from cli import jobs
 from leadgenius.scopes import PRODUCTION
@@ -26,21 +25,15 @@ def waits(monkeypatch):
 
 
 @pytest.fixture
-def real(lgp):
-    """A run against planned answers: `run.look` is what the next looks at a job show."""
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as planned:
+def look(real):
+    """Plans what the next looks at a job show."""
 
-        def run(*words):
-            environ = {"LGP_API_KEY": "lgp_" + "5" * 64, "LGP_MAX_WAIT": "0"}
-            return lgp(*words, sandbox=False, environ=environ)
+    def plan(*states, job_id="job-1", **more):
+        for one in states:
+            job = {"jobId": job_id, "status": one, **more}
+            real.planned.get(f"{STATUS}/{job_id}", json={"success": True, "data": job})
 
-        def look(*states, job_id="job-1", **more):
-            for one in states:
-                job = {"jobId": job_id, "status": one, **more}
-                planned.get(f"{STATUS}/{job_id}", json={"success": True, "data": job})
-
-        run.planned, run.look = planned, look
-        yield run
+    return plan
 
 
 @pytest.fixture
@@ -55,22 +48,21 @@ def enrich(real):
 
 
 def test_a_job_is_printed_and_kept_before_anything_can_go_wrong(enrich, state):
-    reply = enrich()
+    reply, kept = enrich(), state / "jobs.jsonl"
     assert (reply.code, reply.json["applied"]) == (0, 3)
     job = {"jobId": "job-1", "status": "queued", "requested": 3, "failed": 0}
     assert reply.json["jobs"] == [job]
     assert "jobs status job-1 --wait" in reply.notes[0]
-    kept = json.loads((state / "jobs.jsonl").read_text())
-    assert (kept["jobId"], kept["origin"]) == ("job-1", PRODUCTION)
-    assert stat.S_IMODE((state / "jobs.jsonl").stat().st_mode) == 0o600
+    assert json.loads(kept.read_text())["jobId"] == "job-1"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(
     ("words", "pauses"),
     [([], [2, 4, 8, 15, 30, 30, 11]), (["--wait-time", "5"], [2, 3])],  # 100 s off a terminal
 )
-def test_a_job_that_runs_on_is_asked_for_less_and_less_often(real, enrich, waits, words, pauses):
-    real.look("running")
+def test_a_job_that_runs_on_is_asked_for_less_and_less_often(look, enrich, waits, words, pauses):
+    look("running")
     reply = enrich("--wait", *words)
     assert (waits, reply.code, reply.error["code"]) == (pauses, 10, "still_running")
     assert reply.error["hint"].endswith("jobs status job-1 --wait")
@@ -86,10 +78,10 @@ def test_a_job_that_runs_on_is_asked_for_less_and_less_often(real, enrich, waits
     ],
 )
 def test_failed_tasks_are_rejected_records_with_the_server_s_reason(
-    real, enrich, waits, end, tasks, rejected, left
+    look, enrich, waits, end, tasks, rejected, left
 ):
     errors = [{"leadId": "b", "reason": "no such lead"}]
-    real.look("running", end, **tasks, errors=errors)
+    look("running", end, **tasks, errors=errors)
     reply = enrich("--wait", "--todo-out", "left")
     assert (waits, reply.code, reply.error["code"]) == ([2], 4, "job_failed")
     assert (reply.json["applied"], reply.json["rejected"]) == (3 - rejected, rejected)
@@ -116,33 +108,31 @@ def test_an_id_that_cannot_be_asked_for_is_exit_8_and_kept_nowhere(enrich, state
 
 
 def test_jobs_started_here_are_listed_as_last_seen_the_newest_first(lgp, state, quick_jobs):
-    for one in ("lead_1", "lead_2"):
-        lgp("leads", "enrich", "--ids", one)
-    kept = state / "sandbox" / "jobs.jsonl"
-    first, second = [json.loads(line)["jobId"] for line in kept.read_text().splitlines()]
+    first, second = (
+        lgp("leads", "enrich", "--ids", one).json["jobs"][0]["jobId"]
+        for one in ("lead_1", "lead_2")
+    )
     lgp("jobs", "status", first)
-    other = json.dumps({"jobId": "x", "origin": "https://other.example"})
-    kept.write_text(kept.read_text() + other + '\n{"jobId": "ha')
+    with (state / "sandbox" / "jobs.jsonl").open("a") as kept:
+        kept.write('{"jobId": "x", "origin": "https://other.example"}\n{"jobId": "ha')
     rows = [[row["jobId"], row["operation"], row["status"]] for row in lgp("jobs", "list").rows]
     trigger = "enrichment.trigger"
     assert rows == [[second, trigger, "started"], [first, trigger, "completed"]]
-    assert lgp("jobs", "list", "--format", "ids").out.split() == [second, first]
 
 
-def test_several_jobs_are_read_together_and_what_failed_counts(real, waits):
-    real.look("failed", job_id="f")
-    real.look("running", "running", "completed", job_id="c")
+def test_several_jobs_are_read_together_and_what_failed_counts(real, look, waits):
+    look("failed", job_id="f")
+    look("running", "running", "completed", job_id="c")
     assert real("jobs", "status", "c").json["data"]["status"] == "running"
     reply = real("jobs", "status", "f", "c", "--wait")
     assert (reply.code, reply.error["code"], waits) == (4, "job_failed", [2])
-    rows = [(row["jobId"], row["status"]) for row in reply.json["data"]]
-    assert rows == [("f", "failed"), ("c", "completed")]
+    assert [row["status"] for row in reply.json["data"]] == ["failed", "completed"]
     assert [one["id"] for one in reply.json["problems"]] == ["f"]
 
 
-def test_a_report_is_written_with_guarded_cells_and_never_printed(real):
+def test_a_report_is_written_with_guarded_cells_and_never_printed(real, look):
     content = 'name,note,id\r\n=1+1,"a;b\nc",x\r\n'
-    real.look("completed", job_id="r1", result={"format": "csv", "rows": 1, "content": content})
+    look("completed", job_id="r1", result={"format": "csv", "rows": 1, "content": content})
     shown = real("jobs", "status", "r1")
     assert shown.json["data"]["result"]["content"] == "30 characters; --out FILE writes them"
     assert "1+1" not in real("jobs", "status", "r1", "--format", "csv").out
@@ -155,8 +145,8 @@ def test_a_report_is_written_with_guarded_cells_and_never_printed(real):
 
 
 @pytest.mark.parametrize("content", [[{"id": "a", "n": 1}], '[{"id": "a", "n": 1}]'])
-def test_a_report_in_json_is_written_as_it_is(real, content):
-    real.look("completed", job_id="r1", result={"format": "json", "content": content})
+def test_a_report_in_json_is_written_as_it_is(real, look, content):
+    look("completed", job_id="r1", result={"format": "json", "content": content})
     assert real("jobs", "status", "r1", "--out", "report.json").json["rows"] == 1
     assert json.loads(Path("report.json").read_text()) == [{"id": "a", "n": 1}]
 

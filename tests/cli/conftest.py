@@ -1,0 +1,17 @@
+"""What tests of several commands share."""
+
+import pytest
+import responses
+
+
+@pytest.fixture
+def real(lgp):
+    """A run against the answers planned in `run.planned`; no sleep between attempts."""
+    environ = {"LGP_API_KEY": "lgp_" + "5" * 64, "LGP_MAX_WAIT": "0"}
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as planned:
+
+        def run(*words):
+            return lgp(*words, sandbox=False, environ=environ)
+
+        run.planned = planned
+        yield run
