@@ -9,7 +9,6 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 def imported(lgp: Any, serve: Any, clock: Clock) -> Any:
     """`imported(faults=[…])` is (run, served): imports into a served sandbox that takes doubles."""
 
-    def start(**options: Any) -> tuple[Callable[..., Any], Any]:
+    def start(**options: Any) -> Any:
         served = serve(**{"allow_duplicates": True, **options}, clock=clock.time, rate_limit=False)
 
         def run(*words: str) -> Any:
@@ -107,17 +106,16 @@ def stored(served: Any) -> list[str]:
     return [row[0] for row in sqlite3.connect(served.app.database).execute(query)]
 
 
-def result(reply: Any) -> dict[str, int]:
-    """The counts that are not 0."""
-    names = ("rows", *imports.OUTCOMES, "doubles", "sent")
-    found = {name: reply.json[name] for name in names if reply.json[name]}
-    assert sum(found.get(name, 0) for name in names[1:-1]) == found["rows"]
-    return found
+def result(reply: Any) -> tuple[int, dict[str, int]]:
+    """(exit code, the counts of rows that are not 0); they add up."""
+    found = {name: reply.json[name] for name in (*imports.OUTCOMES, "doubles") if reply.json[name]}
+    assert sum(found.values()) == reply.json["rows"]
+    return reply.code, found | {"sent": reply.json["sent"]}
 
 
 def test_an_import_and_its_files(lgp: Any, state: Path) -> None:
     reply = lgp("leads", "import", sheet(3))
-    assert (reply.code, result(reply)) == (0, {"rows": 3, "created": 3, "sent": 3})
+    assert result(reply) == (0, {"created": 3, "sent": 3})
     ids = reply.json["ids"]
     made = [f"{n + 2},n{n}@x.example,{one}" for n, one in enumerate(ids)]
     lines = Path("c.csv.ids.csv").read_text("utf-8-sig").splitlines()
@@ -126,7 +124,10 @@ def test_an_import_and_its_files(lgp: Any, state: Path) -> None:
     assert (found["id"], found["firstName"], found["client_id"]) == (ids[1], "N1", "client_a")
     change = json.loads((state / "sandbox" / "changes.jsonl").read_text().splitlines()[-1])
     assert (change["created"], change["ids"]) == (3, ids)
-    assert "example" not in Path("c.csv.lgp-ledger").read_text()
+    kept = Path("c.csv.lgp-ledger").read_text()
+    assert "example" not in kept
+    at = {json.loads(line)["at"] for line in kept.splitlines()[1:]}
+    assert len(at) == 1  # no row of a batch counts as older than the others
     assert {path.stat().st_mode & 0o777 for path in Path().glob("c.csv.*")} == {0o600}
     words = ("sequences", "enroll", lgp("sequences", "list").rows[0]["id"], "--ids-from")
     assert lgp(*words, "c.csv.ids.csv").json["applied"] == 3
@@ -134,24 +135,24 @@ def test_an_import_and_its_files(lgp: Any, state: Path) -> None:
 
 
 def test_the_same_command_sends_only_what_is_not_done_and_no_changed_values(
-    imported: Any, sent: list[tuple[str, str]]
+    imported: Any, sent: Any
 ) -> None:
     run, served = imported()
-    assert result(run(sheet(205))) == {"rows": 205, "created": 205, "sent": 205}
+    assert result(run(sheet(205))) == (0, {"created": 205, "sent": 205})
     assert sent == [BATCH, LIST, BATCH, BATCH]
     sent.clear()
-    assert result(run("c.csv")) == {"rows": 205, "created": 205}
+    assert result(run("c.csv")) == (0, {"created": 205, "sent": 0})
     text = Path("c.csv").read_text().replace("N1,", "Anna,")
     Path("c.csv").write_text(text)
     reply = run("c.csv")
-    assert (reply.code, result(reply)) == (0, {"rows": 205, "created": 204, "changed": 1})
+    assert result(reply) == (0, {"created": 204, "changed": 1, "sent": 0})
     assert reply.json["problems"] == [
         {"line": 3, "email": "n1@x.example", "outcome": "changed",
          "message": "imported before with other values, and this API cannot update a lead"}
     ]  # fmt: skip
     assert sent == []
     Path("c.csv").write_text(text + "New,Row,n9999@x.example,client_a,\n")
-    assert result(run("c.csv"))["sent"] == 1
+    assert run("c.csv").json["sent"] == 1
     assert sent == [BATCH, LIST]
     assert len(stored(served)) == 206
 
@@ -159,15 +160,15 @@ def test_the_same_command_sends_only_what_is_not_done_and_no_changed_values(
 def test_one_e_mail_of_two_clients_is_two_leads(imported: Any) -> None:
     run, served = imported()
     Path("c.csv").write_text("firstName,lastName,email\nA,B,n@x.example\n")
-    assert result(run("c.csv", "--client-id", "client_a"))["sent"] == 1
+    assert run("c.csv", "--client-id", "client_a").json["sent"] == 1
     served.app.faults.append(Fault("POST /leads/batch=reset*1"))  # what is looked for is not it
-    assert result(run("c.csv", "--client-id", "client_b"))["created"] == 1
+    assert run("c.csv", "--client-id", "client_b").json["created"] == 1
     assert stored(served) == ["n@x.example"] * 2
 
 
 @pytest.mark.parametrize("faults", [[], ["GET /leads=lag:2"]])
 def test_killed_at_any_moment_and_run_again_each_lead_is_there_once(
-    imported: Any, faults: list[str], monkeypatch: pytest.MonkeyPatch, clock: Clock,
+    imported: Any, faults: Any, monkeypatch: pytest.MonkeyPatch, clock: Clock,
     small_batches: None,
 ) -> None:  # fmt: skip
     run, served = imported(faults=faults)
@@ -209,25 +210,21 @@ def test_killed_at_any_moment_and_run_again_each_lead_is_there_once(
     ],
 )
 def test_what_is_not_answered_or_refused_is_looked_for_counted_and_sent_again(
-    imported: Any, sent: list[tuple[str, str]], clock: Clock,
-    faults: list[str], code: int, counts: dict[str, int], batches: int, hint: str,
+    imported: Any, sent: Any, clock: Clock,
+    faults: Any, code: int, counts: Any, batches: int, hint: str,
 ) -> None:  # fmt: skip
     run, served = imported(faults=[f"POST /leads/batch={one}" for one in faults])
     reply = run(sheet(250))
-    assert (reply.code, result(reply), sent.count(BATCH)) == (
-        code,
-        {"rows": 250, **counts},
-        batches,
-    )
+    assert (result(reply), sent.count(BATCH)) == ((code, counts), batches)
     assert hint in (reply.error["hint"] if code else "")
     served.app.faults.clear()
-    assert result(run("c.csv"))["created"] == 250
+    assert run("c.csv").json["created"] == 250
     assert len(stored(served)) == 250
 
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_server_that_stores_nothing_is_found_after_the_first_batch(
-    imported: Any, sent: list[tuple[str, str]], clock: Clock, killed: bool, small_batches: None,
+    imported: Any, sent: Any, clock: Clock, killed: bool, small_batches: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     run, served = imported(faults=["POST /leads/batch=stored-nothing"])
@@ -238,10 +235,10 @@ def test_a_server_that_stores_nothing_is_found_after_the_first_batch(
             run("c.csv")
     reply = run("c.csv")
     assert (reply.code, sent.count(BATCH), round(sum(clock.slept))) == (8, 1, 60)
-    assert result(reply)["unknown"] == 2
+    assert reply.json["unknown"] == 2
     assert "--one-by-one" in reply.error["hint"]
     reply = run("c.csv", "--one-by-one")
-    assert (reply.code, result(reply)) == (0, {"rows": 3, "created": 3, "sent": 3})
+    assert result(reply) == (0, {"created": 3, "sent": 3})
     assert len(stored(served)) == 3
 
 
@@ -262,14 +259,14 @@ def test_an_answer_without_ids_or_reasons_is_resolved_by_looking_or_unknown(
     if not kept:
         monkeypatch.setattr(server_leads, "_store", lambda call, fields: {"id": "nowhere"})
     found = run(sheet(5))
-    counts = {"rows": 5, "created" if kept else "unknown": 3, "existing": 2, "sent": 5}
-    assert (found.code, result(found)) == (0 if kept else 8, counts)
+    counts = {"created" if kept else "unknown": 3, "existing": 2, "sent": 5}
+    assert result(found) == (0 if kept else 8, counts)
     assert kept or "--resend-unknown" in found.error["hint"]
 
 
 @pytest.mark.parametrize("option", [[], ["--resend-unknown"]])
 def test_what_lies_beyond_the_search_depth_is_the_users_decision(
-    lgp: Any, monkeypatch: pytest.MonkeyPatch, option: list[str], sent: list[tuple[str, str]]
+    lgp: Any, monkeypatch: pytest.MonkeyPatch, option: Any, sent: Any
 ) -> None:
     sheet(3)
     with monkeypatch.context() as patch, pytest.raises(Killed):
@@ -281,32 +278,31 @@ def test_what_lies_beyond_the_search_depth_is_the_users_decision(
     sent.clear()
     reply = lgp("leads", "import", "c.csv", *option)
     assert (reply.code, sent.count(BATCH)) == ((0, 1) if option else (8, 0))
-    assert result(reply)["created" if option else "unknown"] == 3
+    assert reply.json["created" if option else "unknown"] == 3
     assert option or "--resend-unknown" in reply.error["hint"]
 
 
 @pytest.mark.parametrize("words", [[], ["--one-by-one"]])
 def test_existing_rows_are_no_error_and_rejected_ones_are_sent_again_only_when_changed(
-    lgp: Any, sent: list[tuple[str, str]], words: list[str]
+    lgp: Any, sent: Any, words: Any
 ) -> None:
     lgp("leads", "import", sheet(2, "before.csv"))
     text = Path(sheet(2)).read_text() + "A,B,new@x.example,client_a,"
     Path("c.csv").write_text(f"{text}nosuch\n")
-    counts = {"rows": 3, "existing": 2, "rejected": 1}
     reply = lgp("leads", "import", "c.csv", *words)
-    assert (reply.code, result(reply)) == (4, counts | {"sent": 3})
+    assert result(reply) == (4, {"existing": 2, "rejected": 1, "sent": 3})
     assert "Neither campaign nor fields of existing leads were changed." in reply.notes
     assert "1 row rejected: see c.csv.rejects.csv." in reply.error["message"]
     assert "campaign" in Path("c.csv.rejects.csv").read_text().splitlines()[1] or words
     sent.clear()
     reply = lgp("leads", "import", "c.csv", *words)
-    assert (reply.code, result(reply), sent) == (4, counts, [])
+    assert (result(reply)[1]["rejected"], sent) == (1, [])
     Path("c.csv").write_text(f"{text}\n")
-    found = result(lgp("leads", "import", "c.csv", *words))
-    assert found == {"rows": 3, "created": 1, "existing": 2, "sent": 1}
+    reply = lgp("leads", "import", "c.csv", *words)
+    assert result(reply) == (0, {"created": 1, "existing": 2, "sent": 1})
 
 
-def test_bad_rows_stop_everything_unless_skipped(lgp: Any, sent: list[tuple[str, str]]) -> None:
+def test_bad_rows_stop_everything_unless_skipped(lgp: Any, sent: Any) -> None:
     rows = "A,B,a@x.example\nA,B,nothing\nA,B,a@x.example\n"
     Path("c.csv").write_text("firstName,lastName,email\n" + rows)
     reply = lgp("leads", "import", "c.csv", terminal=True)
@@ -315,8 +311,8 @@ def test_bad_rows_stop_everything_unless_skipped(lgp: Any, sent: list[tuple[str,
     plan = lgp("leads", "import", "c.csv", "--skip-invalid", "--dry-run").json
     assert (plan["records"], plan["rejected"]) == (1, 1)
     reply = lgp("leads", "import", "c.csv", "--skip-invalid")
-    counts = {"rows": 3, "created": 1, "rejected": 1, "doubles": 1, "sent": 1}
-    assert (reply.code, result(reply)) == (4, counts)
+    counts = {"created": 1, "rejected": 1, "doubles": 1, "sent": 1}
+    assert result(reply) == (4, counts)
     assert reply.json["problems"] == [
         {"line": 3, "email": "nothing", "outcome": "rejected",
          "message": "email must be an e-mail address"}
@@ -326,9 +322,7 @@ def test_bad_rows_stop_everything_unless_skipped(lgp: Any, sent: list[tuple[str,
     assert reply.out.startswith("3 rows, 1 created, 1 rejected, 1 doubles.\n")
 
 
-def test_many_rows_and_fences_are_asked_about_before_anything_is_sent(
-    lgp: Any, sent: list[tuple[str, str]]
-) -> None:
+def test_many_rows_and_fences_are_asked_about_before_anything_is_sent(lgp: Any, sent: Any) -> None:
     line, few = ("leads", "import", sheet(126)), {"LGP_MAX_CHANGES": "125"}
     assert lgp(*line).error["code"] == "needs_yes"
     assert lgp(*line, "--yes", environ=few).error["code"] == "too_many_changes"
@@ -345,14 +339,13 @@ def test_many_rows_and_fences_are_asked_about_before_anything_is_sent(
 
 def test_a_rehearsal_says_nothing_about_another_service(imported: Any, lgp: Any) -> None:
     run, _ = imported()
-    everything = {"rows": 3, "created": 3, "sent": 3}
-    assert result(lgp("leads", "import", sheet(3))) == everything
-    assert result(run("c.csv")) == everything
-    assert "sent" not in result(lgp("leads", "import", "c.csv"))
+    assert lgp("leads", "import", sheet(3)).json["sent"] == 3
+    assert run("c.csv").json["sent"] == 3
+    assert lgp("leads", "import", "c.csv").json["sent"] == 0
 
 
 def test_a_rotated_key_goes_on_and_another_company_does_not(
-    imported: Any, lgp: Any, home: Path, sent: list[tuple[str, str]]
+    imported: Any, lgp: Any, home: Path, sent: Any
 ) -> None:
     served, path = imported()[1], home / ".leadgenius_auth.json"
     first, other, third, strange = (
@@ -361,21 +354,19 @@ def test_a_rotated_key_goes_on_and_another_company_does_not(
     )
     sheet(3)
 
-    def run(key: str, **more: Any) -> tuple[int, int]:
-        """(exit code, requests) with what the credential file holds."""
-        path.write_text(
-            json.dumps({"base_url": served.origin, "api_key": key, "layout": 2, **more})
-        )
+    for key, more, expected in (
+        (first, {}, (0, 2)),
+        (other, {"previous_api_keys": [first]}, (0, 0)),
+        (other, {"company_id": "company-1"}, (0, 0)),
+        (third, {"company_id": "company-1"}, (0, 0)),  # known by the run before
+        (strange, {}, (3, 1)),  # everything is sent
+    ):
+        path.write_text(json.dumps({"base_url": served.origin, "api_key": key, **more}))
         path.chmod(0o600)
         sent.clear()
         environ = {"LGP_BASE_URL": served.origin}
-        return lgp("leads", "import", "c.csv", sandbox=False, environ=environ).code, len(sent)
-
-    assert run(first) == (0, 2)
-    assert run(other, previous_api_keys=[first]) == (0, 0)
-    assert run(other, company_id="company-1") == (0, 0)
-    assert run(third, company_id="company-1") == (0, 0)  # by the run before
-    assert run(strange) == (3, 1)  # everything is sent
+        reply = lgp("leads", "import", "c.csv", sandbox=False, environ=environ)
+        assert (reply.code, len(sent)) == expected
 
 
 def test_a_second_run_on_the_file_and_a_damaged_ledger_are_exit_9(imported: Any) -> None:
@@ -386,7 +377,7 @@ def test_a_second_run_on_the_file_and_a_damaged_ledger_are_exit_9(imported: Any)
     assert run("c.csv").code == 0
     ledger.write_text(ledger.read_text() + '{"key": "half a line' + 5000 * "x")
     for _ in range(2):
-        assert result(run("c.csv")) == {"rows": 3, "created": 3}
+        assert result(run("c.csv")) == (0, {"created": 3, "sent": 0})
     ledger.write_text("no ledger\n")
     assert (run("c.csv").error["code"], len(stored(served))) == ("checkpoint", 3)
 
@@ -398,10 +389,10 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
     with monkeypatch.context() as patch:
         patch.setattr(imports.Import, "record", lambda *_: signal.raise_signal(signal.SIGINT))
         reply = run(sheet(250))
-    counts = {"rows": 250, "unknown": 100, "not_sent": 150, "sent": 100}
-    assert (reply.code, result(reply)) == (130, counts)
+    counts = {"unknown": 100, "not_sent": 150, "sent": 100}
+    assert result(reply) == (130, counts)
     assert reply.error["hint"].endswith("leads import c.csv --yes")
-    assert result(run("c.csv")) == {"rows": 250, "created": 250, "sent": 150}
+    assert result(run("c.csv")) == (0, {"created": 250, "sent": 150})
 
 
 def test_no_wait_goes_beyond_max_time(
@@ -414,4 +405,4 @@ def test_no_wait_goes_beyond_max_time(
         reply = run(sheet(3), "--max-time", "1s")
     assert (reply.code, reply.error["code"]) == (5, "out_of_time")
     assert time.monotonic() - began < 3
-    assert result(run("c.csv"))["created"] == 3
+    assert run("c.csv").json["created"] == 3
