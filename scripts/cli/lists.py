@@ -59,10 +59,10 @@ class Walk:
         largest = answers.LARGEST_BULK_PAGE if bulk else answers.LARGEST_PAGE
         usual = largest if every else min(options.max_items or FIRST_ROWS, largest)
         size = options.page_size or usual
-        first = {"page": options.page or 1, "pageSize": size}
-        self.query: dict[str, Any] = self.params | (
-            {"limit": size, "nextToken": None} if bulk else first
-        )
+        first: dict[str, Any] = {"page": options.page or 1, "pageSize": size}
+        if bulk:
+            first = {"limit": size, "nextToken": None}
+        self.query = self.params | first
         self.searched = operation and operation.id == "leads.list"  # which has a depth
         self.read = self.matched = self.not_comparable = 0
         self.changed = False  # the list was cut short, or its total changed on the way
