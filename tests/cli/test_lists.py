@@ -109,8 +109,11 @@ def test_where_prints_the_first_twenty_and_counts_the_rest(run: Any) -> None:
 def test_count_is_exact_and_says_by_which_way(run: Any, bulk: Any) -> None:
     facts = {"requests": 1, "complete": True, "sandbox": True, "method": "all_pages"}
     assert run("enrich-leads list --count").json == {"count": 60, **facts}
-    new = run("enrich-leads list --where status=new --count")
-    assert new.json["count"] == sum(row["status"] == "new" for row in bulk)
+    new = sum(row["status"] == "new" for row in bulk)
+    for group in ("leads", "enrich-leads"):
+        assert run(f"{group} list --where status=new --count").json["count"] == new
+        by = run(f"{group} list --count-by status --page-size 25").json["by"]
+        assert [one["n"] for one in by if one["status"] == "new"] == [new]
     campaigns = len(run("campaigns list --all").rows)
     facts["method"] = "server_total"
     assert run("campaigns list --count").json == {"count": campaigns, **facts}
