@@ -2,6 +2,7 @@
 proxies.
 """
 
+import contextlib
 import gzip
 import json
 import os
@@ -50,7 +51,6 @@ PART = page(b'{"data": [', length=99)
         send(b"HTTP/1.1 200 OK\r\nX-Drip: ", "drip x"),
         send(PART, "reset"),
         send(PART),
-        send(PART, "drip  "),
         send(page(gzip.compress(b"")[:10] + b"\xff" * 64, "Content-Encoding: gzip")),
     ],
 )
@@ -82,7 +82,8 @@ def test_a_bomb_is_measured_as_it_swells(raw, attempt, monkeypatch):
     assert attempt(server.origin).kind == "too_large"
 
 
-def test_what_goes_out_is_whole_and_nothing_else(raw, attempt, home):
+def test_what_goes_out_is_whole_and_nothing_else(raw, attempt, home, monkeypatch):
+    monkeypatch.setattr(transport_module, "is_loopback", lambda origin: False)  # as elsewhere
     server = raw(send(page(b'{"data": 1}', "Set-Cookie: session=1; Path=/")))
     (home / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
     (home / ".netrc").chmod(0o600)
@@ -95,8 +96,10 @@ def test_what_goes_out_is_whole_and_nothing_else(raw, attempt, home):
         assert headers["Authorization"] is headers["Cookie"] is None
 
 
-def test_a_redirect_is_never_followed(raw, attempt):
-    server = raw(send(page(b"", "Location: /elsewhere", status="308 Moved")))
+def test_a_redirect_is_never_followed_nor_read_without_a_bound(raw, attempt, monkeypatch):
+    monkeypatch.setattr(transport_module, "MAX_BODY", 1000)
+    moved = page(b" " * 70_000, "Location: /elsewhere", status="308 Moved", length=10**6)
+    server = raw(send(moved, "stall"))
     found = attempt(server.origin, "POST", body={})
     assert (found.kind, found.status, len(server.seen)) == ("status", 308, 1)
 
@@ -148,6 +151,19 @@ def test_an_interrupted_change_gets_time_to_answer(then, outcome, raw, attempt, 
     last = attempt.made[origin].last
     assert isinstance(last, outcome)
     assert getattr(last, "kind", "no_answer") == "no_answer"
+
+
+def test_a_deadline_closes_the_connection(raw, attempt):
+    closed = threading.Event()
+
+    def step(sock, stopping):
+        with contextlib.suppress(OSError):
+            send(PART, "drip  ")(sock, stopping)
+            return
+        closed.set()
+
+    assert attempt(raw(step).origin, timeout=0.1).kind == "no_answer"
+    assert closed.wait(5)
 
 
 def test_nothing_is_sent_after_the_deadline(raw, attempt, monkeypatch):
