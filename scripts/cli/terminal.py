@@ -51,8 +51,11 @@ class Sheet(Console):
 
     def __init__(self, away: bool = False) -> None:
         plain = away or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        colours = None if plain else "standard"
-        super().__init__(file=io.StringIO(), width=100 if away else None, color_system=colours)
+        super().__init__(
+            file=io.StringIO(),
+            width=100 if away else None,
+            color_system=None if plain else "standard",
+        )
 
     def lines(self, *things: RenderableType) -> str:
         """`things`, one below the other."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from sandbox.answers import Answer
+
 
 def test_one_record_is_the_servers_body_and_its_record_in_other_forms(lgp: Any) -> None:
     first = lgp("campaigns", "list").rows[0]
@@ -76,3 +78,15 @@ def test_json_is_the_same_on_and_off_a_terminal_and_verbose_changes_no_stdout(
     assert indented.json == plain.json
     assert "\n" in indented.out.rstrip("\n")
     assert lgp(*command, "--verbose").out == plain.out
+
+
+def test_csv_has_its_columns_without_rows_and_counts_fields_unknown_to_the_schema(
+    lgp: Any, serve: Any
+) -> None:
+    words = ["campaigns", "list", "--format", "csv"]
+    assert lgp(*words, "--where", "name=nobody").out.startswith("id,name,")
+    served, body = serve(), b'{"success": true, "data": [{"id": "c1", "brandNew": 1}]}'
+    served.around(lambda environ, ask: Answer(200, body))
+    reply = lgp(*words, sandbox=False, environ=served.environ)
+    assert (reply.out.count("\n"), "brandNew" in reply.out) == (2, False)
+    assert any("1 field unknown" in note for note in reply.notes)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from cli.output import Output
 from cli.stderr import Notes
 from cli.text import Masker
 
@@ -123,3 +124,11 @@ def test_programs_get_a_line_each_ten_seconds_and_each_note_once(
         '{"level":"progress","message":"11 rows"}',
         '{"error":{"code":"bug","message":"It failed.","hint":""}}',
     ]
+
+
+def test_data_on_stdout_takes_the_live_line_away(live: Any) -> None:
+    options, stdout = SimpleNamespace(format="json", out=None, fields=None), io.StringIO()
+    live.at(0, "Waiting 9 s: a pause")
+    Output(options, stdout, live.notes).write(f"Data, {KEY}")
+    assert live.seen().endswith("a pause\r\x1b[2K")
+    assert stdout.getvalue() == "Data, ***"
