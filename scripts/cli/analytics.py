@@ -13,8 +13,6 @@ from cli.text import rows_in, shown
 from contract.validate import is_date
 from leadgenius import answers
 
-PERIOD_DAYS = 30
-_DAYS = ("startDate", "endDate")
 FUNNEL = ("stage", "count", "conversionRate")
 TREND = ("periodStart", "new", "qualified", "contacted", "converted", "conversionRate")
 
@@ -30,10 +28,10 @@ def set_period(context: Context, place: str = "query") -> dict[str, str]:
     None at all: the last 30 days. A start alone goes until today, an end alone begins 29 days
     before. UsageError for no date, a start in the future or after the end.
     """
-    first, last = (context.typed(f"{place}_{name}") for name in _DAYS)
+    first, last = context.typed(f"{place}_startDate"), context.typed(f"{place}_endDate")
     try:
         end = today() if last is None else _day(last)
-        start = end - timedelta(days=PERIOD_DAYS - 1) if first is None else _day(first)
+        start = end - timedelta(days=29) if first is None else _day(first)
     except (ValueError, OverflowError) as error:
         words = "A date is YYYY-MM-DD, today, yesterday, or 30d for the last 30 days."
         raise inputs.invalid(words, context.command.example) from error

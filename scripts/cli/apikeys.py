@@ -36,8 +36,12 @@ def create(context: Context) -> int:
         message = "The server answered without a key; one may have been made."
         raise UnknownOutcomeError(message, hint="{lgp} keys list", outcome="unknown")
     context.masker.add(key)
-    found: dict[str, Any] = {"id": answers.new_id(answer) or "", "name": body["name"]}
-    found |= {"prefix": prefix(key), "stored": stores}
+    found: dict[str, Any] = {
+        "id": answers.new_id(answer) or "",
+        "name": body["name"],
+        "prefix": prefix(key),
+        "stored": stores,
+    }
     context.record_change(path, [found["id"]], outcome="applied")
     try:
         if context.typed("check") or context.command.words == "keys rotate":

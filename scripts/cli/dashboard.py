@@ -82,23 +82,20 @@ def run(context: Context) -> int:
     found = client.get("/campaigns", {"status": "active", "pageSize": 100})
     active = [one for one in answers.rows(found, "campaigns") or () if answers.dig(one, "id")]
     active.sort(key=lambda one: str(one.get("createdAt")), reverse=True)
-    newest, campaigns = active[:CAMPAIGNS], []
-    for one in newest:
-        found = client.get(f"/campaigns/{segment(str(one['id']))}/metrics")
-        row = {**one, **answers.record(found)}
-        goal, value = figure(row, "goals.targetPipeline"), figure(row, "pipelineValue")
-        if goal and value:
-            reached = f"{value / goal:.0%} of the pipeline reached"
-            row["goals"] = f"{shown('', row['goals'])}; {reached}"
-        campaigns.append(row)
-        context.notes.progress("Reading campaigns", len(campaigns), len(newest))
+    campaigns = _with_metrics(context, active[:CAMPAIGNS])
     pages = islice(client.pages("/target-accounts"), 2)
     accounts = [one for page in pages for one in page.items]
     accounts.sort(key=lambda one: figure(one, "intentScore"), reverse=True)
 
-    stages, weeks = answers.dig(funnel, "stages") or [], answers.dig(trend, "series") or []
+    weeks = answers.dig(trend, "series") or []
     sections = (
-        _section("Funnel", analytics.funnel_words(funnel), stages, analytics.FUNNEL, bar="count"),
+        _section(
+            "Funnel",
+            analytics.funnel_words(funnel),
+            answers.dig(funnel, "stages") or [],
+            analytics.FUNNEL,
+            bar="count",
+        ),
         _section(
             "Weekly trend",
             analytics.trend_words(trend),
@@ -109,7 +106,7 @@ def run(context: Context) -> int:
         ),
         _section(
             "Campaigns",
-            f"The newest {len(newest)} of {len(active)} active. Leads that ever reached a stage.",
+            f"The newest {len(campaigns)} of {len(active)} active. Leads ever in each stage.",
             campaigns,
             CAMPAIGN,
             "cards",
@@ -124,11 +121,25 @@ def run(context: Context) -> int:
         ),
     )
     source = "invented data of the sandbox" if client.sandbox else client.origin
-    facts = f"{params['startDate']} to {params['endDate']}, whole days UTC · {source}"
+    facts = f"{' to '.join(params.values())}, whole days UTC · {source}"
     with replace_whole(out) as file:
         file.write(context.output.masked(_page(facts, "".join(sections))))
     context.output.receipt(len(campaigns) + len(accounts), client.requests, True)
     return 0
+
+
+def _with_metrics(context: Context, campaigns: list[Any]) -> list[Any]:
+    """Campaigns and their metrics; beside the goals how much of the pipeline was reached."""
+    rows = []
+    for one in campaigns:
+        metrics = context.client.get(f"/campaigns/{segment(str(one['id']))}/metrics")
+        row = {**one, **answers.record(metrics)}
+        goal, value = figure(row, "goals.targetPipeline"), figure(row, "pipelineValue")
+        if goal and value:
+            row["goals"] = shown("", row["goals"]) + f"; {value / goal:.0%} of the pipeline reached"
+        rows.append(row)
+        context.notes.progress("Reading campaigns", len(rows), len(campaigns))
+    return rows
 
 
 def _page(facts: str, main: str) -> str:

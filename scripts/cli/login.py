@@ -28,10 +28,9 @@ def login(context: Context) -> int:
     email = email or _read(context, "E-mail", hidden=False)
     if context.options.dry_run:
         body = {"email": email, "password": "***"}
-        return context.preview("POST", context.operation.path, body=body)
+        return context.preview("POST", "/epsimo-auth", body=body)
     exchange(context, email)
-    words = "Most commands need an API key too; to make and store one:"
-    context.notes("note", f"{words} {{lgp}} generate-key --name NAME")
+    context.notes("note", "Most commands need an API key too: {lgp} generate-key --name NAME")
     facts = {
         "logged_in": True,
         "email": email,
