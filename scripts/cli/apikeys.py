@@ -33,8 +33,11 @@ def create(context: Context) -> int:
     answer, old = client.post(path, body), client.file.account().api_key
     key = answers.new_key(answer)
     if key is None:
-        message = "The server answered without a key; one may have been made."
-        raise UnknownOutcomeError(message, hint="{lgp} keys list", outcome="unknown")
+        raise UnknownOutcomeError(
+            "The server answered without a key; one may have been made.",
+            hint="{lgp} keys list",
+            outcome="unknown",
+        )
     context.masker.add(key)
     found: dict[str, Any] = {
         "id": answers.new_id(answer) or "",
