@@ -183,11 +183,9 @@ def _note_position(walk: Walk, written: int, more: bool, single: bool) -> None:
     elif single and walk.searched and not (whole or found_by_key):
         count = f"{written:,} of at least {total or written:,}" if written else "No row"
         words = f"{count} {walk.found_by_search()}"
-    elif more:
+    elif more or output.format == "table":
         rows = plural(written, "row")
-        words = f"The first {rows}" if total is None else f"{written:,} of {plural(total, 'row')}"
-    elif output.format == "table":
-        words = plural(written, "row") if written else "No row matches"
+        words = f"{written:,} of {plural(total, 'row')}" if more and total else rows
     else:
         return
     words += "; --all for every row" if more else ""
