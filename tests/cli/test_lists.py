@@ -180,6 +180,8 @@ def test_a_search_beyond_its_depth_is_not_complete(run: Any, serve: Any) -> None
         reply = run("leads list", *words, sandbox=False, environ=environ)
         assert reply.json["complete"] is False
         assert any("exact: enrich-leads list --count" in note for note in reply.notes)
+    person = run("leads list --count", sandbox=False, environ=environ, terminal=True)
+    assert person.out.startswith("At least 1,")
     exact = run("enrich-leads list --count", sandbox=False, environ=environ).json
     assert exact == {**exact, "count": 1200, "complete": True}
 

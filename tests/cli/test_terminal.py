@@ -157,7 +157,7 @@ def test_rows_that_come_one_by_one_share_their_columns_numbers_to_the_right() ->
 @pytest.mark.parametrize(
     ("command", "out", "line"),
     [
-        ("enrich-leads list", "", "The first 20 rows; --all for every row."),
+        ("enrich-leads list", "", "20 rows; --all for every row."),
         ("leads list", "", "20 of 60 rows; --all for every row; next: --page 2."),
         ("admin companies", "", "2 rows."),
         ("maintenance bugs list", "description", " rows."),
