@@ -66,7 +66,7 @@ def parse_json(text: str, name: str) -> Any:
 
 def json_rows(text: str, name: str) -> list[Any]:
     """The rows of a JSON list, of an answer that holds one, or of an object a line."""
-    if re.search(r"\}\s*\n\s*\{", text):
+    if re.search(r"\}[ \t\r]*\n\s*\{", text):
         lines = enumerate(text.split("\n"), 1)
         return [parse_json(line, f"{name}, line {at},") for at, line in lines if line.strip()]
     whole = parse_json(text, name)
