@@ -70,7 +70,6 @@ def json_rows(text: str, name: str) -> list[Any]:
         lines = enumerate(text.split("\n"), 1)
         return [parse_json(line, f"{name}, line {at},") for at, line in lines if line.strip()]
     whole = parse_json(text, name)
-    whole = parse_json(text, name)
     rows = answers.rows(whole, "ids")
     return [whole] if rows is None else rows
 
