@@ -48,12 +48,10 @@ class JsonRows(Lines):
     """`{"data": [...], …}`, written as the rows come."""
 
     def rows(self, rows: Sequence[Any]) -> None:
-        output = self.output
-        texts = [compact(pick(row, output.fields), output.indent) for row in rows]
+        output, line = self.output, "\n" if self.output.indent else ""
+        texts = [line + compact(pick(row, output.fields), output.indent) for row in rows]
         if texts:
-            start = "," if self.started else '{"data":['
-            line = "\n" if output.indent else ""
-            self.write(start + line + f",{line}".join(texts))
+            self.write(("," if self.started else '{"data":[') + ",".join(texts))
             self.started = True
 
     def end(self, summary: Row) -> None:
