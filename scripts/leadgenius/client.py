@@ -119,6 +119,14 @@ class Client:
         """The parsed body of a POST; sent again only when the server certainly has not acted."""
         return self.call("POST", endpoint, body=body).body
 
+    def put(self, endpoint: str, body: Any = None) -> Any:
+        """The parsed body of a PUT."""
+        return self.call("PUT", endpoint, body=body).body
+
+    def delete(self, endpoint: str, body: Any = None) -> Any:
+        """The parsed body of a DELETE."""
+        return self.call("DELETE", endpoint, body=body).body
+
     def plan(
         self,
         method: str,

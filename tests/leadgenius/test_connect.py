@@ -202,6 +202,15 @@ def test_the_sandbox_has_its_own_account_and_reads_none_of_the_users(make, state
         make(sandbox=True, base_url=PRODUCTION)
 
 
+def test_the_four_methods_return_the_parsed_body(state):
+    environ = {"LGP_STATE_DIR": str(state), "HOME": str(state)}
+    with connect(sandbox=True, environ=environ) as lg:
+        made = lg.post("/campaigns", {"name": "Autumn", "campaignType": "abm"})["id"]
+        assert lg.put(f"/campaigns/{made}", {"status": "paused"})["data"]["status"] == "paused"
+        assert lg.delete(f"/campaigns/{made}")["success"] is True
+        assert lg.get(f"/campaigns/{made}")["data"]["status"] == "archived"
+
+
 def test_secrets_are_known_for_masking_before_they_are_used(make, saved):
     saved(
         base_url=PRODUCTION, api_key="lgp_saved", token="eyJ.saved", previous_api_keys=["lgp_old"]
