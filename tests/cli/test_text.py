@@ -99,6 +99,7 @@ def test_only_plain_words_enter_a_command_to_type(value: str, word: str) -> None
         ("spend", 18500, "18,500"),
         ("pipelineValue", 1177600.5, "1,177,600.50"),
         ("totals.conversionRate", 0.0661, "6.6%"),
+        ("days", 2.0, "2"),
         ("active", True, "yes"),
         ("paused", False, "no"),
         ("none", None, ""),
