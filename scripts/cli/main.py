@@ -57,7 +57,6 @@ def run(script: str, argv: list[str]) -> int:
     except KeyboardInterrupt as error:
         return _failed(_stopped(notes, isinstance(error, Terminated)), notes)
     except BrokenPipeError:
-        _discard_stdout()
         return 141
     except OSError as error:
         words = f"{error.filename or 'The output'} cannot be read or written: {error.strerror}."
@@ -142,10 +141,8 @@ def _terminate(*_: Any) -> None:
 def _failed(error: LeadGeniusError, notes: Notes) -> int:
     """Print an error behind what was written before it; its exit code."""
     notes.end_progress()
-    try:
+    with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
-    except (OSError, ValueError):
-        _discard_stdout()
     error.hint = for_error(error.code, error.path or "", error.hint)
     error.facts.setdefault("outcome", notes.last_outcome)  # of a change before this machine failed
     notes.error(error.as_dict())
@@ -158,10 +155,3 @@ def _stopped(notes: Notes, terminated: bool) -> LeadGeniusError:
     error = LeadGeniusError(words, code=code, hint=notes.go_on, outcome=outcome)
     error.exit_code = 143 if terminated else 130
     return error
-
-
-def _discard_stdout() -> None:
-    """Point stdout to nowhere, or the interpreter would complain once more when it flushes at
-    exit."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -73,6 +73,7 @@ def test_a_schema_fits_a_small_context(lgp, name):
 def test_the_schema_of_a_campaign_has_types_values_and_an_example(lgp):
     found = lgp("schema", "campaigns.create", sandbox=False).json
     fields, answers = found["body"]["properties"], found["answers"]
+    assert not {"spec", "paging", "parameters"} & found.keys()  # what is not there is left out
     assert fields["campaignType"]["enum"] == ["abm", "demand_gen", "nurture"]
     assert fields["goals"]["properties"]["targetPipeline"]["type"] == "number"
     assert (found["example"]["name"], "name" in found["body"]["required"]) == ("Q3 Expansion", True)
