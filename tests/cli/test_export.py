@@ -18,6 +18,7 @@ from cli import export
 from leadgenius.scopes import PRODUCTION
 
 BULK = f"{PRODUCTION}/api/enrich-leads/list"
+KEY = "da2-" + "a1" * 13
 EXPORT = ("enrich-leads", "list", "--all", "--page-size", "9", "--out")
 
 
@@ -205,13 +206,13 @@ def test_what_is_planted_in_the_place_of_a_file_is_refused_at_once(
 
 @responses.activate
 def test_after_a_failure_the_same_command_goes_on(lgp: Any, home: Path) -> None:
-    for status, name, token in ((200, "a", "t"), (500, "", ""), (200, "=b", None)):
+    for status, name, token in ((200, KEY, "t"), (500, "", ""), (200, "=b", None)):
         body = {"success": True, "data": [{"id": name}], "nextToken": token}
         responses.get(BULK, status=status, json=body)
-    environ = {"LGP_AMPLIFY_API_KEY": "da2-" + "a" * 26, "LGP_COMPANY_ID": "c"}
+    environ = {"LGP_AMPLIFY_API_KEY": KEY, "LGP_COMPANY_ID": "c"}
     words = (*EXPORT, "leads.csv", "--fields", "id", "--max-wait", "0")
     failed = lgp(*words, sandbox=False, environ=environ)
     assert (failed.code, "after the 1 row" in failed.error["hint"]) == (7, True)
     assert lgp(*words, sandbox=False, environ=environ).code == 0
-    assert (home / "leads.csv").read_text() == "id\na\n'=b\n"
+    assert (home / "leads.csv").read_text() == "id\n***\n'=b\n"
     assert "nextToken=t" in str(responses.calls[-1].request.url)

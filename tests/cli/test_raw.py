@@ -75,15 +75,21 @@ def test_the_body_is_the_servers_own_even_on_a_terminal(call: Any, terminal: boo
 def test_lists_are_read_counted_and_filtered_like_those_of_the_named_commands(
     call: Any, lgp: Any, path: str, words: str
 ) -> None:
-    full = f"/enrich-leads/list?companyId={COMPANY}&nextToken=x&limit=3" if path == "enrich-leads" else path
+    full = (
+        f"/enrich-leads/list?companyId={COMPANY}&nextToken=x&limit=3"
+        if path == "enrich-leads"
+        else path
+    )
     assert call("GET", full, *words.split()).out == lgp(path, "list", *words.split()).out
 
 
-def test_include_shows_status_and_masked_headers_on_stderr(call: Any) -> None:
-    found = call("GET /campaigns --include")
-    shown = next(line for line in found.lines if "status" in line)
-    assert shown["status"] == 200
-    assert "X-LeadGenius-Sandbox" in shown["headers"]
+@responses.activate
+def test_include_shows_status_and_masked_headers_on_stderr(call: Any, account: None) -> None:
+    headers = {"set-cookie": "session=abc", "X-Request-Id": "r1", "X-Echo": KEY}
+    responses.get(f"{PRODUCTION}/api/agent/campaigns", json={"data": []}, headers=headers)
+    (line,) = call("GET /campaigns --include", sandbox=False).lines
+    masked = {"set-cookie": "***", "X-Request-Id": "r1", "X-Echo": "***"}
+    assert line == {"status": 200, "headers": {**line["headers"], **masked}}
 
 
 def test_a_key_on_the_command_line_is_used_and_warned_about(
@@ -111,6 +117,7 @@ def test_a_key_on_the_command_line_is_used_and_warned_about(
         "POST /campaigns --all --data {}",
         "GET /leads --nope",
         "GET /leads --where statsu=x",
+        "GET /campaigns/x --fields nmae",
         "POST /webhooks --read-only --data {}",
     ],
 )
