@@ -119,12 +119,13 @@ class Walk:
 
     def found_by_search(self) -> str:
         """What makes a search no proof, and what is exact."""
-        words = f"found by search (newest {SEARCH_DEPTH:,} of each index); exact: "
+        words = f"found by search (newest {SEARCH_DEPTH:,} of each index)"
+        words += "; exact: enrich-leads list --count"
         try:
             self.context.client.keys.find("amplify")
         except CredentialError:
-            return f"{words}enrich-leads list --count (needs the Amplify key: LGP_AMPLIFY_API_KEY)"
-        return f"{words}enrich-leads list --count"
+            words += " (needs the Amplify key: LGP_AMPLIFY_API_KEY)"
+        return words
 
     def summary(self, complete: bool = True) -> dict[str, Any]:
         """What is said of the list as a whole, once all is read. For a search one more request,
