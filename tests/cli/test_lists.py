@@ -246,7 +246,7 @@ def test_a_list_that_fails_midway_ends_after_a_whole_row_and_says_that_it_is_not
 )
 def test_dry_run_prints_the_request_and_sends_nothing(run: Any, words: str, url: str) -> None:
     environ = {"LGP_BASE_URL": "http://127.0.0.1:9"}
-    reply = run(words, "--dry-run", sandbox=False, environ=environ).json
+    reply = run(words, "--dry-run", "--out", "x.csv", sandbox=False, environ=environ).json
     header = "x-api-key" if "enrich" in words else "X-API-Key"
     facts = {"dry_run": True, "method": "GET", "effect": "reads"}
     assert reply == {**reply, **facts, "url": f"http://127.0.0.1:9/api/{url}"}
