@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import shlex
 import sys
 import textwrap
@@ -74,7 +75,7 @@ def show_help(words: Sequence[str]) -> int:
         return _page(top, _rows(taken), "global options: {lgp} --help options")
     if named:
         rows = [(one.words, _about(one)[0]) for one in parser.begun(named)]
-        return _page("", rows, f"options of one: {{lgp}} {rows[0][0]} --help")
+        return _page("Commands:", rows, f"options of one: {{lgp}} {rows[0][0]} --help")
     codes = "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items())
     rows = []
     for name in parser.following([]):
@@ -104,9 +105,9 @@ def _rows(taken: Iterable[options.Option]) -> list[tuple[str, str]]:
 
 def _page(top: str, rows: Sequence[tuple[str, str]], end: str) -> int:
     """Print lines, two columns and a last line, wrapped to the terminal's width."""
-    from shutil import get_terminal_size  # slow to import, and needed for help alone
-
-    width = get_terminal_size().columns - 2
+    width = 78
+    with contextlib.suppress(OSError):  # no terminal
+        width = os.get_terminal_size().columns - 2
     left = max([0, *(len(name) for name, _ in rows)])
     lines = [*spelled(top).splitlines(), ""]
     lines += [f"  {name:<{left}}  {words}" for name, words in rows]

@@ -86,7 +86,7 @@ def problems(value: Any, schema: Schema, path: str = "", assumed: bool = False) 
     """Every breach of `schema` by `value`; none when the value is accepted. `assumed` is true
     inside a schema that is assumed as a whole."""
     schema = resolve(schema)
-    marks = schema.get("x-assumed") or ()
+    marks = schema.get("x-assumed", ())
     assumed, dot = assumed or marks is True, f"{path}." if path else ""
     found = [
         Problem(dot + field if field else path, words, assumed or keyword in marks)

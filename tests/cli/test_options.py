@@ -92,10 +92,3 @@ def test_contradictions_and_bad_values_are_refused(line, environ):
     names = [*environ, *(word.strip("=") for word in line.split() if word[:2] == "--")]
     said = str(caught.value)
     assert any(name in said or name[4:].lower().replace("_", "-") in said for name in names)
-
-
-def test_an_option_that_does_nothing_is_refused():
-    found, _ = options.split(["--all"], {})
-    options.check_served(found, options.OPTIONS)
-    with pytest.raises(UsageError, match="--all does nothing for this command"):
-        options.check_served(found, [])

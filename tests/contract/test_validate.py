@@ -170,11 +170,6 @@ def test_a_breach_of_an_assumed_rule_is_marked(body, name, path, assumed):
     assert [(one[0], one[2]) for one in found(body, name)] == [(path, assumed)]
 
 
-def test_a_switched_off_mark_is_no_mark():
-    schema = {"type": "string", "x-assumed": False}
-    assert problems(1, schema) == [Problem("", "must be text", False)]
-
-
 @pytest.mark.parametrize("name", [".", "..", " ", ". .", "\u00a0"])
 def test_known_crashes_of_the_server_are_refused(name):
     lead = {**example("leads.create"), "lastName": name}
