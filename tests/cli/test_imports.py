@@ -10,13 +10,16 @@ import signal
 import sqlite3
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cli import imports, lists
+from cli.spreadsheet import Row
 from leadgenius.files import locked
 from leadgenius.retry import Request
+from leadgenius.settings import iso
 from leadgenius.transport import Transport
 from sandbox import leads as server_leads
 from sandbox.answers import reply
@@ -280,6 +283,30 @@ def test_what_lies_beyond_the_search_depth_is_the_users_decision(
     assert (reply.code, sent.count(BATCH)) == ((0, 1) if option else (8, 0))
     assert reply.json["created" if option else "unknown"] == 3
     assert option or "--resend-unknown" in reply.error["hint"]
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "age", "said", "expected"),
+    [
+        ("new", "other@x.example", 0, "", (False, "unknown")),  # it may lie beyond the depth
+        ("new", "other@x.example", 3600, "", (True, "unknown")),
+        ("before", "other@x.example", 0, "", (True, "unknown")),  # sent before, by this import
+        ("new", "A@x.example", 0, "", (True, "created")),
+        ("new", "a@x.example", 60, "", (True, "existing")),
+        ("new", "a@x.example", 60, "new", (True, "created")),
+        ("new", "a@x.example", 60, "another", (False, "unknown")),
+    ],
+)
+def test_what_one_of_the_newest_leads_says_of_a_row(
+    monkeypatch: Any, name: str, email: str, age: float, said: str, expected: Any
+) -> None:
+    monkeypatch.setattr(lists, "SEARCH_DEPTH", 1)
+    row, before = (Row(line, [], {"email": "a@x.example"}) for line in (3, 2))
+    row.state, row.at, row.id, before.id, before.at = "unknown", 1e9, said, "before", 1e9 - 1
+    lead = {"id": name, "email": email, "createdAt": iso(1e9 - age)}
+    client = SimpleNamespace(pages=lambda path: [SimpleNamespace(items=[lead])])
+    work: Any = SimpleNamespace(rows=[before, row], client=client)
+    assert (imports.Import.look(work, [row]), row.state) == expected
 
 
 @pytest.mark.parametrize("words", [[], ["--one-by-one"]])
