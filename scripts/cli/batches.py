@@ -210,7 +210,8 @@ def settle(items: list[Item], body: Any, maybe_applied: bool = False) -> bool:
     Returns whether they name each that was not done. Where they do not, and it may be any of
     several, none of these is named.
     """
-    said, absent = answers.rest(body, []), _facts("applied", "deleted_or_absent", SILENT)
+    said = answers.rest(body, [])
+    absent = _facts("applied", "deleted_or_absent", "Deleted before, or never there.")
     known = {item.get("id", str(place)): item for place, item in enumerate(items)}
     for name, code in TOLD.items():
         told = said.get(name)
@@ -222,7 +223,7 @@ def settle(items: list[Item], body: Any, maybe_applied: bool = False) -> bool:
             key = one if isinstance(one, str) else str(answers.dig(one, "index", "leadId"))
             known.get(key, {}).update(absent if maybe_applied else facts)
     done = answers.dig(said, "created", "deleted", "enrolled", "completedTasks")
-    other = _facts("rejected", "unexplained", SILENT)
+    other = _facts("rejected", "unexplained", "It was not done.")
     if isinstance(said.get("skipped"), int) and said["skipped"]:
         other = _facts("skipped", "skipped", SILENT)
     others = [item for item in items if "code" not in item]

@@ -162,7 +162,6 @@ def write_report(context: Context, report: dict[str, Any]) -> int:
     form = "csv" if report.get("format") == "csv" else "json"
     if form != output.format:
         raise UsageError(f"The report is {form}: let the name of --out end in .{form}.")
-    output.fields = None  # they are of the job
     if form == "csv":
         reader = csv.DictReader(io.StringIO(str(content)))
         output.columns = reader.fieldnames or ()

@@ -58,7 +58,6 @@ def show(context: Context, answer: Any, words: str = "") -> None:
         name = answers.dig(answers.record(answer), "name", "accountName", "email", "url")
         words = " ".join(str(one) for one in (noun, name, done(context)) if one) + "."
     context.output.document(answer, context.client.requests, words)
-    context.output.stdout.flush()  # an error in that belongs to this change
 
 
 def done(context: Context) -> str:
