@@ -132,7 +132,7 @@ def _breaches(value: Any, schema: Schema) -> Iterator[tuple[str, str, str]]:
         limit = schema.get(keyword, size)
         if limit != size and (limit > size) is keyword.startswith("min"):
             yield keyword, "", words.format(limit, size, ", ".join(fields))
-    if isinstance(value, str) and len(value) >= schema.get("minLength", 0):
+    if isinstance(value, str):
         if not re.search(schema.get("pattern", ""), value):
             yield "pattern", "", PATTERNS[schema["pattern"]]
         elif "format" in schema and not FORMATS[schema["format"]][0](value):
