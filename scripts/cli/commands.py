@@ -103,7 +103,7 @@ COMMANDS = (
             argument="JOB+", groups="wait"),
     Command("enrichment services", "{lgp} enrichment services",
             "lists.run", "name key kind available"),
-    Command("jobs list", "{lgp} jobs list", "jobs.started_here", "operation time",
+    Command("jobs list", "{lgp} jobs list", "jobs.started_here", "operation status time",
             help="The jobs started from this machine", groups="output origin"),
     Command("jobs status", "{lgp} jobs status JOB --wait", "jobs.status",
             argument="JOB+", groups="wait", id="enrichment.status"),
