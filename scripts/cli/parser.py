@@ -25,7 +25,6 @@ _FLAGS = {
 # The word after a command, where it is not the id of a record: its place in the arguments, help.
 _ARGUMENTS = {
     "FILE": ("file", "csv, jsonl or json"),
-    "JOB": ("path_id", "the job's id"),
     "NAME": ("name", "as in the example"),
 }
 
@@ -96,7 +95,9 @@ def takes(command: Command) -> list[Option]:
     taken = []
     if command.argument:
         noun = command.argument.rstrip("+*")
-        name, words = _ARGUMENTS.get(noun, ("path_id", "its id, or name=NAME"))
+        name, words = _ARGUMENTS.get(
+            noun, ("path_id", "its id; that of a record also as name=NAME")
+        )
         many = command.argument[len(noun) :] or None
         taken.append(Option(name, "argument", words, noun, more={"nargs": many}))
     if operation:

@@ -123,7 +123,7 @@ def _breaches(value: Any, schema: Schema) -> Iterator[tuple[str, str, str]]:
         yield "type", "", "must be " + " or ".join(_WORDS[kind] for kind in kinds)
         return
     if "enum" in schema:
-        word = value.lower() if schema.get("x-any-case") and isinstance(value, str) else value
+        word = value.lower() if schema.get("x-any-case") else value
         if word not in schema["enum"]:
             yield "enum", "", "must be one of " + ", ".join(map(str, schema["enum"]))
     fields = schema.get("properties", {})
