@@ -74,6 +74,7 @@ def opened(path: Path, client: Client, rows: Iterable[Row]) -> Iterator[IO[str]]
     ):
         file.truncate(read(path, client, rows))
         file.write(json.dumps({"account": account(client)}) + "\n")
+        file.flush()
         yield file
 
 
