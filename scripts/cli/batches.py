@@ -188,19 +188,32 @@ class Changes:
         unclear = "unknown" if context.operation.method in IDEMPOTENT else ""  # harmless twice
         todo = self.with_outcome("rejected", "not_sent", unclear)
         lines = {"ids_out": made, "todo_out": [compact(todo)] if self.creates else todo}
-        for flag, found in lines.items():
-            if place := context.typed(flag):
-                write_private(Path(place), "".join(f"{line}\n" for line in found).encode())
-        output.columns = list(document)
-        if output.format == "ids":
-            output.listing(made, context.client.requests)
-        elif counts["not_sent"] < len(self.items):
-            noun = "campaign" if context.operation.id == "campaigns.archive" else "lead"
-            words = f"{plural(counts.pop('applied'), noun)} {request.done(context)}"
-            for name, count in counts.items():
-                if count:
-                    words += f"; {count:,} {name.replace('_', ' ')}"
-            request.show(context, document, f"{words}.")
+        try:
+            for flag, found in lines.items():
+                if place := context.typed(flag):
+                    write_private(Path(place), "".join(f"{line}\n" for line in found).encode())
+        finally:
+            output.columns = list(document)
+            if output.format == "ids":
+                output.listing(made, context.client.requests)
+            elif counts["not_sent"] < len(self.items):
+                request.show(context, document, self.sentence(counts))
+
+    def sentence(self, counts: dict[str, int]) -> str:
+        """`289 leads enrolled in First touch; 1 skipped: already enrolled.`"""
+        context = self.context
+        noun = "campaign" if context.operation.id == "campaigns.archive" else "lead"
+        ended = self.jobs and all(job["status"] in jobs.ENDED for job, _ in self.jobs)
+        words = f"{plural(counts['applied'], noun)} "
+        words += "enriched" if ended else request.done(context)
+        if self.record:
+            words += f" in {context.typed('path_id').rpartition('=')[2]}"
+        for name in OUTCOMES[1:]:
+            reasons = {one.get("message", "") for one in self.items if one["outcome"] == name}
+            if reasons:
+                words += f"; {counts[name]:,} {name.replace('_', ' ')}"
+                words += f": {reasons.pop().rstrip('.')}" if len(reasons) == 1 else ""
+        return words.removesuffix(": ") + "."
 
 
 def settle(items: list[Item], body: Any, maybe_applied: bool = False) -> bool:

@@ -154,6 +154,21 @@ COMMANDS = (
             help="Completion for bash or zsh", argument="NAME*"),
 )  # fmt: skip
 
+# The eight workflows and what is around them, each before its first group in the overview.
+WORKFLOWS = {
+    "leads": "Leads",
+    "campaigns": "Campaigns",
+    "target-accounts": "Targeted ABM",
+    "sequences": "Outreach",
+    "workflows": "Automation",
+    "pipeline": "Analytics",
+    "maintenance": "Maintenance",
+    "admin": "Administration",
+    "jobs": "Jobs",
+    "auth": "Account",
+    "schema": "Offline",
+}
+
 # What the API lacks, or what other tools call otherwise: the nearest that works.
 INSTEAD = {
     "leads get": "{lgp} leads list --email ADDRESS",

@@ -135,10 +135,14 @@ def _parts(words: Sequence[str]) -> list[str]:
 def check_body(context: Context, made: Any) -> None:
     """UsageError listing every problem of a body, unless --no-check; a breach of an assumed rule is
     a note."""
-    operation = context.operation
-    if operation and operation.body:
-        found = validate.problems(made, operation.body)
-        refuse(context, found + validate.unknown_fields(made, operation.body))
+    if context.operation and context.operation.body:
+        refuse(context, body_problems(context, made))
+
+
+def body_problems(context: Context, made: Any) -> list[Problem]:
+    """Everything wrong with a body."""
+    schema = context.operation.body
+    return validate.problems(made, schema) + validate.unknown_fields(made, schema)
 
 
 def check_fields(context: Context, known: Sequence[str] = (), others: Sequence[str] = ()) -> None:

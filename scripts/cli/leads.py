@@ -7,7 +7,7 @@ from typing import Any
 from cli import inputs, lists
 from cli.context import Context
 from contract.operations import operations
-from leadgenius.errors import CredentialError, UsageError
+from leadgenius.errors import CredentialError
 
 
 def bulk(context: Context) -> int:
@@ -35,13 +35,12 @@ def create(context: Context) -> int:
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise inputs.invalid("--data must be an object or a list of them.", context.command.example)
     rows = [{**row, **flags} for row in rows]
-    for at, row in enumerate(rows, 1):
-        try:
-            inputs.check_body(context, row)
-        except UsageError as error:
-            if many:
-                error.message = f"Row {at}: {error.message}"
-            raise
+    found = [
+        one._replace(path=f"row {at}: {one.path}" if many else one.path)
+        for at, row in enumerate(rows, 1)
+        for one in inputs.body_problems(context, row)
+    ]
+    inputs.refuse(context, found)
     note_without_client(context, rows)
     if not many:
         return request.send(context, context.operation.path, rows[0])

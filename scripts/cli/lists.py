@@ -19,6 +19,7 @@ FIRST_ROWS = 20  # printed when nothing says how many
 SEARCH_DEPTH = 1000  # records of each of two indexes; references/api_reference.md#search-depth
 LARGEST_GROUPS = 100_000  # different values of --count-by
 TOP = 100  # values printed
+_WITHOUT_CASE = ("email", "companyName")  # filters of the server that compare as --where does
 
 
 def run(context: Context, **params: Any) -> int:
@@ -35,6 +36,8 @@ def _same_filters(context: Context, kept: list[Condition]) -> dict[str, str]:
         values = known.get(field, {}).get("enum", ())
         if operator == "=" and value.lower() in values:
             made[field] = value.lower()
+        elif operator == "=" and value and field in known and field in _WITHOUT_CASE:
+            made[field] = value
     return made
 
 

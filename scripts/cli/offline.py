@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import options, parser
-from cli.commands import COMMANDS, Command
+from cli.commands import COMMANDS, WORKFLOWS, Command
 from cli.hints import spelled
 from cli.text import plural, prefix
 from contract.operations import expand, operations
@@ -81,7 +81,8 @@ def show_help(words: Sequence[str]) -> int:
     for name in parser.following([]):
         next_words = parser.following([name])
         about, _ = _about(parser.begun([name])[0])
-        rows.append((name, ", ".join(next_words) if len(next_words) > 1 else about))
+        words = ", ".join(next_words) if len(next_words) > 1 else about
+        rows.append((name, f"{WORKFLOWS[name]}: {words}" if name in WORKFLOWS else words))
     rows += [
         ("GROUP --help", "the commands of a group; COMMAND --help: one command"),
         ("help options", "options of every command, and the variables"),

@@ -11,7 +11,12 @@ from cli.rows import row_id
 from cli.text import plain, plural
 from contract.operations import Operation
 from leadgenius import answers
-from leadgenius.errors import LeadGeniusError, RefusedError, StillRunningError
+from leadgenius.errors import (
+    LeadGeniusError,
+    RefusedError,
+    StillRunningError,
+    UnknownOutcomeError,
+)
 from leadgenius.scopes import segment
 
 FIRST = 50  # ids and problems printed
@@ -33,12 +38,27 @@ def send(context: Context, path: str, body: Any = None, params: Any = None) -> i
     operation = context.operation
     if context.options.dry_run:
         return context.preview(operation.method, path, params=params, body=body)
-    answer = context.client.call(operation.method, path, params=params, body=body).body
+    try:
+        answer = context.client.call(operation.method, path, params=params, body=body).body
+    except UnknownOutcomeError as error:
+        if error.hint == "check_change":  # it may not be sent again
+            error.hint = _look_up(context, body) or error.hint
+        raise
     if operation.changing:
         made = row_id(answers.record(answer))
         context.record_change(path, [made] if made else [], outcome="applied")
     show(context, answer)
     return 0
+
+
+def _look_up(context: Context, body: Any) -> str:
+    """The command that finds the record of a create whose answer was lost; "" without a name."""
+    group = context.command.words.rpartition(" ")[0]
+    for field in ("email", "name", "accountName", "url"):
+        value = plain(answers.dig(body, field) or "", "")
+        if value:
+            return f"{{lgp}} {group} list --where {field}={value}"
+    return ""
 
 
 def create_campaign(context: Context) -> int:

@@ -87,13 +87,15 @@ def test_one_positional_id_answers_with_the_server_s_body_and_several_with_the_s
 def test_who_is_enrolled_already_is_skipped_with_the_server_s_reason(lgp):
     lgp("sequences", "create", "--name", "Fourth touch", "--channel", "email")
     words = ("sequences", "enroll", "name=Fourth touch", "--ids", "lead_1")
-    assert lgp(*words, terminal=True).out.startswith("1 lead enrolled.\n")
+    assert lgp(*words, terminal=True).out.startswith("1 lead enrolled in Fourth touch.\n")
     reply = lgp(*words, "lead_2")
     assert (reply.code, numbers(reply), reply.json["ids"]) == (0, [2, 1, 1, 0, 0, 0], ["lead_2"])
     assert reply.json["problems"] == [
         {"id": "lead_1", "outcome": "skipped", "code": "duplicate", "message": "already enrolled"}
     ]
-    assert lgp(*words, terminal=True).out.startswith("0 leads enrolled; 1 skipped.\n")
+    assert lgp(*words, terminal=True).out.startswith(
+        "0 leads enrolled in Fourth touch; 1 skipped: already enrolled.\n"
+    )
 
 
 def test_files_hold_what_was_changed_and_what_failed_for_their_owner_alone(lgp):
@@ -120,10 +122,10 @@ def test_rows_that_were_there_are_skipped_and_named_by_row_and_email(lgp):
 
 def test_a_row_that_cannot_be_sent_is_named_and_nothing_is_sent(lgp):
     rows = people(2)
-    rows[1]["email"] = "no address"
+    rows[1] |= {"email": "no address", "title": 7}
     reply = lgp("leads", "create", "--data", json.dumps(rows))
     assert (reply.code, reply.error["outcome"]) == (2, "not_sent")
-    assert reply.error["message"].startswith("Row 2: ")
+    assert [one["field"] for one in reply.error["details"]] == ["row 2: email", "row 2: title"]
     assert lgp("leads", "list", "--where", "email=0@b.example", "--count").json["count"] == 0
 
 

@@ -54,6 +54,20 @@ def test_each_exit_code_is_reached_with_its_object_and_an_empty_stdout(code, pro
         assert json.loads(out)["data"]
 
 
+@pytest.mark.parametrize(
+    ("path", "line", "search"),
+    [
+        ("/leads", LEAD, "leads list --where email=a@b.example"),
+        ("/campaigns", "campaigns create --name=Q3/A", "campaigns list"),
+        ("/sequences", "sequences create --name Warm", "sequences list --where name=Warm"),
+    ],
+)
+def test_the_hint_finds_what_a_lost_answer_may_have_made(path, line, search, lgp, serve):
+    served = serve(faults=[f"POST {path}=applied-reset*9"])
+    reply = lgp(*line.split(), environ=served.environ, sandbox=False)
+    assert (reply.code, reply.error["hint"].partition("lgp.py ")[2]) == (8, search)
+
+
 def test_every_exit_code_of_the_help_is_reached_by_a_test():
     assert set(EXIT_CODES) == {*REACHED, 1, 130}
 

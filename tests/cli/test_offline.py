@@ -34,7 +34,7 @@ def test_the_overview_names_every_group_and_exit_code(lgp):
     assert found.out == lgp("help", sandbox=False).out == lgp("--help", sandbox=False).out
     text = " ".join(found.out.split())
     assert all(f" {name} " in text for name in parser.following([]))
-    assert " sequences list, create, enroll workflows list, create " in text
+    assert " sequences Outreach: list, create, enroll workflows Automation: list, create " in text
     assert all(f"{code} {words}" in text for code, words in EXIT_CODES.items())
 
 
