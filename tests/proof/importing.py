@@ -70,13 +70,13 @@ def _killed(name: str, faults: tuple[str, ...]) -> bool:
 
 
 def _kill_one(command: list[str], env: dict[str, str], ledger: Path) -> int:
-    """Start it, kill it up to 0.3 s after it begins to write; its code, -9 when it was killed."""
+    """Start it, kill it up to 0.1 s after it begins to write; its code, -9 when it was killed."""
     before = ledger.stat().st_size if ledger.exists() else 0
     process = subprocess.Popen(
         command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     while process.poll() is None and (not ledger.exists() or ledger.stat().st_size == before):
         time.sleep(0.002)
-    time.sleep(random.uniform(0, 0.3))
+    time.sleep(random.uniform(0, 0.1))
     process.kill()
     return process.wait()
