@@ -176,7 +176,8 @@ def preview(
 ) -> int:  # fmt: skip
     """--dry-run of many: the first request, how many there are, and the least time the limits
     allow."""
-    full = [(requests - 1) // one.limit * one.seconds for one in context.client.windows]
+    windows = context.client.settings.rate_limits
+    full = [(requests - 1) // one.limit * one.seconds for one in windows]
     more |= {"records": records, "requests": requests, "least_seconds": max(full, default=0.0)}
     method = context.operation.method
     return context.preview(method, path, body=body, needs_yes=needs_yes, more=more)

@@ -42,7 +42,7 @@ def rows(body: Any, collection: str = "") -> list[Any] | None:
     return next((one for one in found if isinstance(one, list)), None)
 
 
-def rest(body: Any, found: list[Any] | None = None) -> dict[str, Any]:
+def rest(body: Any, found: list[Any]) -> dict[str, Any]:
     """Everything an answer says beside its rows (`found`) or its `data`."""
     fields = dict(body) if isinstance(body, dict) else {}
     inside = fields.pop("data", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,8 +16,8 @@ from leadgenius.answers import LARGEST_BULK_PAGE, LARGEST_PAGE
 from leadgenius.errors import LeadGeniusError, LocalError, RateError, ServerError, UsageError
 from leadgenius.keys import Credential, Keys, clean
 from leadgenius.retry import Answer, Failure, Request
-from leadgenius.scopes import LOGIN, SYSTEM, check_id, route
-from leadgenius.settings import Settings
+from leadgenius.scopes import LOGIN, SYSTEM, route
+from leadgenius.settings import Note, Settings
 
 if TYPE_CHECKING:
     from leadgenius.ratelimit import RateLimiter
@@ -57,7 +57,7 @@ class Client:
         self,
         keys: Keys,
         settings: Settings,
-        on_note: Callable[[str, str], None],
+        on_note: Note,
         state: Path | None,
         *,
         agent: str,
@@ -66,7 +66,7 @@ class Client:
         adapter: Any,
     ) -> None:
         self.origin, self.keys, self.file = keys.origin, keys, keys.file
-        self.settings, self.windows, self.state = settings, settings.rate_limits, state
+        self.settings, self.state = settings, state
         self._on_note, self._adapter = on_note, adapter
         self._agent, self._dry_run, self._end = agent, dry_run, end
 
@@ -94,7 +94,7 @@ class Client:
         from leadgenius.ratelimit import RateLimiter
 
         path = self.state / "requests-2.sqlite3" if self.state else None
-        log = path, self.windows, self._on_note
+        log = path, self.settings.rate_limits, self._on_note
         if not self.settings.limiter:
             return RateLimiter(*log)
         from leadgenius.redis_log import RedisLog
@@ -226,14 +226,13 @@ class Client:
             if isinstance(found, Answer):
                 return found._replace(maybe_applied=maybe_applied)
             now = time.time()
+            asked = retry.asked_wait(found, attempt, now)
             if found.status == 429 and request.counted:
-                wait = retry.asked_wait(found, attempt, now)
-                if not retry.is_api_error(found.body):
-                    wait = min(wait, PROXY_PAUSE)
-                self.limiter.penalize(request.counted, wait)
-            pause = retry.wait_before(request, found, attempt, now)
+                own = retry.is_api_error(found.body)
+                self.limiter.penalize(request.counted, asked if own else min(asked, PROXY_PAUSE))
+            pause = retry.wait_before(request, found, attempt, asked)
             if pause is None or time.monotonic() + pause > give_up:
-                raise retry.error_of(request, found, attempt, now)
+                raise retry.error_of(request, found, asked, now)
             self._on_note("note", f"{found.detail}; trying again in {pause:.1f} s")
             time.sleep(pause)
 
@@ -305,10 +304,8 @@ class Client:
         before, seen = None, {asked.get("nextToken")}
         while True:
             body = self.call("GET", endpoint, asked, scope=scope).body
-            found, cursor = (
-                answers.rows(body, collection),
-                answers.cursor(body) or "" if bulk else "",
-            )
+            found = answers.rows(body, collection)
+            cursor = answers.cursor(body) or "" if bulk else ""
             broken = cursor in seen or len(cursor) > LONGEST_CURSOR or not cursor.isprintable()
             if found is None or broken:
                 raise ServerError(
@@ -334,16 +331,17 @@ class Client:
 
         UsageError when there is no lead to read it from; CredentialError without an agent key.
         """
-        found = self.settings.company_id or self.keys.saved("company_id")
+        known = self.settings.company_id or self.keys.saved("company_id")
+        if known:
+            return known
+        lead = next(self.rows("/leads", {"pageSize": 1}), None)
+        found = answers.text(lead, "company_id")
         if not found:
-            leads = answers.rows(self.get("/leads", {"pageSize": 1}), "leads") or [None]
-            found = answers.text(leads[0], "company_id") or ""
-            if not found:
-                raise UsageError(
-                    "The company id is needed, and no lead shows it.",
-                    hint="Give --company-id or LGP_COMPANY_ID.",
-                )
-            if self.keys.saved("api_key"):
-                with contextlib.suppress(LocalError):
-                    self.file.update(company_id=check_id(found))
-        return check_id(found, "company id")
+            raise UsageError(
+                "The company id is needed, and no lead shows it.",
+                hint="Give --company-id or LGP_COMPANY_ID.",
+            )
+        if self.keys.saved("api_key"):
+            with contextlib.suppress(LocalError):
+                self.file.update(company_id=found)
+        return found

@@ -34,10 +34,6 @@ CREATE TABLE IF NOT EXISTS pauses (credential TEXT PRIMARY KEY, until REAL);
 # The end of the n-th newest request that started, or waits before this one.
 _NTH = """SELECT at FROM requests WHERE credential = ? AND (started OR id < ?)
 ORDER BY at DESC LIMIT 1 OFFSET ?"""
-_PAUSE = "SELECT coalesce(max(until), 0) FROM pauses WHERE credential = ?1"
-_TIMES = """SELECT coalesce(max(until), 0) FROM pauses WHERE credential = ?1
-UNION ALL SELECT at FROM requests WHERE credential = ?1"""
-_FORGET = "DELETE FROM requests WHERE at + 3600 < ?"
 _RUNNING = "UPDATE requests SET at = min(max(at, ?), until) WHERE until IS NOT NULL"
 MEMORY = Path(":memory:")
 T = TypeVar("T")
@@ -118,28 +114,28 @@ class RateLimiter:
         """
         with contextlib.suppress(LeadGeniusError):
             self._settle(credential, slot)
-        wait = reset_wait(headers, self._time.time()) or 0.0
-        if headers.get("X-RateLimit-Remaining") == "0" and 0 < wait <= self.windows[-1].seconds:
-            self.penalize(credential, wait)
+        if headers.get("X-RateLimit-Remaining") == "0":
+            wait = reset_wait(headers, self._time.time())
+            if 0 < wait <= self.windows[-1].seconds:
+                self.penalize(credential, wait)
 
     def report(self) -> list[dict[str, Any]]:
         """A row for each credential and window: credential (its digest), limit, window_seconds,
         used, left, next_free and blocked_until (ISO times, or None).
         """
         rows = []
-        for credential in self._credentials():
-            now, until, *ends = self._times(credential)
+        for credential, (now, until, *ends) in sorted(self._times().items()):
             for limit, seconds in self.windows:
                 used = [end for end in ends if end > now - kept(seconds)]
-                full = len(used) >= limit
+                left = max(0, limit - len(used))
                 rows.append(
                     {
                         "credential": credential,
                         "limit": limit,
                         "window_seconds": seconds,
                         "used": len(used),
-                        "left": max(0, limit - len(used)),
-                        "next_free": iso(min(used) + kept(seconds)) if full else None,
+                        "left": left,
+                        "next_free": None if left else iso(min(used) + kept(seconds)),
                         "blocked_until": iso(until) if until > now else None,
                     }
                 )
@@ -158,22 +154,26 @@ class RateLimiter:
 
     # ---- the SQLite log; another store overrides these
 
-    def _credentials(self) -> list[str]:
-        names = "SELECT credential FROM requests UNION SELECT credential FROM pauses"
-        return self._run(lambda db, now: [name for (name,) in db.execute(names)])
+    def _times(self) -> dict[str, list[float]]:
+        """For each credential: now, when its pause ends, and when its requests end."""
 
-    def _times(self, credential: str) -> list[float]:
-        """Now, when the pause ends, and when the requests end."""
-        return self._run(
-            lambda db, now: [now, *(time for (time,) in db.execute(_TIMES, (credential,)))]
-        )
+        def work(db: sqlite3.Connection, now: float) -> dict[str, list[float]]:
+            pauses = db.execute("SELECT credential, until FROM pauses")
+            found = {name: [now, until] for name, until in pauses}
+            for name, end in db.execute("SELECT credential, at FROM requests"):
+                found.setdefault(name, [now, 0.0]).append(end)
+            return found
+
+        return self._run(work)
 
     def _look(self, credential: str, slot: int, left: float, hold: float) -> Look:
         """Reserve the next slot, or move `slot`, when it is at most `left` seconds away."""
 
         def work(db: sqlite3.Connection, now: float) -> Look:
-            ((paused,),) = db.execute(_PAUSE, (credential,))
-            at, why, taken = max(now, paused), -1, slot
+            at, why, taken = now, -1, slot
+            pause = "SELECT until FROM pauses WHERE credential = ?"
+            for (until,) in db.execute(pause, (credential,)):
+                at = max(now, until)
             for index, (limit, seconds) in enumerate(self.windows):
                 for (newest,) in db.execute(_NTH, (credential, slot or 2**62, limit - 1)):
                     if newest + kept(seconds) > at:
@@ -238,5 +238,6 @@ class RateLimiter:
         )
         db.execute("PRAGMA synchronous = OFF")  # a power cut loses seconds of log and nothing else
         db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
-        db.execute(_FORGET, (self._time.time() - self.windows[-1].seconds,))
+        forget = "DELETE FROM requests WHERE at + 3600 < ?"
+        db.execute(forget, (self._time.time() - self.windows[-1].seconds,))
         return db

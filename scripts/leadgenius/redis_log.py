@@ -107,11 +107,15 @@ class RedisLog(RateLimiter):
         self._all, self._failed, self._warned = self.windows, 0.0, False
         self._marker = self.path.with_name("redis-unreachable")
         try:
-            import redis
+            from redis import Redis
 
-            options: dict[str, Any] = {"decode_responses": True, "retry": None}
-            options |= {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS}
-            self._redis: Any = redis.Redis.from_url(url, **options)
+            self._redis: Any = Redis.from_url(
+                url,
+                decode_responses=True,
+                retry=None,
+                socket_timeout=SECONDS,
+                socket_connect_timeout=SECONDS,
+            )
         except ImportError:
             raise LocalError(
                 "LGP_LIMITER needs the package redis.", hint="python3 -m pip install redis"
@@ -120,12 +124,11 @@ class RedisLog(RateLimiter):
             raise UsageError(
                 "LGP_LIMITER must look like redis://host:6379/0.", code="invalid_input"
             ) from None
-        self._error = redis.RedisError
 
     def clear(self) -> int:
         """Lift every pause; returns their number."""
-        redis, pauses = self._redis, "leadgenius:*:pause"
-        lifted = self._ask(lambda: sum(map(redis.delete, redis.scan_iter(pauses))))
+        redis = self._redis
+        lifted = self._ask(lambda: sum(map(redis.delete, redis.scan_iter("leadgenius:*:pause"))))
         return lifted or super().clear()
 
     def penalize(self, credential: str, seconds: float) -> None:
@@ -133,12 +136,13 @@ class RedisLog(RateLimiter):
         if not self._eval(_PENALIZE, credential, seconds):
             super().penalize(credential, seconds)
 
-    def _credentials(self) -> list[str]:
-        keys = self._ask(lambda: list(self._redis.scan_iter("leadgenius:*:*")))
-        return sorted({key.split(":")[1] for key in keys}) if keys else super()._credentials()
+    def _times(self) -> dict[str, list[float]]:
+        def work() -> dict[str, list[float]]:
+            names = {key.split(":")[1] for key in redis.scan_iter("leadgenius:*:*")}
+            return {name: [*map(float, redis.eval(_HEAD + _TIMES, 0, name))] for name in names}
 
-    def _times(self, credential: str) -> list[float]:
-        return [*map(float, self._eval(_TIMES, credential) or super()._times(credential))]
+        redis = self._redis
+        return self._ask(work) or super()._times()
 
     def _look(self, credential: str, slot: int, left: float, hold: float) -> Look:
         arguments = [min(slot, 0), left, hold, SHARE]
@@ -163,6 +167,8 @@ class RedisLog(RateLimiter):
         """`work`, or None while the server cannot be reached: the marker's time is when a process
         of this machine met that last.
         """
+        from redis import RedisError
+
         now = self._time.time()
         with contextlib.suppress(OSError):
             self._failed = max(self._failed, self._marker.stat().st_mtime)
@@ -170,7 +176,7 @@ class RedisLog(RateLimiter):
             while self._time.time() - now < SECONDS:  # a restart takes a moment
                 try:
                     return work()
-                except (self._error, OSError):
+                except (RedisError, OSError):
                     self._time.sleep(0.1)
             self._failed = now
             with contextlib.suppress(OSError):

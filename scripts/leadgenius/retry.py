@@ -7,6 +7,7 @@ but GET) decides between exit 7 and exit 8. Nothing here has a clock or sleeps.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -21,6 +22,7 @@ from leadgenius.settings import iso
 MAX_ATTEMPTS = 3
 IDEMPOTENT = ("GET", "PUT", "DELETE")
 LONGEST_WAIT = 86_400.0
+NEVER = -math.inf  # a wait that no header names
 FALLBACK_WAITS = (5.0, 15.0, 45.0)  # after a 429 that names no time, by attempt
 
 
@@ -172,15 +174,15 @@ def outcome_of(request: Request, found: Answer | Failure, before: str | None) ->
     return "not_sent" if exit_code in (6, 9) else "rejected"
 
 
-def wait_before(request: Request, failure: Failure, attempt: int, now: float) -> float | None:
-    """Seconds to wait before sending again; None: do not. `attempt` counts from 1, `now` is epoch
-    seconds.
+def wait_before(request: Request, failure: Failure, attempt: int, asked: float) -> float | None:
+    """Seconds to wait before sending again; None: do not. `attempt` counts from 1, `asked` is what
+    asked_wait found.
     """
     again = rule_of(request, failure).again
     if attempt == MAX_ATTEMPTS or (again == "once" and attempt > 1):
         return None
     if again == "wait" and request.scope != LOGIN:
-        return asked_wait(failure, attempt, now) + uniform(0.0, 1.0)
+        return asked + uniform(0.0, 1.0)
     if again == "always" or (again in ("idempotent", "once") and request.method in IDEMPOTENT):
         return uniform(0.0, 0.5 * 2.0**attempt)
     return None
@@ -188,31 +190,23 @@ def wait_before(request: Request, failure: Failure, attempt: int, now: float) ->
 
 def asked_wait(failure: Failure, attempt: int, now: float) -> float:
     """Seconds that a 429 or 503 asks for, 0 to 86,400: Retry-After, X-RateLimit-Reset, else 5, 15,
-    45. Never raises.
+    45. `now` is epoch seconds. Never raises.
     """
-    headers = failure.headers
-    after = headers.get("Retry-After")
-    found = _number(after)
-    if found is None:
-        found = _until(_date(after), headers, now)
-    if found is None:
-        found = reset_wait(headers, now)
-    return FALLBACK_WAITS[attempt - 1] if found is None else min(found, LONGEST_WAIT)
+    headers, after = failure.headers, failure.headers.get("Retry-After")
+    date = _date(after, NEVER) - _date(headers.get("Date"), now)
+    named = [wait for wait in (_number(after), date, reset_wait(headers, now)) if wait >= 0]
+    return min([*named, FALLBACK_WAITS[attempt - 1]][0], LONGEST_WAIT)
 
 
-def reset_wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds until X-RateLimit-Reset; None without one, or when it has passed."""
-    return _until(_number(headers.get("X-RateLimit-Reset")), headers, now)
-
-
-def _until(moment: float | None, headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to a moment of the server's clock, which its Date shows."""
-    there = _date(headers.get("Date")) or now
-    return None if moment is None or moment < there else moment - there
+def reset_wait(headers: Mapping[str, str], now: float) -> float:
+    """Seconds until X-RateLimit-Reset, by the server's clock, which its Date shows; negative
+    without one, or when it has passed.
+    """
+    return _number(headers.get("X-RateLimit-Reset")) - _date(headers.get("Date"), now)
 
 
 def error_of(
-    request: Request, failure: Failure, attempt: int, now: float
+    request: Request, failure: Failure, asked: float, now: float
 ) -> errors.LeadGeniusError:
     """The error that is left, unless the outcome of a change is unknown."""
     rule, body = rule_of(request, failure), failure.body
@@ -227,8 +221,7 @@ def error_of(
     if rule.code == "redirected":
         facts["details"] = {"location": failure.headers.get("Location")}
     if rule.again == "wait":
-        wait = asked_wait(failure, attempt, now)
-        facts |= {"retry_after_seconds": round(wait, 1), "retry_at": iso(now + wait)}
+        facts |= {"retry_after_seconds": round(asked, 1), "retry_at": iso(now + asked)}
     message = rule.message.format(request=request, failure=failure)
     return _ERRORS[rule.exit_code](message, code=rule.code, hint=rule.hint, **facts)
 
@@ -244,13 +237,13 @@ def unknown(request: Request, facts: Mapping[str, Any]) -> errors.UnknownOutcome
     )
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Any) -> float:
     """ASCII digits only: float() also takes `nan`, `1_0` and digits of other scripts."""
-    return float(value) if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", str(value)) else None
+    return float(value) if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", str(value)) else NEVER
 
 
-def _date(value: Any) -> float | None:
+def _date(value: Any, otherwise: float) -> float:
     try:
         return parsedate_to_datetime(str(value)).timestamp()
     except Exception:  # whatever a server may write
-        return None
+        return otherwise

@@ -8,7 +8,6 @@ counts.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -17,7 +16,6 @@ from leadgenius.errors import UsageError
 PRODUCTION = "https://last.leadgenius.app"
 EMBEDDED = "https://sandbox.invalid"  # never resolves: without its adapter nothing can leave
 _PLAIN = ":@!$&'()*+,;=~"  # may stand in a path as they are
-_WINDOWS = "The shell made it a path: leave out the first slash, or set MSYS_NO_PATHCONV=1."
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _LOOPBACK = re.compile(rf"https?://(localhost|\[::1\]|127(\.{_OCTET}){{3}})(:\d+)?", re.ASCII)
 _ORIGIN = re.compile(
@@ -43,12 +41,12 @@ ADMIN = Scope("admin", "/api/admin", "agent", "X-API-Key")
 ROOT = Scope("root", "/api", "jwt", "Authorization", "Bearer ")
 LOGIN = Scope("root", "/api")
 SCOPES = {scope.name: scope for scope in (AGENT, SYSTEM, ADMIN, ROOT)}
-_STARTS = {
-    "admin/": ADMIN,
-    "enrich-leads/list/": SYSTEM,
-    "source-leads/list/": SYSTEM,
-    "epsimo-auth/": LOGIN,
-    "agent-api-keys/": ROOT,
+_FIRST_WORDS = {  # of paths that are none of agent calls
+    "admin": ADMIN,
+    "enrich-leads": SYSTEM,
+    "source-leads": SYSTEM,
+    "epsimo-auth": LOGIN,
+    "agent-api-keys": ROOT,
 }
 
 
@@ -57,7 +55,7 @@ class Target(NamedTuple):
 
     scope: Scope
     path: str
-    query: str = ""
+    query: str
 
 
 def is_loopback(origin: str) -> bool:
@@ -84,10 +82,9 @@ def clean_origin(text: str) -> str:
 
 def _is_odd(text: str) -> bool:
     """Whether a server could take a path segment for something else: it is empty, or has `..`,
-    / \\ ? # %, white space or invisible characters, or what Unicode normalises to one of them.
+    / \\ ? # %, white space or invisible characters.
     """
-    plain = unicodedata.normalize("NFKC", text)
-    odd = plain in ("", ".") or re.search(r"\.\.|[/\\?#% \ufffd]", plain)
+    odd = re.search(r"^\.?$|\.\.|[/\\?#% \ufffd]", text)
     return bool(odd) or not text.isprintable()
 
 
@@ -127,17 +124,16 @@ def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Targe
             "The endpoint is empty, a URL of another origin, or has a dot segment, a double slash,"
             " white space, #, a backslash or an encoding in it that could mean another path.",
             code="invalid_input",
-            hint=_WINDOWS if text[1:2] == ":" else "Write it as in /campaigns/ID/metrics.",
+            hint="Write it as in /campaigns/ID/metrics.",
         )
-    path = "/".join([*words, ""])
-    agent = path.startswith("api/agent/")
-    rest = path.removeprefix("api/agent/" if agent else "api/")
-    starts = (found for start, found in _STARTS.items() if rest.startswith(start))
-    usual = AGENT if agent else next(starts, AGENT)
+    if words[0] == "api":
+        words = words[1:]
+    first = "".join(words[:1])
+    usual = _FIRST_WORDS.get(first, AGENT)
     found = usual if usual == LOGIN else SCOPES.get(scope, usual)  # a login carries no credential
-    if found == ADMIN:
-        rest = rest.removeprefix("admin/")
-    if not rest:
+    if found.root.endswith(f"/{first}"):
+        words = words[1:]
+    if not words:
         raise UsageError("The endpoint names no resource.", hint="Write it as in /campaigns.")
-    wire = quote(f"{found.root}/{rest[:-1]}", safe=_PLAIN + "/")
+    wire = quote("/".join([found.root, *words]), safe=_PLAIN + "/")
     return Target(found, wire, quote(query, safe=_PLAIN + "%/?[]"))

@@ -112,18 +112,19 @@ def unsafe(found: os.stat_result, modes: bool = True) -> str:
     return ""
 
 
-def path_in(environ: Environ, name: str, default: str | Path) -> Path | None:
+def path_in(environ: Environ, name: str, default: str) -> Path | None:
     """The path in the variable `name`, else `default`; `~/` is HOME. None when that is not set,
     ValueError for a relative path in the variable.
     """
     given = environ.get(name, "").strip()
     path = Path(given or default)
     if path.parts[:1] == ("~",):
-        home = environ.get("HOME") or environ.get("USERPROFILE", "")
-        path = Path(home, *path.parts[1:])
-    if given and not path.is_absolute():
+        path = Path(environ.get("HOME") or environ.get("USERPROFILE", ""), *path.parts[1:])
+    if path.is_absolute():
+        return path
+    if given:
         raise ValueError(f"{name} must be an absolute path.")
-    return path if path.is_absolute() else None
+    return None
 
 
 def state_dir(environ: Environ) -> Path | None:
@@ -132,8 +133,10 @@ def state_dir(environ: Environ) -> Path | None:
 
     ValueError when LGP_STATE_DIR is relative, PermissionError when others can write to the folder.
     """
-    usual = Path(environ.get("XDG_STATE_HOME") or "~/.local/state", "leadgenius")
-    path = path_in(environ, "LGP_STATE_DIR", usual)
+    base = environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(base):  # the XDG specification: ignore a relative one
+        base = "~/.local/state"
+    path = path_in(environ, "LGP_STATE_DIR", f"{base}/leadgenius")
     if path is None:
         return None
     try:

@@ -58,7 +58,7 @@ def test_totals_are_whole_numbers_and_an_id_may_be_one():
 def test_what_is_not_there_is_nothing_and_no_body_makes_them_raise(body):
     for function in (answers.cursor, answers.total, answers.job_id, answers.new_key, answers.rows):
         assert function(body) is None
-    answers.rest(body)
+    answers.rest(body, [])
 
 
 def test_a_record_is_data_or_the_body():

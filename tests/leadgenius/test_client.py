@@ -246,7 +246,7 @@ def test_rows_follow_any_list_and_fill_in_the_company(bench):
     made = bench([lead, {"leads": [1], "nextToken": "n"}, {"data": [2]}])
     assert list(made.rows("/enrich-leads/list", {"clientId": "x"})) == [1, 2]
     first, second = [sent.url.partition("/api")[2] for sent in made.sent[:2]]
-    assert first == "/agent/leads?pageSize=1"
+    assert first == "/agent/leads?page=1&pageSize=1"
     assert second == "/enrich-leads/list?limit=5000&clientId=x&companyId=company-1"
     assert list(bench([{"campaigns": [1, 2]}]).rows("campaigns?status=x")) == [1, 2]
     with pytest.raises(UsageError, match="company id"):

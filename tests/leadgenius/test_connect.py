@@ -165,7 +165,7 @@ def test_every_switch_and_time_counts_and_a_misspelt_one_is_an_error(make, state
     environ = {"LGP_READ_ONLY": "1", "LGP_MAX_WAIT": "2m", "LGP_TIMEOUT": "3", "LGP_MAX_TIME": "9"}
     client = make(environ=environ, read_only=False, timeout=5)
     assert client.settings[3:7] == (True, 120.0, 9.0, 5)
-    assert (client.state, client.windows[0].limit) == (state, 60)
+    assert (client.state, client.settings.rate_limits[0].limit) == (state, 60)
     with pytest.raises(UsageError, match="LGP_READ_ONLY"):
         make(environ={"LGP_READ_ONLY": "ture"})
     with pytest.raises(UsageError):

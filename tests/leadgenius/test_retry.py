@@ -33,7 +33,7 @@ def test_backoff_is_drawn_between_nothing_and_a_doubling_bound(monkeypatch):
 def test_a_wait_that_is_asked_for_gets_a_little_more_and_never_less(monkeypatch):
     for draw, wait in ((min, 20), (max, 21)):
         monkeypatch.setattr(retry, "uniform", draw)
-        assert wait_before(asked("POST"), failed(503, OWN, Retry_After="20"), 1, NOW) == wait
+        assert wait_before(asked("POST"), failed(503, OWN, Retry_After="20"), 1, 20.0) == wait
 
 
 DATE = "Thu, 01 Jan 2026 00:10:00 GMT"  # the server's clock, ten minutes ahead of NOW
@@ -80,7 +80,7 @@ def test_an_error_says_when_and_what_the_server_said():
         "details": [{"field": "email", "problem": "taken"}],
         "requestId": "req-1",
     }
-    error = error_of(asked(), failed(429, body, Retry_After="6.04"), 3, NOW + 0.0001)
+    error = error_of(asked(), failed(429, body), 6.04, NOW + 0.0001)
     assert error.as_dict() == {
         "code": "rate_limited",
         "message": "The API accepts no more requests for now (HTTP 429).",

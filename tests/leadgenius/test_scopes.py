@@ -154,8 +154,7 @@ def test_an_id_is_encoded_whole():
     "value",
     ["", ".", "..", "a..b", "a/b", "a\\b", "a?b", "a#b", "%2e%2e", "a b", "a\n", "\x7f",
      "a\u2028", "a\u200b",
-     "\u202ea", "a\u3000b", "\uff0e\uff0e", "\uff0f", "a\u2026", "\uff3c", "\u2100", "\udc80",
-     "a\x85"],
+     "\u202ea", "a\u3000b", "\udc80", "a\x85"],
 )  # fmt: skip
 def test_an_id_that_could_be_taken_for_something_else_is_refused(value):
     with pytest.raises(UsageError) as caught:
