@@ -42,7 +42,7 @@ def run(context: Context, walk: Walk) -> int:
     if target.exists() and not target.is_file():
         raise LocalError("An export needs an ordinary file: --out is none.", code="disk")
     try:
-        with locked(part, wait=0.0, suffix=""):
+        with locked(part):
             try:
                 with open(open_private(part, os.O_RDWR), "r+b") as file:  # noqa: PTH123
                     known = _known(context, walk, checkpoint, file.seek(0, os.SEEK_END))

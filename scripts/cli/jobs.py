@@ -56,7 +56,7 @@ def started_here(context: Context) -> int:
     """`jobs list`: the jobs of this service started from this machine, the newest first, each as it
     was last seen."""
     client, found = context.client, dict[str, Any]()
-    content = read_private(client.state / _FILE, limit=2**24) if client.state else b""
+    content = read_private(client.state / _FILE, limit=2**24)
     for line in content.splitlines():
         with contextlib.suppress(ValueError):  # half a line of a full disk
             row = json.loads(line)

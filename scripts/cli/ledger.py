@@ -69,7 +69,7 @@ def read(path: Path, client: Client, rows: Iterable[Row]) -> int:
 def opened(path: Path, client: Client, rows: Iterable[Row]) -> Iterator[IO[str]]:
     """Read it and hold it. LocalError, code `locked`, when another run holds it."""
     with (
-        files.locked(path, wait=0.0, suffix=""),
+        files.locked(path),
         open(path, "a", opener=files.open_private) as file,  # type: ignore[arg-type]
     ):
         file.truncate(read(path, client, rows))

@@ -93,7 +93,7 @@ def connect(
     )
 
 
-def _sandbox(environ: Environ, state: Path | None, dry_run: bool) -> tuple[dict[str, str], Any]:
+def _sandbox(environ: Environ, state: Path, dry_run: bool) -> tuple[dict[str, str], Any]:
     """The embedded sandbox: variables that take the place of the user's, and what answers. It has a
     HOME, and an account, of its own.
     """
@@ -101,9 +101,6 @@ def _sandbox(environ: Environ, state: Path | None, dry_run: bool) -> tuple[dict[
 
     from leadgenius.keyfile import KeyFile
 
-    hint = "Set LGP_STATE_DIR to a folder you can write to."
-    if state is None:
-        raise LocalError("The sandbox needs a folder for its data.", hint=hint)
     folder = state / "sandbox"
     variables = {"HOME": str(folder)}
     if dry_run:
@@ -113,7 +110,11 @@ def _sandbox(environ: Environ, state: Path | None, dry_run: bool) -> tuple[dict[
     try:
         embedded = open_embedded(environ, state)
     except (OSError, sqlite3.Error):
-        raise LocalError("The sandbox's database cannot be made.", code="disk", hint=hint) from None
+        raise LocalError(
+            "The sandbox's database cannot be made.",
+            code="disk",
+            hint="Set LGP_STATE_DIR to a folder you can write to.",
+        ) from None
     file = KeyFile(folder / ".leadgenius_auth.json")
     if not file.account():
         file.update(**embedded.account)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from leadgenius.transport import Transport
 
 PROXY_PAUSE = 900.0  # longest pause after a 429 that is not the API's own, but a proxy's
-LONGEST_CURSOR = 4096
 LEAST_SECONDS = 0.5  # nothing is begun with less than this before --max-time
 Params = Mapping[str, Any] | None
 
@@ -58,7 +57,7 @@ class Client:
         keys: Keys,
         settings: Settings,
         on_note: Note,
-        state: Path | None,
+        state: Path,
         *,
         agent: str,
         dry_run: bool,
@@ -93,8 +92,7 @@ class Client:
         """The request log; its `report` and `clear` are what `limits` prints and does."""
         from leadgenius.ratelimit import RateLimiter
 
-        path = self.state / "requests-2.sqlite3" if self.state else None
-        log = path, self.settings.rate_limits, self._on_note
+        log = self.state / "requests-2.sqlite3", self.settings.rate_limits, self._on_note
         if not self.settings.limiter:
             return RateLimiter(*log)
         from leadgenius.redis_log import RedisLog
@@ -138,7 +136,7 @@ class Client:
         """The request that `call` would send, its one credential masked. Needs neither key nor
         network.
         """
-        target, method, changes = route(endpoint, self.origin, scope), method.upper(), 0
+        target, changes = route(endpoint, self.origin, scope), 0
         rule = target.scope
         if method != "GET" and rule != LOGIN:
             records = answers.dig(body, "ids", "leadIds", "leads")
@@ -293,7 +291,7 @@ class Client:
         """The pages of a list: numbered ones until one is empty or the last is reached, those of a
         bulk list as its cursors lead. `params` may name the first and the size: page and pageSize,
         or nextToken and limit. ServerError for an answer without rows, and for a cursor that came
-        before or cannot be used: neither says that the list is complete.
+        before: neither says that the list is complete.
 
         A short page does not end a list (the server may cap pageSize). A repeated one does: the
         endpoint has no pages.
@@ -306,10 +304,9 @@ class Client:
             body = self.call("GET", endpoint, asked, scope=scope).body
             found = answers.rows(body, collection)
             cursor = answers.cursor(body) or "" if bulk else ""
-            broken = cursor in seen or len(cursor) > LONGEST_CURSOR or not cursor.isprintable()
-            if found is None or broken:
+            if found is None or cursor in seen:
                 raise ServerError(
-                    "The server gave no rows or an unusable cursor: the list may be incomplete.",
+                    "The server gave no rows, or a cursor again: the list may be incomplete.",
                     hint="Run it again later; nothing was changed.",
                     path=endpoint,
                     retryable=True,

@@ -133,20 +133,18 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, wait: float = 5.0, suffix: str = ".lock") -> Iterator[None]:
-    """Hold PATH.lock, which stays (with suffix "" PATH itself); the system releases it when the
-    process dies. LocalError, code `locked`, when that fails for `wait` seconds: another process
-    holds it, or has renamed or removed it meanwhile. Without `fcntl` the later of two simultaneous
-    changes wins.
+def locked(path: Path, wait: float = 0.0) -> Iterator[None]:
+    """Hold the file at `path`, which is made; the system releases it when the process dies.
+    LocalError, code `locked`, when that fails for `wait` seconds: another process holds it, or has
+    renamed or removed it meanwhile. Without `fcntl` the later of two simultaneous changes wins.
     """
-    target = Path(os.path.realpath(path) + suffix)
-    descriptor = open_private(target, os.O_RDWR | os.O_CREAT)
+    descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     deadline = time.monotonic() + wait
     try:
         while fcntl:
             with contextlib.suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(descriptor), target.lstat()):
+                if os.path.samestat(os.fstat(descriptor), path.lstat()):
                     break
             if time.monotonic() >= deadline:
                 raise LocalError(

@@ -11,7 +11,6 @@ file.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 from collections.abc import Iterator
@@ -45,19 +44,20 @@ class Account(dict[str, Any]):
 
 
 class KeyFile:
-    """The file at `path`; None when nothing can be stored.
+    """The file at `path`.
 
     Each method may raise LocalError (exit 9): credential_file, permission, disk or locked. `note`
-    passes a level and a message on, the same ones once.
+    is called with a level and a message.
     """
 
-    def __init__(self, path: Path | None, on_note: Note = lambda level, message: None) -> None:
-        self.path, self.note = path, functools.lru_cache(on_note)
+    def __init__(self, path: Path, on_note: Note = lambda level, message: None) -> None:
+        self.path, self.note = path, on_note
         self._account: Account | None = None
 
     def account(self) -> Account:
         """What is stored: read once, and again after a change of this process."""
-        self._account = self._account or self._read()
+        if self._account is None:
+            self._account = self._read()
         return self._account
 
     def update(self, **changes: str | None) -> None:
@@ -112,11 +112,9 @@ class KeyFile:
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Account]:
         """The account as it is on disk, under the lock; written back when the block ends well."""
-        if self.path is None:
-            raise LocalError("Nothing can be stored: HOME is not set.", hint=ELSEWHERE)
         path = Path(os.path.realpath(self.path))
         try:
-            with files.locked(path):
+            with files.locked(path.with_name(f"{path.name}.lock"), wait=5.0):
                 for left in path.parent.glob(f".{path.name}.*.tmp"):  # of a writer that was killed
                     left.unlink(missing_ok=True)
                 self._account = account = self._read()
@@ -131,8 +129,8 @@ class KeyFile:
             self._account = None
 
     def _read(self) -> Account:
-        raw = files.read_private(self.path, LIMIT) if self.path else b""
-        if not self.path or not raw:  # LGP_AUTH_FILE=$(mktemp) names an empty file
+        raw = files.read_private(self.path, LIMIT)
+        if not raw:  # LGP_AUTH_FILE=$(mktemp) names an empty file
             return Account()
         if os.name == "posix" and self.path.stat().st_mode & 0o077:
             with contextlib.suppress(OSError):

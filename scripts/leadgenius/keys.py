@@ -20,12 +20,7 @@ from leadgenius.keyfile import SECRETS, Account, KeyFile
 from leadgenius.scopes import PRODUCTION, clean_origin, is_loopback
 from leadgenius.settings import Environ, Note, Settings, path_in, unsafe
 
-VARIABLES = {
-    "agent": ("LGP_API_KEY", "LEADGENIUS_API_KEY"),
-    "amplify": ("LGP_AMPLIFY_API_KEY",),
-    "jwt": (),
-}
-KEY_VARIABLES = (*VARIABLES["agent"], *VARIABLES["amplify"])
+KEY_VARIABLES = ("LGP_API_KEY", "LEADGENIUS_API_KEY", "LGP_AMPLIFY_API_KEY")
 _STORED = {  # its field, what it is called, and a key of the command line's table of hints
     "agent": ("api_key", "API key", "get_key"),
     "amplify": ("amplify_api_key", "Amplify key", "save_amplify_key"),
@@ -84,10 +79,9 @@ def variable(environ: Environ, *names: str) -> tuple[str, str] | None:
     return None
 
 
-def auth_path(environ: Environ, profile: str = "") -> Path | None:
+def auth_path(environ: Environ, profile: str = "") -> Path:
     """The credential file of a profile: LGP_AUTH_FILE, else `~/.leadgenius_auth.json`, else
-    `~/.leadgenius_auth.NAME.json`; None without a home. UsageError for a wrong or contradicting
-    name.
+    `~/.leadgenius_auth.NAME.json`. UsageError for a wrong or contradicting name.
     """
     if profile and not re.fullmatch("[a-z0-9-]{1,32}", profile):
         raise UsageError("A profile is named with 1 to 32 of a-z, 0-9 and -.", code="invalid_input")
@@ -122,8 +116,8 @@ class Keys:
     ) -> None:
         self.environ, self.key = environ, key
         used = {} if profile else environ
-        self._given = {kind: variable(used, *names) for kind, names in VARIABLES.items()}
-        supplied = self._given["agent"] or self._given["amplify"]
+        agent, amplify = variable(used, *KEY_VARIABLES[:2]), variable(used, KEY_VARIABLES[2])
+        self._given, supplied = {"agent": agent, "amplify": amplify}, agent or amplify
         if settings.profile and supplied:
             raise UsageError(
                 f"LGP_PROFILE and {supplied[1]} both say which account is meant.",
@@ -161,7 +155,7 @@ class Keys:
         """
         if self.key is not None and kind != "jwt":
             return Credential(kind, clean(self.key, "--key"), "--key")
-        given, (field, noun, hint) = self._given[kind], _STORED[kind]
+        given, (field, noun, hint) = self._given.get(kind), _STORED[kind]
         if given and self._allowed:
             return Credential(kind, clean(*given), given[1])
         account = self.account()

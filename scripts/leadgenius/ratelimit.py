@@ -64,19 +64,18 @@ class Look(NamedTuple):
 class RateLimiter:
     """`acquire` before each request, `settle` after it, `penalize` after a 429; from one thread.
 
-    `path` is the log; with None, or a log that cannot be used, this process keeps to an eighth of
-    the limits by itself. `time` has time, monotonic and sleep.
+    `path` is the log; without one that can be used this process keeps to an eighth of the limits by
+    itself. `time` has time, monotonic and sleep.
     """
 
     def __init__(
         self,
-        path: Path | None,
+        path: Path,
         windows: Sequence[Window],
         on_note: Note,
         time: Any = time,
     ) -> None:
-        self.path = path or Path(os.devnull, "log")  # nothing can be made in there
-        self.windows = sorted(windows, key=lambda window: window.seconds)
+        self.path, self.windows = path, sorted(windows, key=lambda window: window.seconds)
         self._on_note, self._time = on_note, time
         self._db: sqlite3.Connection | None = None
 

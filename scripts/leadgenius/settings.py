@@ -7,6 +7,7 @@ client.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import os
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 Environ = Mapping[str, str]
 Note = Callable[[str, str], None]  # what is called with a level and a message
 DEFAULT_WINDOWS = "60/60,1000/3600,10000/86400"  # for each key, as the vendor states them
+NO_HOME = Path(os.devnull, "HOME-is-not-set")
 _ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 
@@ -112,38 +114,33 @@ def unsafe(found: os.stat_result, modes: bool = True) -> str:
     return ""
 
 
-def path_in(environ: Environ, name: str, default: str) -> Path | None:
-    """The path in the variable `name`, else `default`; `~/` is HOME. None when that is not set,
-    ValueError for a relative path in the variable.
+def path_in(environ: Environ, name: str, default: str) -> Path:
+    """The path in the variable `name`, else `default`; `~/` is HOME. ValueError for a relative path
+    in the variable. Without a HOME it is one where nothing can be stored.
     """
-    given = environ.get(name, "").strip()
-    path = Path(given or default)
+    path = Path(environ.get(name, "").strip() or default)
     if path.parts[:1] == ("~",):
-        path = Path(environ.get("HOME") or environ.get("USERPROFILE", ""), *path.parts[1:])
-    if path.is_absolute():
-        return path
-    if given:
+        home = environ.get("HOME") or environ.get("USERPROFILE", "")
+        path = Path(home if os.path.isabs(home) else NO_HOME, *path.parts[1:])
+    if not path.is_absolute():
         raise ValueError(f"{name} must be an absolute path.")
-    return None
+    return path
 
 
-def state_dir(environ: Environ) -> Path | None:
+def state_dir(environ: Environ) -> Path:
     """The folder of the request log, jobs and sandbox: LGP_STATE_DIR, `$XDG_STATE_HOME/leadgenius`,
-    else `~/.local/state/leadgenius`. Made (0700) when absent; None when it cannot be made.
+    else `~/.local/state/leadgenius`. Made (0700) when absent; where that fails, whoever writes to
+    it finds out.
 
     ValueError when LGP_STATE_DIR is relative, PermissionError when others can write to the folder.
     """
     base = environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(base):  # the XDG specification: ignore a relative one
         base = "~/.local/state"
-    path = path_in(environ, "LGP_STATE_DIR", f"{base}/leadgenius")
-    if path is None:
-        return None
-    try:
+    path, problem = path_in(environ, "LGP_STATE_DIR", f"{base}/leadgenius"), ""
+    with contextlib.suppress(OSError):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         problem = unsafe(path.stat())
-    except OSError:
-        return None
     if problem:
         raise PermissionError(
             errno.EPERM,

@@ -19,7 +19,7 @@ from typing import Any
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.exceptions import InvalidJSONError, InvalidSchema, InvalidURL, SSLError
+from requests.exceptions import InvalidJSONError, SSLError
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from leadgenius.answers import dig
@@ -42,40 +42,28 @@ class Attempt(threading.Thread):
     more, so "not sent" stays true.
     """
 
-    def __init__(self, ask: Callable[[], requests.Response]) -> None:
+    cancelled = False
+    sock: socket.socket | None = None
+    result: Answer | Failure | Exception | None = None
+
+    def __init__(self, ask: Callable[[], requests.Response], sent: bool) -> None:
         super().__init__(daemon=True)
-        self._ask, self._lock, self.done = ask, threading.Lock(), threading.Event()
-        self.sent = self.cancelled = False
-        self.sock: socket.socket | None = None
-        self.result: Answer | Failure | Exception | None = None
+        # An event, because an interrupted `join` takes the thread for ended.
+        self._ask, self.sent, self.done = ask, sent, threading.Event()
 
     def run(self) -> None:
         """Send it and read the whole answer, to `result`."""
         try:
-            raw = bytearray()
             with self._ask() as response:
-                self.sent = True
-                for part in response.iter_content(65536):
-                    raw += part
-                    if len(raw) > MAX_BODY:
-                        break
+                raw = response.raw.read(MAX_BODY + 1, decode_content=True)
             self.result = understood(response.status_code, response.headers, raw)
         except Exception as error:
             self.result = error
-        finally:
-            self.done.set()
+        self.done.set()
 
-    def sending(self, sock: socket.socket | None) -> None:
-        """Called just before the first byte goes out."""
-        with self._lock:
-            if self.cancelled:
-                raise TimeoutError("the deadline has passed")
-            self.sent, self.sock = True, sock
-
-    def outcome(self, late: str) -> Answer | Failure:
-        """How it ended; one that has not ended is cancelled, `late` says why."""
-        with self._lock:
-            self.cancelled = True
+    def outcome(self, timeout: float) -> Answer | Failure:
+        """How it ended; one that has not ended within `timeout` is cancelled."""
+        self.cancelled = True  # before `sent` is read: see _Watched
         error = self.result
         if isinstance(error, (Answer, Failure)):
             return error
@@ -85,25 +73,30 @@ class Attempt(threading.Thread):
         words, kind = str(error), "connect"
         if self.sent:
             kind = "no_answer"
-        elif isinstance(error, (InvalidURL, InvalidSchema)):
-            kind = "proxy"
         elif isinstance(error, (InvalidJSONError, TypeError)):
             raise UsageError("The body cannot be written as JSON.", code="invalid_input") from error
+        elif isinstance(error, ValueError):  # requests' InvalidURL and InvalidSchema
+            kind = "proxy"
         elif "CA certificate" in words or (isinstance(error, SSLError) and "EOF" not in words):
             kind = "tls"
         found = _REASON.search(words.lower())
-        what = found[0] if found else "connection failed" if error else late
-        return Failure(kind, detail=what)
+        what = "connection failed" if error else f"no end within {timeout:g} s"
+        return Failure(kind, detail=found[0] if found else what)
 
 
 class _Watched(HTTPConnection):
-    """Marks its attempt as sent before the first byte of the request."""
+    """Marks its attempt as sent before the first byte of the request goes out. A deadline that
+    passes meanwhile cancels first and then looks whether it was sent: one of the two sees the
+    other.
+    """
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is None:
             self.connect()
         attempt: Any = threading.current_thread()
-        attempt.sending(self.sock)
+        attempt.sock, attempt.sent = self.sock, True
+        if attempt.cancelled:
+            raise TimeoutError("the deadline has passed")
         super().endheaders(*args, **kwargs)
 
 
@@ -132,15 +125,16 @@ class Transport:
     last: Answer | Failure
 
     def __init__(self, origin: str, adapter: BaseAdapter | None = None) -> None:
-        self._embedded, self._session = adapter is not None, requests.Session()
-        self._session.mount(origin, adapter or _Adapter())
+        self._embedded = bool(adapter)
+        self._session = session = requests.Session()
+        session.mount(origin, adapter or _Adapter())
         # Never a proxy for this machine; and .netrc would replace our header without an `auth`.
-        self._session.trust_env = not is_loopback(origin)
-        self._session.auth = lambda request: request
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.trust_env = not is_loopback(origin)
+        session.auth = lambda request: request
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # Even without following, requests would read the body of a redirect without a bound.
-        self._session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
-        self._session.verify = next(filter(None, map(os.environ.get, _CERTIFICATES)), True)
+        session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
+        session.verify = next(filter(None, map(os.environ.get, _CERTIFICATES)), True)
 
     def close(self) -> None:
         self._session.close()
@@ -159,26 +153,24 @@ class Transport:
             allow_redirects=False,
             stream=True,
         )
-        attempt = Attempt(ask)
-        attempt.sent, late = self._embedded, f"no end within {timeout:g} s"
+        attempt = Attempt(ask, self._embedded)
         try:
             attempt.start()
             attempt.done.wait(timeout)
         except (KeyboardInterrupt, SystemExit):
-            late = "stopped before the answer"
             if request.method != "GET" and attempt.sent:
                 attempt.done.wait(LAST_SECONDS)  # a second interrupt ends it
             raise
         finally:
-            self.last = attempt.outcome(late)
+            self.last = attempt.outcome(timeout)
         return self.last
 
 
-def understood(status: int, headers: Mapping[str, str], raw: bytes | bytearray) -> Answer | Failure:
+def understood(status: int, headers: Mapping[str, str], raw: bytes) -> Answer | Failure:
     """What an answer is. A 2xx reports failure too: with `success` false, or with an `error` and no
     result.
     """
-    body, problem, succeeded = None, "", 200 <= status < 300
+    body, problem = None, ""
     if len(raw) > MAX_BODY:
         problem = "too_large"
     elif raw.strip():
@@ -189,7 +181,7 @@ def understood(status: int, headers: Mapping[str, str], raw: bytes | bytearray) 
             problem = "broken_json" if typed else "not_json"
     results = ("success", "data", "items", "id", "jobId")
     refused = dig(body, "success") is False or (dig(body, "error") and dig(body, *results) is None)
-    if refused or not succeeded:
+    if refused or not 200 <= status < 300:
         problem = "status"
     if problem:
         return Failure(problem, status, headers, body, f"HTTP {status}")

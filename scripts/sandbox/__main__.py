@@ -63,10 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _default_database() -> Path:
-    state = settings.state_dir(os.environ)
-    if state is None:
-        raise OSError("no state directory can be written; set LGP_STATE_DIR or give --db")
-    return state / "sandbox" / "sandbox.sqlite3"
+    return settings.state_dir(os.environ) / "sandbox" / "sandbox.sqlite3"
 
 
 def _sandbox(args: argparse.Namespace, database: Path) -> Sandbox:

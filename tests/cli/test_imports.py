@@ -399,7 +399,7 @@ def test_a_rotated_key_goes_on_and_another_company_does_not(
 def test_a_second_run_on_the_file_and_a_damaged_ledger_are_exit_9(imported: Any) -> None:
     run, served = imported()
     ledger = Path(f"{sheet(3)}.lgp-ledger")
-    with locked(ledger, suffix=""):
+    with locked(ledger):
         assert (run("c.csv").error["code"], stored(served)) == ("locked", [])
     assert run("c.csv").code == 0
     ledger.write_text(ledger.read_text() + '{"key": "half a line' + 5000 * "x")

@@ -92,7 +92,7 @@ class Bench(Client):
         environ = {} if dry_run else {"LGP_API_KEY": KEY, "LGP_AMPLIFY_API_KEY": "da2-canary"}
         note = lambda *words: self.notes.append(words)  # noqa: E731
         keys, more = Keys(environ, settings, note), {"dry_run": dry_run, "end": end}
-        super().__init__(keys, settings, note, None, agent="me", adapter=None, **more)
+        super().__init__(keys, settings, note, Path(), agent="me", adapter=None, **more)
 
     def error(self, method="GET", endpoint="/campaigns/c1", body=None):
         with pytest.raises(LeadGeniusError) as caught:

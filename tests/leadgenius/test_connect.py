@@ -133,7 +133,8 @@ def test_the_place_of_the_file(home):
     assert auth_path(given) == home / ".leadgenius_auth.json"
     assert auth_path({**given, "LGP_AUTH_FILE": "~/x"}) == home / "x"
     assert auth_path({"LGP_AUTH_FILE": "/x/y"}) == Path("/x/y")
-    assert auth_path({}) is auth_path({"HOME": "relative"}) is None
+    for none in ({}, {"HOME": "relative"}):
+        assert auth_path(none) == Path("/dev/null/HOME-is-not-set/.leadgenius_auth.json")
     with pytest.raises(UsageError):
         auth_path({**given, "LGP_AUTH_FILE": "auth.json"})
 

@@ -173,7 +173,7 @@ def test_a_locked_log_sends_nothing_and_loses_nothing(make, path, monkeypatch):
 
 def test_without_a_usable_log_a_process_keeps_to_an_eighth(make, path):
     path.symlink_to(path.with_name("elsewhere"))
-    for where in (None, path, Path("/nonexistent/log")):
+    for where in (path, Path("/nonexistent/log")):
         limiter = make((Window(16, 10.0),), where, Time())
         request(limiter)
         request(limiter)

@@ -59,7 +59,9 @@ def test_the_state_folder_has_one_rule(home):
     assert settings.state_dir(given | {"LGP_STATE_DIR": ""}) == home / "xdg/leadgenius"
     assert settings.state_dir({"HOME": str(home)}) == home / ".local/state/leadgenius"
     assert (home / "x/y").stat().st_mode & 0o777 == 0o700
-    assert settings.state_dir({}) is settings.state_dir({"HOME": "/dev/null"}) is None
+    assert settings.state_dir({}) == settings.NO_HOME / ".local/state/leadgenius"
+    for nowhere in ({"HOME": "/dev/null"}, {"HOME": "/dev/null", "XDG_STATE_HOME": "x"}):
+        assert settings.state_dir(nowhere) == Path("/dev/null/.local/state/leadgenius")
     with pytest.raises(ValueError, match="absolute"):
         settings.state_dir({"HOME": str(home), "LGP_STATE_DIR": "x"})
 
