@@ -26,12 +26,13 @@ _WHERE = r"(?<![^\0])(--sandbox|--(?:profile|base-url)[\0=][\w./:-]+)(?![^\0])"
 def for_error(code: str, path: str, hint: str) -> str:
     """The hint of an error: by its path for a refused key, an id that is not there, and a change
     that may have been applied."""
-    refused = code in ("unauthorized", "forbidden") and "{" not in hint
-    if refused and not path.endswith("/epsimo-auth"):
-        if path.endswith("/agent-api-keys"):
-            return "log_in"
+    absent, refused = code == "not_found", code in ("unauthorized", "forbidden")
+    if "{" in hint or path.endswith("/epsimo-auth"):
+        return hint
+    if refused and path.endswith("/agent-api-keys"):
+        return "log_in"
+    if refused:
         return "get_key" if path.startswith(("/api/agent/", "/api/admin/")) else "save_amplify_key"
-    absent = code == "not_found" and "{" not in hint
     if not absent and hint != "check_change":
         return hint
     from cli.commands import COMMANDS

@@ -33,13 +33,15 @@ class Notes:
     def __call__(self, level: str, message: str) -> None:
         """Print `message`; level is attempt, note, progress or warning. A note or warning is
         printed once."""
-        wanted = level == "warning" or (not self.quiet and (self.verbose or level != "attempt"))
         message = spelled(message)
         if level == "progress":
             self.progress(message)
-        elif wanted and (level == "attempt" or message not in self._printed):
+        elif level == "attempt":
+            if self.verbose and not self.quiet:
+                self._print("note", message)
+        elif message not in self._printed and (level == "warning" or not self.quiet):
             self._printed.add(message)
-            self._print("warning" if level == "warning" else "note", message)
+            self._print(level, message)
 
     def progress(self, message: str, done: int | None = None, total: int | None = None) -> None:
         """Where long work stands: one live line on a terminal, a line each ten seconds elsewhere.
@@ -57,46 +59,44 @@ class Notes:
 
     def _print(self, level: str, message: str) -> None:
         if self.terminal:
-            self._say("Warning: " if level == "warning" else "", message)
+            self._say("Warning: " * (level == "warning"), message)
         else:
             self.write(compact({"level": level, "message": message}) + "\n")
 
     def error(self, error: dict[str, Any]) -> None:
         """The error object (errors.as_dict, the hint spelled): the last thing printed."""
-        error = {**error, "hint": spelled(error.get("hint", ""))}
-        for name in {"server_code", "server_message", "request_id"} & set(error):
+        error = {**error, "hint": spelled(error["hint"])}
+        for name in {"server_code", "server_message", "request_id"} & error.keys():
             # Masked before it is cut: half a secret would no longer be known for one.
             error[name] = self.masker.mask(str(error[name]))[:_LONGEST_WORDS]
         if not self.terminal:
-            return self.write(compact({"error": error}) + "\n")
-        for title, text in (
-            ("Error: ", error["message"]),
-            ("The server says: ", error.get("server_message")),
-            *(("", line) for line in listed(error.get("details", []))),
-            ("Next: ", error["hint"]),
-        ):
-            if text:
-                self._say(title, text)
-        return None
+            self.write(compact({"error": error}) + "\n")
+            return
+        self._say("Error: ", error["message"])
+        self._say("The server says: ", error.get("server_message", ""))
+        for line in listed(error.get("details", [])):
+            self._say("", line)
+        self._say("Next: ", error["hint"])
 
     def _say(self, title: str, text: str) -> None:
-        """Something for a person: masked before it is wrapped."""
+        """Something for a person, if there is something: masked before it is wrapped."""
         text = inert(self.masker.mask(text))
-        self.write(self.screen.message(title, text) if self.screen else f"{title}{text}\n")
+        if text:
+            self.write(self.screen.message(title, text) if self.screen else f"{title}{text}\n")
 
     @cached_property
     def screen(self) -> Any:
         """The Screen of a terminal; None elsewhere, and where rich is not installed."""
         with contextlib.suppress(ImportError):
-            from cli.terminal import Screen
+            if self.terminal:
+                from cli.terminal import Screen
 
-            return Screen() if self.terminal else None
+                return Screen()
         return None
 
     def end_progress(self) -> None:
         """Take the live line away, before something else is printed."""
-        if self._live:
-            self.write("")
+        self.write("")
 
     def write(self, text: str, live: bool = False) -> None:
         """Write masked text as it is, over a live line; `live`: as one."""

@@ -88,15 +88,26 @@ def shown(name: str, value: Any) -> str:
 
 def rows_in(value: Any) -> bool:
     """Whether a value is a list of records."""
-    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
+    return isinstance(value, list) and {*map(type, value)} == {dict}
 
 
 def listed(items: Any, total: int | None = None) -> list[str]:
     """The first of some ids, problems or an error's details, each on a line of its own."""
     items = items if isinstance(items, list) else [items]
-    lines = [f"  {shown('', item)}" for item in items[:_LINES]]
+    lines = [f"  {_about(item)}" for item in items[:_LINES]]
     more = (total or len(items)) - len(lines)
     return lines + [f"  … and {more:,} more"] * (more > 0)
+
+
+def _about(item: Any) -> str:
+    """What it is, a colon, and why: `row 1 a@b.example: no`."""
+    what, why = [], ""
+    for name, value in item.items() if isinstance(item, dict) else ():
+        if name in ("message", "problem", "reason"):
+            why = str(value)
+        elif name not in ("outcome", "code") and value is not None:
+            what.append(f"{name} {value}" if isinstance(value, int) else str(value))
+    return ": ".join(filter(None, (" ".join(what), why))) if why else shown("", item)
 
 
 def plain(text: Any, otherwise: str = "ID") -> str:
@@ -124,13 +135,13 @@ class Masker:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._forms: set[str] = set()
-        self.sources: list[Callable[[], Iterable[str]]] = []
+        self.source: Callable[[], Iterable[str]] = tuple  # of secrets that come to light later
         self.show = False  # --show: the reader asked to see them on stdout
         self.add(*secrets)
 
-    def add(self, *secrets: str | None) -> None:
+    def add(self, *secrets: str) -> None:
         """Mask these from now on, as they are and as URLs, JSON and base64 write them."""
-        for text in ((secret or "").strip() for secret in secrets):
+        for text in map(str.strip, secrets):
             if len(text) < _SHORTEST_SECRET or text in self._forms:
                 continue
             import base64  # help has no secret to mask
@@ -143,8 +154,7 @@ class Masker:
 
     def mask(self, text: str) -> str:
         """`text` without any secret; a short one without any 12 characters of one in a row."""
-        for source in self.sources:
-            self.add(*source())
+        self.add(*self.source())
         for form in sorted(self._forms, key=len, reverse=True):
             text = text.replace(form, MASK)
             if len(text) <= _SHORT:

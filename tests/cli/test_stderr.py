@@ -37,11 +37,10 @@ def live(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize(
     ("detail", "line"),
     [
-        ({"line": 6, "problem": "lastName is required"}, "line 6, problem lastName is required"),
-        (
-            {"leadId": "lead_nope", "reason": "no such lead"},
-            "leadId lead_nope, reason no such lead",
-        ),
+        ({"line": 6, "problem": "lastName is required"}, "line 6: lastName is required"),
+        ({"row": 1, "email": "a@b.example", "code": "x", "message": "no"}, "row 1 a@b.example: no"),
+        ([{"leadId": "lead_x", "reason": "no such lead"}], "lead_x: no such lead"),
+        ({"id": None, "outcome": "rejected", "message": "It was not done."}, "It was not done."),
         ({"location": "https://x.example"}, "location https://x.example"),
         ("plain \x1b[2J", "plain \\u001b[2J"),
     ],
@@ -118,7 +117,7 @@ def test_programs_get_a_line_each_ten_seconds_and_each_note_once(
     live.notes("attempt", "Only with --verbose.")
     for second in (1, 9, 11, 12):
         live.at(second, f"{second} rows", second)
-    live.notes.error({"code": "bug", "message": "It failed."})
+    live.notes.error({"code": "bug", "message": "It failed.", "hint": ""})
     assert live.seen().splitlines() == [
         '{"level":"warning","message":"Half of ***."}',
         '{"level":"progress","message":"11 rows"}',

@@ -78,7 +78,7 @@ def test_twelve_characters_of_a_secret_are_masked_in_a_short_text() -> None:
 
 def test_a_source_of_secrets_is_asked_each_time() -> None:
     masker, known = Masker(), set[str]()
-    masker.sources.append(lambda: known)
+    masker.source = lambda: known
     assert masker.mask(KEY) == KEY
     known.add(KEY)
     assert masker.mask(KEY) == MASK
