@@ -93,7 +93,8 @@ def test_the_skill_is_short_and_names_every_command_and_safety_option():
     assert len(SKILL.encode()) <= 20_000 and SKILL.count("\n") <= 300
     groups = {one.words.split()[0] for one in COMMANDS}
     told = {words_of(line)[1][0] for line in command_lines(SKILL) if line.startswith("lgp ")}
-    assert groups - told <= {"auth", "keys", "enrichment", "jobs", "completion", "limits"}
+    others = "auth keys enrichment jobs completion limits api_call"
+    assert groups - told <= {*others.split()}
     options = "--where --count-by --wait --ids-from --ids-out --todo-out --yes --profile --dry-run"
     assert all(name in SKILL for name in options.split())
 

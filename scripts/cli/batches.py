@@ -82,10 +82,13 @@ class Changes:
         client.check_changes(count)
         path, body = self.request(self.batches[0][:2])
         if options.dry_run:
-            return request.preview(context, path, body, count, len(self.batches), needs_yes)
+            return context.preview(
+                context.operation.method, path, body=body, requests=len(self.batches),
+                needs_yes=needs_yes, records=count,
+            )  # fmt: skip
         if needs_yes:
             verb, ids = context.command.words.split()[-1], [item["id"] for item in self.items]
-            context.confirm(count, verb, ids, f" at {client.origin}", "lead")
+            context.confirm(verb, ids)
         try:
             self.send()
             if options.wait:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 class Command(NamedTuple):
     """`words` are typed; `run` names the module and the function of cli/ that does it.
 
-    `columns`: what a terminal shows first. `argument`: the word after the command, with `+` when it
+    `columns`: what a terminal shows first. `argument`: the words after the command, with `+` when it
     takes several, `*` when also none. `groups`: of options (cli/options.py), beside those of its
     operation. `defaults`: sent when neither a flag nor --data gives a body. `id`: its operation,
     where that is not its words with dots; a command with none works offline or uses several.
@@ -60,7 +60,7 @@ COMMANDS = (
     Command("campaigns list", "{lgp} campaigns list --status active",
             "lists.run", "name campaignType status startDate endDate spend"),
     Command("campaigns create", '{lgp} campaigns create --name "Q3 Expansion"',
-            "request.create_campaign", defaults={"campaignType": "abm", "status": "active"},
+            defaults={"campaignType": "abm", "status": "active"},
             help="Create a campaign (abm and active; --data adds no defaults)"),
     Command("campaigns get", '{lgp} campaigns get name="Q3 Expansion"',
             "request.get", "name campaignType status startDate endDate", argument="CAMPAIGN+"),
@@ -152,6 +152,9 @@ COMMANDS = (
             help="Lift the pause after a 429", groups="origin"),
     Command("completion", "{lgp} completion bash", "offline.completion",
             help="Completion for bash or zsh", argument="NAME*"),
+    Command("api_call", "{lgp} api_call GET /campaigns -p status=active", "raw.send",
+            help="Any request, with the right credential; stdout is the body",
+            argument="METHOD ENDPOINT", groups="raw body show list page yes output origin send"),
 )  # fmt: skip
 
 # The eight workflows and what is around them, each before its first group in the overview.

@@ -9,15 +9,15 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cli.commands import Command
 from cli.output import Output
-from cli.parser import operation_of
 from cli.stderr import Notes
 from cli.text import plain, plural
+from contract.operations import operations
 from leadgenius import connect
 from leadgenius.errors import LocalError, UsageError
 from leadgenius.files import open_private
@@ -38,14 +38,13 @@ class Context:
         command: Command,
         options: argparse.Namespace,
         arguments: argparse.Namespace,
-        environ: Mapping[str, str],
         notes: Notes,
     ) -> None:
         self.command, self.options, self.arguments = command, options, arguments
-        self.environ, self.stdin, self.notes, self.masker = environ, sys.stdin, notes, notes.masker
+        self.notes, self.masker = notes, notes.masker
         self.end = time.monotonic() + (options.max_time or math.inf)
         self.masker.show = bool(self.typed("show"))
-        self.operation: Any = operation_of(command)  # None for a command without one
+        self.operation: Any = operations().get(command.operation)  # None without one
         self.output = Output(options, sys.stdout, notes)
         self.output.mark, self.output.preferred = self.mark, command.columns.split()
         if self.operation:
@@ -66,32 +65,28 @@ class Context:
             max_wait=options.max_wait,
             timeout=options.timeout,
             on_note=self.notes,
-            environ=self.environ,
             key=self.typed("key"),
             read_only=options.read_only,
             dry_run=options.dry_run,
             end=self.end,
         )
-        self.masker.sources.append(client.keys.secrets)
+        self.masker.source = client.keys.secrets
         return client
 
-    def confirm(
-        self, count: int, verb: str, ids: Sequence[str], target: str = "", noun: str = "record"
-    ) -> None:
+    def confirm(self, verb: str, ids: Sequence[str]) -> None:
         """Go on only with --yes, or a `y` typed where somebody is there to type it; else UsageError
         naming count, target and first ids."""
-        options, what = self.options, f"{verb} {plural(count, noun)}{target}"
-        program = self.environ.get("CI") or self.environ.get("LGP_AGENT_NAME") or options.quiet
-        if options.yes:
+        if self.options.yes:
             return
-        if self.stdin.isatty() and self.notes.screen and not program:
+        what = f"This would {verb} {plural(len(ids), 'record')} at {self.client.origin}"
+        program = os.environ.get("CI") or os.environ.get("LGP_AGENT_NAME") or self.options.quiet
+        if sys.stdin.isatty() and self.notes.screen and not program:
             from cli.terminal import ask
 
-            question = f"This would {what}. Go on? [y/N] "
-            if ask(self.notes.write, question, self.stdin, ASKING_SECONDS):
+            if ask(self.notes.write, f"{what}. Go on? [y/N] ", sys.stdin, ASKING_SECONDS):
                 return
         first = " ".join(map(plain, ids[:5])) + (" …" if len(ids) > 5 else "")
-        words = f"This would {what} ({first}), and was not confirmed. Nothing was sent."
+        words = f"{what} ({first}), and was not confirmed. Nothing was sent."
         hint = "Check the ids, then run the same command with --yes."
         raise UsageError(words, code="needs_yes", hint=hint, outcome="not_sent")
 
@@ -99,22 +94,27 @@ class Context:
         self,
         method: str,
         endpoint: str,
-        *,
+        params: Any = None,
+        body: Any = None,
+        scope: str = "auto",
+        requests: int = 1,
         needs_yes: bool = False,
-        more: Mapping[str, Any] | None = None,
-        **request: Any,
+        **more: Any,
     ) -> int:
-        """--dry-run: print the request as it would go out, with its effect; `request` is params,
-        body and scope, `more` what many rows add."""
-        plan = self.client.plan(method, endpoint, **request)
-        parts = {name: getattr(plan, name) for name in ("method", "url", "headers", "body")}
-        effect = self.operation.effect if self.operation else "unknown"
-        made = {"dry_run": True, **parts, "effect": effect, **(more or {})}
+        """--dry-run: print the request as it would go out, with its effect; the first one of
+        several, and the least time the limits allow for all of them."""
+        plan = self.client.plan(method, endpoint, params, body, scope)
+        made = {name: getattr(plan, name) for name in ("method", "url", "headers", "body")}
+        made["effect"] = self.operation.effect if self.operation else "unknown"
+        if more:
+            limits = self.client.settings.rate_limits
+            full = [(requests - 1) // one.limit * one.seconds for one in limits]
+            more |= {"requests": requests, "least_seconds": max(full, default=0.0)}
         if needs_yes:
-            made["yes"] = "the real run needs --yes"
+            more["yes"] = "the real run needs --yes"
         self.options.out = self.output.fields = None  # these are about an answer
         self.output.format = "json"
-        self.output.document(made)
+        self.output.document({"dry_run": True, **made, **more})
         return 0
 
     def mark(self) -> dict[str, Any]:
@@ -129,8 +129,6 @@ class Context:
     def append(self, name: str, **facts: Any) -> None:
         """Add a line of JSON to a private file of the state directory; a warning when that cannot
         be done."""
-        if self.client.state is None:
-            return
         line = json.dumps({"time": iso(time.time()), **facts, "origin": self.client.origin})
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:
@@ -140,6 +138,7 @@ class Context:
             self.notes("warning", f"{name} could not be written: {error}")
 
     def close(self) -> None:
-        """Close the connection and the request log, if they were opened."""
+        """Close what was opened; what became of the last change is needed after an error."""
         if "client" in self.__dict__:
+            self.notes.last_outcome = self.client.last_outcome
             self.client.close()

@@ -53,9 +53,10 @@ def run(context: Context) -> int:
     todo = [row for row in work.rows if row.state in ("not_sent", "unknown")]
     client.check_changes(len(todo))
     if context.options.dry_run:
-        facts = {"columns": work.sheet.mapping, "rejected": len(bad)}
-        body, path, requests = work.body(todo[:2]), work.operation.path, -(-len(todo) // work.size)
-        return request.preview(context, path, body, len(todo), requests, len(todo) > MANY, **facts)
+        facts: dict[str, Any] = {"columns": work.sheet.mapping, "rejected": len(bad)}
+        facts |= {"records": len(todo), "requests": -(-len(todo) // work.size)}
+        facts |= {"body": work.body(todo[:2]), "needs_yes": len(todo) > MANY}
+        return context.preview("POST", work.operation.path, **facts)
     client.keys.find("agent")  # or a CredentialError, before anything is asked or written
     work.ask(todo)
     context.notes.go_on = "{lgp} " + shlex.join(sys.argv[1:])
@@ -93,7 +94,7 @@ class Import:
             for row in rows[:2] if context.notes.terminal else ():
                 context.notes("note", compact(row.lead))
             lines = [f"line {row.line}" for row in rows]
-            context.confirm(len(rows), "import", lines, f" to {self.client.origin}", "lead")
+            context.confirm("import", lines)
         leads.note_without_client(context, [row.lead for row in rows])
 
     # ---- sending

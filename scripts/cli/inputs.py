@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def data(context: Context) -> Any:
     if text is None:
         return None
     if text == "-" or text.startswith("@"):
-        text = read_text(context, text.removeprefix("@"), "--data")
+        text = read_text(text.removeprefix("@"), "--data")
     return parse_json(text, "--data")
 
 
@@ -74,20 +75,20 @@ def json_rows(text: str, name: str) -> list[Any]:
     return [whole] if rows is None else rows
 
 
-def read_text(context: Context, name: str, option: str) -> str:
+def read_text(name: str, option: str) -> str:
     """The UTF-8 text of a file, or of standard input for `-`; at most 50 MB."""
     try:
-        return read_bytes(context, name, option).decode("utf-8-sig")
+        return read_bytes(name, option).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         hint = "For a spreadsheet: {lgp} leads import FILE"
         raise invalid(f"{option}: {name} is not UTF-8 text.", hint) from error
 
 
-def read_bytes(context: Context, name: str, option: str) -> bytes:
+def read_bytes(name: str, option: str) -> bytes:
     """The content of a file, or of standard input for `-`; at most 50 MB."""
     try:
         if name == "-":
-            raw: bytes = context.stdin.buffer.read(LARGEST_INPUT + 1)
+            raw: bytes = sys.stdin.buffer.read(LARGEST_INPUT + 1)
         else:
             with Path(name).open("rb") as file:
                 raw = file.read(LARGEST_INPUT + 1)
@@ -107,7 +108,8 @@ def filters(context: Context) -> dict[str, Any]:
     """The query parameters given as flags. Checked like a body, unless --no-check."""
     schemas = context.operation.filters()
     made = _typed(context, "query", schemas)
-    refuse(context, validate.problems(made, {"properties": schemas}))
+    if made:
+        refuse(context, validate.problems(made, {"properties": schemas}))
     return made
 
 
@@ -132,17 +134,14 @@ def _parts(words: Sequence[str]) -> list[str]:
     return [part.strip() for word in words for part in word.split(",") if part.strip()]
 
 
-def check_body(context: Context, made: Any) -> None:
-    """UsageError listing every problem of a body, unless --no-check; a breach of an assumed rule is
-    a note."""
-    if context.operation and context.operation.body:
-        refuse(context, body_problems(context, made))
-
-
-def body_problems(context: Context, made: Any) -> list[Problem]:
-    """Everything wrong with a body."""
-    schema = context.operation.body
-    return validate.problems(made, schema) + validate.unknown_fields(made, schema)
+def check_body(context: Context, *bodies: Any) -> None:
+    """Refuse bodies with everything that is wrong with them; of several, in which row."""
+    schema, found = context.operation.body if context.operation else {}, []
+    for at, made in enumerate(bodies, 1):
+        row = f"row {at}: " if len(bodies) > 1 else ""
+        for one in validate.problems(made, schema) + validate.unknown_fields(made, schema):
+            found.append(one._replace(path=row + one.path))
+    refuse(context, found)
 
 
 def check_fields(context: Context, known: Sequence[str] = (), others: Sequence[str] = ()) -> None:
@@ -179,7 +178,7 @@ def ids(context: Context) -> list[str]:
     in_path, file = context.typed("path_id"), context.typed("ids_from")
     words = [record_id(context, word) for word in in_path] if isinstance(in_path, list) else []
     words += _parts(context.typed("ids") or ())
-    words += ids_from(read_text(context, file, "--ids-from")) if file else []
+    words += ids_from(read_text(file, "--ids-from")) if file else []
     if not words:
         raise invalid("No ids were given.", context.command.example)
     return list(dict.fromkeys(map(check_id, words)))

@@ -35,12 +35,7 @@ def create(context: Context) -> int:
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise inputs.invalid("--data must be an object or a list of them.", context.command.example)
     rows = [{**row, **flags} for row in rows]
-    found = [
-        one._replace(path=f"row {at}: {one.path}" if many else one.path)
-        for at, row in enumerate(rows, 1)
-        for one in inputs.body_problems(context, row)
-    ]
-    inputs.refuse(context, found)
+    inputs.check_body(context, *rows)
     note_without_client(context, rows)
     if not many:
         return request.send(context, context.operation.path, rows[0])

@@ -98,12 +98,12 @@ def _password(context: Context) -> str:
 
 def _read(context: Context, name: str, piped: bool = False, hidden: bool = True) -> str:
     """What a person types at a prompt; without one a line of standard input, if `piped`."""
-    person, text = context.stdin.isatty() and context.notes.terminal, ""
+    person, text = sys.stdin.isatty() and context.notes.terminal, ""
     if person and hidden:
         text = getpass.getpass(f"{name}: ", stream=sys.stderr)
     elif person or piped:
         context.notes.write(f"{name}: " * person)
-        text = context.stdin.readline(8192).strip("\r\n")
+        text = sys.stdin.readline(8192).strip("\r\n")
     if not text.strip():
         raise inputs.invalid(f"{name}: there is none. Nothing was sent.", context.command.example)
     return text
@@ -114,7 +114,7 @@ def status(context: Context) -> int:
     client, path = context.client, context.client.file.path
     account = client.keys.account()
     login = {"valid": _is_valid(account), "expires_at": account.expires_at or None}
-    mode = f"{path.stat().st_mode & 0o777:04o}" if path and path.exists() else None
+    mode = f"{path.stat().st_mode & 0o777:04o}" if path.exists() else None
     found: dict[str, Any] = {
         "profile": context.options.profile or "default",
         "origin": client.origin,
@@ -190,7 +190,7 @@ def save_key(context: Context) -> int:
 def profiles(context: Context) -> int:
     """The stored accounts: a credential file each."""
     path, rows = context.client.file.path, []
-    for one in sorted(path.parent.glob(".leadgenius_auth*.json")) if path else ():
+    for one in sorted(path.parent.glob(".leadgenius_auth*.json")):
         account = KeyFile(one).account()
         rows.append(
             {

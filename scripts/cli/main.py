@@ -16,6 +16,7 @@ from cli.hints import for_error
 from cli.stderr import Notes
 from cli.text import Masker
 from leadgenius.errors import LeadGeniusError, LocalError, UsageError
+from leadgenius.files import local_error
 
 if TYPE_CHECKING:
     import argparse
@@ -33,6 +34,7 @@ _INSTALL = (
     " .venv/bin/python scripts/lgp.py …   (or: uv run scripts/lgp.py …)"
 )
 _SECRETS = ("LGP_API_KEY", "LEADGENIUS_API_KEY", "LGP_AMPLIFY_API_KEY", "LGP_PASSWORD")
+_HELP = ("help", "-h", "--help")
 
 
 class Terminated(KeyboardInterrupt):
@@ -48,7 +50,7 @@ def run(script: str, argv: list[str]) -> int:
     gc.enable()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = _work(script, argv, notes)
+        code = _work(argv if script == "lgp" else [script, *argv], notes)
         notes.end_progress()
         sys.stdout.flush()
         return code
@@ -59,12 +61,11 @@ def run(script: str, argv: list[str]) -> int:
     except BrokenPipeError:
         return 141
     except OSError as error:
-        words = f"{error.filename or 'The output'} cannot be read or written: {error.strerror}."
-        return _failed(LocalError(words, code="disk"), notes)
+        return _failed(local_error(Path(error.filename or "The output"), error), notes)
+    except ImportError as error:
+        words = f"The package {error.name} cannot be imported by this Python."
+        return _failed(LocalError(words, hint=_INSTALL), notes)
     except Exception as error:
-        if isinstance(error, ImportError) and error.name in ("requests", "urllib3"):
-            words = f"The package {error.name} is not installed for this Python."
-            return _failed(LocalError(words, hint=_INSTALL), notes)
         import traceback
 
         notes.write(traceback.format_exc())
@@ -73,31 +74,24 @@ def run(script: str, argv: list[str]) -> int:
         return _failed(LeadGeniusError(words, hint=hint), notes)
 
 
-def _work(script: str, argv: list[str], notes: Notes) -> int:
+def _work(argv: list[str], notes: Notes) -> int:
     """The version, help, what a shell may complete, or one command."""
     from cli import options, parser
 
-    helps = bool({"-h", "--help"} & {*argv})
     if "--version" in argv:
         sys.stdout.write(f"leadgenius-api {VERSION}\n")
         return 0
-    if script == "api_call":
-        from cli import raw
-
-        if helps or not argv:
-            return raw.show_help()
-        return _dispatch(raw.COMMAND, *raw.parse(argv, os.environ), notes)
     if argv[:2] == ["completion", "candidates"]:  # what a shell asks; argv[2] is --
         from cli import offline
 
         return offline.print_candidates(argv[3:])
-    found, rest = options.split(["auth"] * (script == "auth") + argv, os.environ)
-    helps = helps or rest[:1] == ["help"]
+    found, rest = options.split(argv, os.environ)
+    helps = rest[:1] == ["help"] or not {*_HELP[1:]}.isdisjoint(rest)
     command, after = (None, rest) if helps else parser.find(rest)
     if command is None:
         from cli import offline
 
-        return offline.show_help([word for word in rest if word not in ("help", "-h", "--help")])
+        return offline.show_help([word for word in rest if word not in _HELP])
     return _dispatch(command, found, parser.parse(command, found, after), notes)
 
 
@@ -109,16 +103,11 @@ def _dispatch(
 
     notes.quiet, notes.verbose = options.quiet, options.verbose
     module, function = command.run.split(".")
-    context = Context(command, options, arguments, os.environ, notes)
-    with contextlib.closing(context):
+    with contextlib.closing(Context(command, options, arguments, notes)) as context:
         try:
             return int(getattr(import_module(f"cli.{module}"), function)(context))
         except UsageError as error:
             error.hint = error.hint or command.example
-            raise
-        except (KeyboardInterrupt, OSError, LocalError):
-            if "client" in context.__dict__:  # else nothing was sent
-                notes.last_outcome = context.client.last_outcome
             raise
 
 

@@ -86,7 +86,6 @@ def show_help(words: Sequence[str]) -> int:
     rows += [
         ("GROUP --help", "the commands of a group; COMMAND --help: one command"),
         ("help options", "options of every command, and the variables"),
-        ("api_call.py PATH", "any request, with the right credential"),
     ]
     top = "LeadGenius from the command line: {lgp} COMMAND   (--sandbox: without an account)"
     return _page(top, rows, f"exit codes: {codes}")

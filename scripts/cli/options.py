@@ -48,7 +48,8 @@ class Option(NamedTuple):
         """As typed: --max-items; none for the word after a command."""
         if self.group == "argument":
             return []
-        return [f"--{word}" for word in self.name.replace("_", "-").split()]
+        words = self.name.replace("_", "-").split()
+        return [f"--{word}" if len(word) > 1 else f"-{word}" for word in words]
 
 
 # Groups of global options. What a command sends, prints or reads decides which serve it.
@@ -84,6 +85,12 @@ OPTIONS = (
     Option("skip_invalid", "import", "send the good rows although others are bad"),
     Option("one_by_one", "import", "one request a row, where batches are not stored"),
     Option("resend_unknown", "import", "send again what may have been stored"),
+    Option("p param", "raw", "a query parameter; repeatable", "KEY=VALUE",
+           more={"action": "append"}),
+    Option("scope", "raw", "instead of the path's own: agent, system, admin, root", "SCOPE",
+           more={"choices": ("auto", *_KINDS, "admin", "root")}),
+    Option("include", "raw", "status and masked headers, on stderr"),
+    Option("key", "raw", "readable by other processes: prefer LGP_API_KEY", "KEY"),
     # global ones; those that are always taken stand in people's aliases
     Option("sandbox", "always", "the local sandbox: no account, invented data"),
     Option("profile", "always", "another account, with its own credential file", "NAME"),

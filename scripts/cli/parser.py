@@ -22,8 +22,11 @@ _FLAGS = {
     "userEmail": "email user-email",
     "format": "report-format",  # --format is a global option
 }
-# The word after a command, where it is not the id of a record: its place in the arguments, help.
+# The words after a command: their place in the arguments, and help.
+_ID = ("path_id", "its id; that of a record also as name=NAME")
 _ARGUMENTS = {
+    "METHOD": ("method", "GET, POST, PUT or DELETE"),
+    "ENDPOINT": ("endpoint", "/campaigns, campaigns, /api/agent/campaigns or a URL"),
     "FILE": ("file", "csv, jsonl or json"),
     "NAME": ("name", "as in the example"),
 }
@@ -93,12 +96,10 @@ def takes(command: Command) -> list[Option]:
     operation, and the options of its groups."""
     operation, groups = operation_of(command), {"always", *command.groups.split()}
     taken = []
-    if command.argument:
-        noun = command.argument.rstrip("+*")
-        name, words = _ARGUMENTS.get(
-            noun, ("path_id", "its id; that of a record also as name=NAME")
-        )
-        many = command.argument[len(noun) :] or None
+    for argument in command.argument.split():
+        noun = argument.rstrip("+*")
+        name, words = _ARGUMENTS.get(noun, _ID)
+        many = argument[len(noun) :] or None
         taken.append(Option(name, "argument", words, noun, more={"nargs": many}))
     if operation:
         groups |= SENDING | ({"list", operation.paging} if operation.paging else set())

@@ -24,13 +24,19 @@ WORST = (1, 2, 8, 9, 7, 6, 5, 3, 10, 4)  # exit codes
 
 
 def run(context: Context) -> int:
-    """Send the command's request and print the server's body."""
-    operation = context.operation
+    """Send the command's request and print the server's body. The documented short line makes an
+    active campaign, which is more than most people mean: it is said."""
+    operation, typed = context.operation, context.typed
     inputs.check_fields(context)
-    record = context.typed("path_id")
+    record = typed("path_id")
     body = inputs.body(context) if operation.body else None
     path = path_of(operation, inputs.record_id(context, record) if record else None)
-    return send(context, path, body, inputs.filters(context))
+    send(context, path, body, inputs.filters(context))
+    chosen = typed("data") or typed("body_status") or context.options.dry_run
+    if "status" in context.command.defaults and not chosen:
+        words = "The new campaign's status is active; to prepare a draft add --status draft."
+        context.notes("note", words)
+    return 0
 
 
 def send(context: Context, path: str, body: Any = None, params: Any = None) -> int:
@@ -59,16 +65,6 @@ def _look_up(context: Context, body: Any) -> str:
         if value:
             return f"{{lgp}} {group} list --where {field}={value}"
     return ""
-
-
-def create_campaign(context: Context) -> int:
-    """The documented short line makes an active campaign, which is more than most people mean: it
-    is said."""
-    run(context)
-    if not (context.typed("data") or context.typed("body_status") or context.options.dry_run):
-        words = "The new campaign's status is active; to prepare a draft add --status draft."
-        context.notes("note", words)
-    return 0
 
 
 def show(context: Context, answer: Any, words: str = "") -> None:
@@ -129,7 +125,8 @@ def read_ids(
     inputs.check_fields(context, output.columns)
     ids = inputs.ids(context)
     if context.options.dry_run:
-        return preview(context, path_of(context.operation, ids[0]), None, len(ids), len(ids))
+        path, many = path_of(context.operation, ids[0]), len(ids)
+        return context.preview("GET", path, requests=many, records=many)
     if len(ids) == 1:
         return single(ids[0])
     with output.open() as writer:
@@ -142,13 +139,12 @@ def read_ids(
                 writer.rows([record])
                 rows += 1
             context.notes.progress(f"{done} of {plural(len(ids), 'record')}", done, len(ids))
-            if not error:
-                continue
-            errors.append(error)
-            problems.append({"id": one, **problem(error)})
-            if not isinstance(error, (RefusedError, StillRunningError)):
-                for other in ids[done:]:
-                    problems.append({"id": other, "code": "not_sent", "message": "Not asked for."})
+            if error:
+                errors.append(error)
+                problems.append({"id": one, **problem(error)})
+            if error and not isinstance(error, (RefusedError, StillRunningError)):
+                left = {"code": "not_sent", "message": "Not asked for."}
+                problems += [{"id": other, **left} for other in ids[done:]]
                 break
         writer.end({"problems": problems, **context.mark()})
     output.receipt(rows, context.client.requests, not problems)
@@ -168,16 +164,3 @@ def conclude(errors: Sequence[LeadGeniusError]) -> int:
     if errors:
         raise min(errors, key=lambda error: WORST.index(error.exit_code))
     return 0
-
-
-def preview(
-    context: Context, path: str, body: Any, records: int, requests: int, needs_yes: bool = False,
-    **more: Any,
-) -> int:  # fmt: skip
-    """--dry-run of many: the first request, how many there are, and the least time the limits
-    allow."""
-    windows = context.client.settings.rate_limits
-    full = [(requests - 1) // one.limit * one.seconds for one in windows]
-    more |= {"records": records, "requests": requests, "least_seconds": max(full, default=0.0)}
-    method = context.operation.method
-    return context.preview(method, path, body=body, needs_yes=needs_yes, more=more)

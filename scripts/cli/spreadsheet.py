@@ -107,7 +107,7 @@ def _text(context: Context, path: Path) -> str:
         hint = "Save it to a file, then: {lgp} leads import contacts.csv"
         words = f"There is no file {path}: an import takes no standard input, pipe or folder."
         raise inputs.invalid(words, hint)
-    raw = inputs.read_bytes(context, str(path), "FILE")
+    raw = inputs.read_bytes(str(path), "FILE")
     encoding = context.typed("encoding") or "UTF-8"
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "UTF-16"

@@ -29,7 +29,7 @@ def test_every_row_is_found_by_its_words_and_its_example_parses(command):
 OTHERS = {
     *("leads import", "leads enrich", "leads delete", "pipeline", "dashboard", "generate-key"),
     *("jobs list", "jobs status", "keys rotate", "schema", "completion", "limits", "limits clear"),
-    *("auth", "auth status", "auth logout", "auth save-key", "auth profiles"),
+    *("auth", "auth status", "auth logout", "auth save-key", "auth profiles", "api_call"),
 }
 NAMED_OTHERWISE = {
     *("leads.create-batch", "enrichment.trigger", "leads.delete-batch", "analytics.pipeline"),
