@@ -16,14 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from cli.context import Context
 from cli.text import plural
 from leadgenius.errors import LeadGeniusError, LocalError
-from leadgenius.files import (
-    check_safe,
-    local_error,
-    locked,
-    open_private,
-    read_private,
-    write_private,
-)
+from leadgenius.files import check_safe, locked, read_private, write_private
 
 if TYPE_CHECKING:
     from cli.lists import Walk
@@ -41,20 +34,19 @@ def run(context: Context, walk: Walk) -> int:
     part, checkpoint = (target.with_name(target.name + end) for end in (".part", ".checkpoint"))
     if target.exists() and not target.is_file():
         raise LocalError("An export needs an ordinary file: --out is none.", code="disk")
-    try:
-        with locked(part):
-            try:
-                with open(open_private(part, os.O_RDWR), "r+b") as file:  # noqa: PTH123
-                    known = _known(context, walk, checkpoint, file.seek(0, os.SEEK_END))
-                    summary = _write(context, walk, file, checkpoint, known)
-            except BaseException:
-                if not checkpoint.exists():  # nothing came that is worth keeping
-                    part.unlink()
-                raise
-            checkpoint.unlink(missing_ok=True)
-            part.replace(target)
-    except OSError as error:
-        raise local_error(target, error) from error
+    with locked(part):
+        try:
+            with part.open("r+b") as file:
+                known = _known(context, walk, checkpoint, file.seek(0, os.SEEK_END))
+                summary = _write(context, walk, file, checkpoint, known)
+        except BaseException as error:
+            if not checkpoint.exists():  # nothing came that is worth keeping
+                part.unlink()
+            elif isinstance(error, LeadGeniusError):
+                error.hint = context.notes.go_on or error.hint
+            raise
+        checkpoint.unlink(missing_ok=True)
+        part.replace(target)
     context.output.receipt(walk.matched, **summary)
     return 0
 
@@ -100,7 +92,7 @@ def _write(
     context: Context, walk: Walk, file: IO[bytes], checkpoint: Path, known: dict[str, Any]
 ) -> dict[str, Any]:
     """Every page that is missing, then the end; what is said of the list as a whole."""
-    output, notes, start = context.output, context.notes, known["bytes"]
+    output, start = context.output, known["bytes"]
     walk.matched, walk.read, walk.not_comparable = known["counts"]
     file.truncate(start)
     file.seek(start)
@@ -110,25 +102,19 @@ def _write(
         file.flush()
         os.fsync(file.fileno())
 
-    try:
-        walk.query["nextToken"] = known["cursor"]
-        for rows in walk.pages():
-            for at in range(0, len(rows), _PIECE):
-                writer.rows(rows[at : at + _PIECE])
-            del rows  # not two pages at once
-            sync()
-            kept = plural(walk.matched, "row")
-            notes.go_on = f"Run the same command again: it goes on after the {kept} that it kept."
-            if walk.cursor:
-                counts = (walk.matched, walk.read, walk.not_comparable)
-                known |= {"time": clock(), "cursor": walk.cursor, "counts": counts}
-                known["bytes"] = file.tell()
-                write_private(checkpoint, json.dumps(known).encode())
-    except LeadGeniusError as error:
-        if error.exit_code in (4, 5, 6, 7) and notes.go_on:
-            error.hint = f"{notes.go_on} (--restart begins anew.)"
-        raise
-    summary = walk.summary() | ({"rows_read": walk.read} if walk.kept else {})
+    walk.query["nextToken"] = known["cursor"]
+    for rows in walk.pages():
+        for at in range(0, len(rows), _PIECE):
+            writer.rows(rows[at : at + _PIECE])
+        del rows  # not two pages at once
+        sync()
+        kept = f"it goes on after the {plural(walk.matched, 'row')} that it kept"
+        context.notes.go_on = f"Run the same command again: {kept}. (--restart begins anew.)"
+        if walk.cursor:
+            known |= {"time": clock(), "cursor": walk.cursor, "bytes": file.tell()}
+            known["counts"] = walk.matched, walk.read, walk.not_comparable
+            write_private(checkpoint, json.dumps(known).encode())
+    summary = walk.summary()
     writer.end({"rows": walk.matched, **summary})
     sync()
     return summary

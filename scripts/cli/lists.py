@@ -4,6 +4,7 @@ said."""
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -24,20 +25,19 @@ _WITHOUT_CASE = ("email", "companyName")  # filters of the server that compare a
 
 def run(context: Context, **params: Any) -> int:
     """The list of the command's operation, with its filters."""
-    one, params = context.operation, params | inputs.filters(context)
-    return Walk(context, one.path, params, one.paging == "cursor", one.scope).show()
+    one = context.operation
+    return Walk(context, one.path, params | inputs.filters(context), one.scope).show()
 
 
 def _same_filters(context: Context, kept: list[Condition]) -> dict[str, str]:
     """Conditions that the server's own filter means in the same way: it then sends fewer rows."""
-    known = context.operation.filters() if kept and context.operation else {}
+    known = context.operation.filters() if context.operation else {}
     made = {}
     for field, operator, value in kept:
-        values = known.get(field, {}).get("enum", ())
-        if operator == "=" and value.lower() in values:
-            made[field] = value.lower()
-        elif operator == "=" and value and field in known and field in _WITHOUT_CASE:
-            made[field] = value
+        if operator == "=" and value and field in known:
+            value = value.lower()
+            if field in _WITHOUT_CASE or value in known[field].get("enum", ()):
+                made[field] = value
     return made
 
 
@@ -45,41 +45,40 @@ class Walk:
     """The rows of a list, each once, that fit the conditions; the counts are its own. `bulk`: it is
     read by cursor, else by page numbers."""
 
-    def __init__(
-        self, context: Context, path: str, params: dict[str, Any], bulk: bool, scope: str
-    ) -> None:
-        self.context, self.path, self.bulk, self.scope = context, path, bulk, scope
+    read = matched = not_comparable = 0  # rows
+    changed = False  # the list was cut short, or its total changed on the way
+    total: int | None = None  # as the server says
+    # Of the page just read: whether others follow, by which cursor, and what stands beside it.
+    more = False
+    cursor: str | None = None
+    rest: dict[str, Any] = {}
+
+    def __init__(self, context: Context, path: str, params: dict[str, Any], scope: str) -> None:
+        self.context, self.path, self.scope, self.bulk = context, path, scope, scope == "system"
         options, operation = context.options, context.operation
         self.kept = conditions(options.where or ())
+        self.groups: list[str] = options.count_by or []
+        self.searched = operation and operation.id == "leads.list"  # which has a depth
         filtered = [one.field for one in self.kept]
-        inputs.check_fields(context, (), [*filtered, *(options.count_by or ())])
+        inputs.check_fields(context, (), [*filtered, *self.groups])
         self.params = {**_same_filters(context, self.kept), **params}
-        wanted = options.count_by or (["id"] if options.count else options.fields)
-        if wanted and bulk:  # what is filtered on is fetched though not printed
+        wanted = self.groups or (["id"] if options.count else options.fields)
+        if wanted and self.bulk:  # what is filtered on is fetched though not printed
             names = [name.split(".")[0] for name in (*wanted, *filtered)]
             self.params["fields"] = ",".join(dict.fromkeys(names))
-        every = options.all or self.kept or options.count or options.count_by
-        largest = answers.LARGEST_BULK_PAGE if bulk else answers.LARGEST_PAGE
+        every = options.all or self.kept or options.count or self.groups
+        largest = answers.LARGEST_BULK_PAGE if self.bulk else answers.LARGEST_PAGE
         usual = largest if every else min(options.max_items or FIRST_ROWS, largest)
         size = options.page_size or usual
-        first: dict[str, Any] = {"page": options.page or 1, "pageSize": size}
-        if bulk:
-            first = {"limit": size, "nextToken": None}
-        self.query = self.params | first
-        self.searched = operation and operation.id == "leads.list"  # which has a depth
-        self.read = self.matched = self.not_comparable = 0
-        self.changed = False  # the list was cut short, or its total changed on the way
-        self.total: int | None = None  # as the server says
-        # Of the page just read: whether others follow, by which cursor, and what stands beside it.
-        self.more, self.rest = False, dict[str, Any]()
-        self.cursor: str | None = None
+        numbered = {"page": options.page or 1, "pageSize": size}
+        self.query = self.params | ({"limit": size} if self.bulk else numbered)
 
     def show(self) -> int:
         """One page, or all pages filtered, counted or exported, as the options say."""
         context, options = self.context, self.context.options
         if options.dry_run:
             return context.preview("GET", self.path, params=self.query, scope=self.scope)
-        if options.count or options.count_by:
+        if options.count or self.groups:
             return _count(self)
         if options.all and options.out and self.bulk:
             from cli import export
@@ -95,7 +94,8 @@ class Walk:
             rows, last, self.total = page.items, self.total, answers.total(page.body)
             self.changed |= self.total not in (None, last or self.total)
             self.cursor, self.rest = page.cursor, answers.rest(page.body, rows)
-            self.more = page.number < (answers.total(page.body, "totalPages") or 0)
+            pages = answers.total(page.body, "totalPages") or 0
+            self.more = bool(page.cursor) or page.number < pages
             if not self.bulk:
                 rows = [row for row in rows if row_id(row) not in seen]
                 seen.update(filter(None, map(row_id, rows)))
@@ -142,6 +142,8 @@ class Walk:
                 words = f"There may be more leads than those {self.found_by_search()}."
                 notes("warning", words)
         made: dict[str, Any] = {"requests": client.requests, "complete": complete}
+        if self.kept:
+            made["rows_read"] = self.read
         if self.not_comparable:
             made["not_comparable"] = self.not_comparable
             rows = plural(self.not_comparable, "row")
@@ -153,21 +155,20 @@ def _print(walk: Walk) -> int:
     """Rows as they come: one page, all of them, --max-items, or the first 20 that fit --where."""
     context, output, options = walk.context, walk.context.output, walk.context.options
     single = not (walk.kept or options.all or options.max_items)
-    most = options.max_items or (FIRST_ROWS if walk.kept and not options.all else None)
+    most = options.max_items or (FIRST_ROWS if walk.kept and not options.all else sys.maxsize)
     written = 0
     with output.open() as writer:
         for rows in walk.pages():
-            shown = rows if most is None else rows[: most - written]
+            shown = rows[: most - written]
             writer.rows(shown)
             written += len(shown)
             if single or written == options.max_items:
                 break
-        more = bool(walk.more or walk.cursor) or written < walk.matched
-        summary = walk.rest
+        more, summary = walk.more or written < walk.matched, walk.rest
         if not single:
             summary = {"rows": written, **walk.summary(not (options.max_items and more))}
         if walk.kept:
-            summary |= {"matched": walk.matched, "rows_read": walk.read}
+            summary["matched"] = walk.matched
         _note_position(walk, written, more, single)
         writer.end(summary)
     complete = not more and summary.get("complete", True)
@@ -200,31 +201,25 @@ def _note_position(walk: Walk, written: int, more: bool, single: bool) -> None:
 
 def _count(walk: Walk) -> int:
     """The server's own total where that is exact, else every page is read and counted."""
-    context, output, fields = walk.context, walk.context.output, walk.context.options.count_by or ()
-    exact = not (fields or walk.kept or walk.bulk)
-    groups = Counter[str]()  # values as JSON → how many
-    method = "all_pages"
+    output, names, method = walk.context.output, walk.groups, "all_pages"
+    exact = not (names or walk.kept or walk.bulk)
+    counts = Counter[str]()  # a record of the values, as JSON → how many
     for rows in walk.pages():
-        if fields:
-            groups.update(compact([inside(row, name) for name in fields]) for row in rows)
-        if len(groups) > LARGEST_GROUPS:
+        if names:
+            counts.update(compact({name: inside(row, name) for name in names}) for row in rows)
+        if len(counts) > LARGEST_GROUPS:
             raise UsageError(f"--count-by: more than {LARGEST_GROUPS:,} different values.")
         if exact and walk.total is not None:
             walk.matched, method = walk.total, "server_total"
             break
-    result: dict[str, Any] = {"count": walk.matched}
-    if fields:
-        names = [*fields, "n"]
-        found = [[*json.loads(key), count] for key, count in groups.most_common(TOP)]
-        result["by"] = [dict(zip(names, values, strict=True)) for values in found]
-        result["values_total"] = len(groups)
-    result |= {**walk.summary(), "method": method}
+    by = [{**json.loads(values), "n": n} for values, n in counts.most_common(TOP)]
+    groups = {"by": by, "values_total": len(counts)} if names else {}
+    result = {"count": walk.matched, **groups, **walk.summary(), "method": method}
     least = "" if result["complete"] else "At least "  # why stands in a warning
     words = f"{least}{plural(walk.matched, 'row')}."
-    if not fields or output.format in ("json", "ids"):
-        output.document(result, context.client.requests, words)
-    else:
-        output.columns = output.preferred = names
+    if names and output.format != "json":
+        output.columns = output.preferred = [*names, "n"]
         output.below(words)
-        output.listing(result["by"], context.client.requests)
+        result = by
+    output.document(result, walk.context.client.requests, words)
     return 0

@@ -68,7 +68,7 @@ class Condition(NamedTuple):
             values = found if isinstance(found, list) else [found]
             equal = _wanted(self.value) in map(_comparable, values)
             return equal is (self.operator == "=")
-        if found is None or found == "":
+        if found in (None, ""):
             return False
         if self.operator == "~":
             return self.value.casefold() in cell(found).casefold()
@@ -102,10 +102,9 @@ _wanted = cache(_comparable)  # the same for every row
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
     text = str(value).strip()
-    return float(text) if re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]+)?", text, re.ASCII) else None
+    known = re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]+)?(e[+-][0-9]{1,3})?", text, re.ASCII)
+    return float(text) if known else None
 
 
 def _time(value: Any) -> float | None:
