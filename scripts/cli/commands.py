@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 class Command(NamedTuple):
     """`words` are typed; `run` names the module and the function of cli/ that does it.
 
-    `columns`: what a terminal shows first. `argument`: the words after the command, with `+` when it
-    takes several, `*` when also none. `groups`: of options (cli/options.py), beside those of its
+    `columns`: what a terminal shows first. `argument`: the words after the command, with `+` for
+    several, `*` when also none. `groups`: of options (cli/options.py), beside those of its
     operation. `defaults`: sent when neither a flag nor --data gives a body. `id`: its operation,
     where that is not its words with dots; a command with none works offline or uses several.
     """

@@ -42,6 +42,7 @@ class Context:
     ) -> None:
         self.command, self.options, self.arguments = command, options, arguments
         self.notes, self.masker = notes, notes.masker
+        notes.quiet, notes.verbose = options.quiet, options.verbose
         self.end = time.monotonic() + (options.max_time or math.inf)
         self.masker.show = bool(self.typed("show"))
         self.operation: Any = operations().get(command.operation)  # None without one
@@ -49,6 +50,18 @@ class Context:
         self.output.mark, self.output.preferred = self.mark, command.columns.split()
         if self.operation:
             self.output.columns = self.operation.columns()
+
+    def __enter__(self) -> Context:
+        return self
+
+    def __exit__(self, _: object, error: object, traceback: object) -> None:
+        """Wrong usage without a hint gets the command's example; what became of the last change is
+        needed after an error."""
+        if isinstance(error, UsageError):
+            error.hint = error.hint or self.command.example
+        if "client" in self.__dict__:
+            self.notes.last_outcome = self.client.last_outcome
+            self.client.close()
 
     def typed(self, name: str) -> Any:
         """The value of one of the command's own arguments, None when it was not typed."""
@@ -136,9 +149,3 @@ class Context:
                 file.write(self.masker.mask(line) + "\n")
         except (LocalError, OSError) as error:
             self.notes("warning", f"{name} could not be written: {error}")
-
-    def close(self) -> None:
-        """Close what was opened; what became of the last change is needed after an error."""
-        if "client" in self.__dict__:
-            self.notes.last_outcome = self.client.last_outcome
-            self.client.close()

@@ -21,8 +21,6 @@ from leadgenius import answers
 from leadgenius.errors import UsageError
 from leadgenius.scopes import check_id
 
-LARGEST_INPUT = 50 * 1024 * 1024  # bytes of --data or --ids-from
-
 
 def invalid(message: str, hint: str = "", **facts: Any) -> UsageError:
     """The error of a value, body or file that cannot be sent."""
@@ -76,7 +74,7 @@ def json_rows(text: str, name: str) -> list[Any]:
 
 
 def read_text(name: str, option: str) -> str:
-    """The UTF-8 text of a file, or of standard input for `-`; at most 50 MB."""
+    """The UTF-8 text of a file, or of standard input for `-`."""
     try:
         return read_bytes(name, option).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -85,18 +83,11 @@ def read_text(name: str, option: str) -> str:
 
 
 def read_bytes(name: str, option: str) -> bytes:
-    """The content of a file, or of standard input for `-`; at most 50 MB."""
+    """The content of a file, or of standard input for `-`."""
     try:
-        if name == "-":
-            raw: bytes = sys.stdin.buffer.read(LARGEST_INPUT + 1)
-        else:
-            with Path(name).open("rb") as file:
-                raw = file.read(LARGEST_INPUT + 1)
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise invalid(f"{option}: {name} cannot be read: {error.strerror}.") from error
-    if len(raw) > LARGEST_INPUT:
-        raise invalid(f"{option}: {name} is longer than 50 MB.", "Send it in parts.")
-    return raw
 
 
 def flags(context: Context) -> dict[str, Any]:

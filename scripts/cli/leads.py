@@ -41,7 +41,7 @@ def create(context: Context) -> int:
         return request.send(context, context.operation.path, rows[0])
     context.operation = operations()["leads.create-batch"]
     items = [{"sent": row, "row": at, "email": row.get("email")} for at, row in enumerate(rows, 1)]
-    return batches.Changes(context, items, "leads", None, {}).run()
+    return batches.Changes(context, items).run()
 
 
 def note_without_client(context: Context, rows: list[Any]) -> None:

@@ -10,18 +10,13 @@ import signal
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cli.hints import for_error
 from cli.stderr import Notes
 from cli.text import Masker
-from leadgenius.errors import LeadGeniusError, LocalError, UsageError
+from leadgenius.errors import LeadGeniusError, LocalError
 from leadgenius.files import local_error
-
-if TYPE_CHECKING:
-    import argparse
-
-    from cli.commands import Command
 
 VERSION = "2.0.0"
 _OUTCOMES = {
@@ -35,10 +30,6 @@ _INSTALL = (
 )
 _SECRETS = ("LGP_API_KEY", "LEADGENIUS_API_KEY", "LGP_AMPLIFY_API_KEY", "LGP_PASSWORD")
 _HELP = ("help", "-h", "--help")
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, as an exception: what is open gets closed, temporary files are removed."""
 
 
 def run(script: str, argv: list[str]) -> int:
@@ -57,7 +48,7 @@ def run(script: str, argv: list[str]) -> int:
     except LeadGeniusError as error:
         return _failed(error, notes)
     except KeyboardInterrupt as error:
-        return _failed(_stopped(notes, isinstance(error, Terminated)), notes)
+        return _failed(_stopped(notes, str(error) or "interrupted"), notes)
     except BrokenPipeError:
         return 141
     except OSError as error:
@@ -75,7 +66,8 @@ def run(script: str, argv: list[str]) -> int:
 
 
 def _work(argv: list[str], notes: Notes) -> int:
-    """The version, help, what a shell may complete, or one command."""
+    """The version, help, what a shell may complete, or one command, by the module and the function
+    that its row names."""
     from cli import options, parser
 
     if "--version" in argv:
@@ -92,23 +84,11 @@ def _work(argv: list[str], notes: Notes) -> int:
         from cli import offline
 
         return offline.show_help([word for word in rest if word not in _HELP])
-    return _dispatch(command, found, parser.parse(command, found, after), notes)
-
-
-def _dispatch(
-    command: Command, options: argparse.Namespace, arguments: argparse.Namespace, notes: Notes
-) -> int:
-    """Run one command: its row names the module and the function."""
     from cli.context import Context
 
-    notes.quiet, notes.verbose = options.quiet, options.verbose
-    module, function = command.run.split(".")
-    with contextlib.closing(Context(command, options, arguments, notes)) as context:
-        try:
-            return int(getattr(import_module(f"cli.{module}"), function)(context))
-        except UsageError as error:
-            error.hint = error.hint or command.example
-            raise
+    with Context(command, found, parser.parse(command, found, after), notes) as context:
+        module, function = command.run.split(".")
+        return int(getattr(import_module(f"cli.{module}"), function)(context))
 
 
 def _prepare_streams() -> None:
@@ -123,8 +103,9 @@ def _prepare_streams() -> None:
 
 
 def _terminate(*_: Any) -> None:
+    """SIGTERM is an exception: what is open gets closed, temporary files are removed."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break the tidying up
-    raise Terminated
+    raise KeyboardInterrupt("terminated")
 
 
 def _failed(error: LeadGeniusError, notes: Notes) -> int:
@@ -138,9 +119,9 @@ def _failed(error: LeadGeniusError, notes: Notes) -> int:
     return error.exit_code
 
 
-def _stopped(notes: Notes, terminated: bool) -> LeadGeniusError:
-    code, outcome = "terminated" if terminated else "interrupted", notes.last_outcome
+def _stopped(notes: Notes, code: str) -> LeadGeniusError:
+    outcome = notes.last_outcome
     words = f"Stopped ({code}).{_OUTCOMES.get(outcome or '', '')}"
     error = LeadGeniusError(words, code=code, hint=notes.go_on, outcome=outcome)
-    error.exit_code = 143 if terminated else 130
+    error.exit_code = 143 if code == "terminated" else 130
     return error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import shlex
 import sys
 import textwrap
@@ -22,6 +21,7 @@ from leadgenius.errors import CredentialError, LocalError, UsageError
 if TYPE_CHECKING:
     from cli.context import Context
 
+WIDTH = 78
 EXIT_CODES = {
     0: "done",
     1: "a bug in this program",
@@ -76,24 +76,23 @@ def show_help(words: Sequence[str]) -> int:
     if named:
         rows = [(one.words, _about(one)[0]) for one in parser.begun(named)]
         return _page("Commands:", rows, f"options of one: {{lgp}} {rows[0][0]} --help")
-    codes = "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items())
     rows = []
     for name in parser.following([]):
-        next_words = parser.following([name])
-        about, _ = _about(parser.begun([name])[0])
-        words = ", ".join(next_words) if len(next_words) > 1 else about
+        others = parser.following([name])
+        words = ", ".join(others) if len(others) > 1 else _about(parser.begun([name])[0])[0]
         rows.append((name, f"{WORKFLOWS[name]}: {words}" if name in WORKFLOWS else words))
     rows += [
         ("GROUP --help", "the commands of a group; COMMAND --help: one command"),
         ("help options", "options of every command, and the variables"),
     ]
     top = "LeadGenius from the command line: {lgp} COMMAND   (--sandbox: without an account)"
+    codes = "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items())
     return _page(top, rows, f"exit codes: {codes}")
 
 
 def _about(command: Command) -> tuple[str, str]:
     """(title, description): the row's own words, else those of its operation."""
-    operation = parser.operation_of(command)
+    operation = operations().get(command.operation)
     if command.help or not operation:
         return command.help, ""
     return operation.summary, operation.description
@@ -104,16 +103,13 @@ def _rows(taken: Iterable[options.Option]) -> list[tuple[str, str]]:
 
 
 def _page(top: str, rows: Sequence[tuple[str, str]], end: str) -> int:
-    """Print lines, two columns and a last line, wrapped to the terminal's width."""
-    width = 78
-    with contextlib.suppress(OSError):  # no terminal
-        width = os.get_terminal_size().columns - 2
+    """Print lines, two columns and a last line, wrapped."""
     left = max([0, *(len(name) for name, _ in rows)])
     lines = [*spelled(top).splitlines(), ""]
     lines += [f"  {name:<{left}}  {words}" for name, words in rows]
     for line in [*lines, "", spelled(end)]:
         indent = " " * (left + 4) if line.startswith(" ") else ""
-        text = textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False)
+        text = textwrap.fill(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
         sys.stdout.write(f"{text}\n")
     return 0
 
@@ -151,19 +147,18 @@ def limits(context: Context) -> int:
     """Used, left, when the next is free, for each key and window of the shared request log."""
     from leadgenius.keys import Credential
 
-    names, client = {}, context.client
+    client = context.client
+    found = [Credential("agent", old, "") for old in client.file.account().previous_api_keys]
     for kind in ("agent", "amplify", "jwt"):
         with contextlib.suppress(CredentialError, LocalError):
-            found = client.keys.find(kind)
-            shown = (
-                f"login of {client.keys.account().email}" if kind == "jwt" else prefix(found.value)
-            )
-            names[client.identity(found)] = shown
-    for old in client.file.account().previous_api_keys:
-        names[client.identity(Credential("agent", old, ""))] = prefix(old)
-    report = client.limiter.report()
+            found.append(client.keys.find(kind))
+    login = f"login of {client.keys.account().email}"
+    names = {
+        client.identity(one): login if one.kind == "jwt" else prefix(one.value) for one in found
+    }
+    rows = client.limiter.report()
     context.output.listing(
-        [{"key": names.get(row.pop("credential"), "another key"), **row} for row in report]
+        [{"key": names.get(row.pop("credential"), "another key"), **row} for row in rows]
     )
     return 0
 
@@ -199,12 +194,10 @@ def _candidates(before: list[str], last: str) -> Iterable[str]:
     """The values of an option that has a closed set; else flags, or the words that come next."""
     flag = before.pop() if before and before[-1].startswith("-") else ""
     _, rest = options.split(before, {})
-    command = parser.find(rest)[0] or Command("", "", groups=" ".join(options.GLOBAL))
-    taken = parser.takes(command)
+    taken = parser.takes(parser.find(rest)[0] or Command("", "", groups=" ".join(options.GLOBAL)))
     for one in taken:
         if flag in one.flags and one.metavar:
             return one.values
     if last.startswith("-"):
         return [flag for one in taken for flag in one.flags]
-    values: dict[str, Iterable[str]] = {"schema": operations(), "completion": _ENDS}
-    return parser.following(rest) or values.get(command.words, ())
+    return parser.following(rest)

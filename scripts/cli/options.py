@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -138,19 +137,15 @@ _CONTRADICTIONS = (
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that raises our own error instead of leaving, and asks for no terminal's width."""
+    """argparse for these options, that raises our own error instead of leaving."""
 
-    def __init__(self, prog: str = "{lgp}") -> None:
-        width: Any = partial(argparse.HelpFormatter, width=80)
-        super().__init__(prog, add_help=False, allow_abbrev=False, formatter_class=width)
-
-    def add(self, options: Iterable[Option]) -> None:
-        """Take these options."""
+    def __init__(self, prog: str, options: Iterable[Option]) -> None:
+        super().__init__(prog, add_help=False, allow_abbrev=False)
         for one in options:
             how: dict[str, Any] = {"action": "store_true", "default": None}
             if one.metavar:
                 how = {"metavar": one.metavar, **one.more}
-            self.add_argument(*(one.flags or [one.name]), help=one.help, **how)
+            self.add_argument(*(one.flags or [one.name]), **how)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"Wrong usage: {message}.", hint=f"{self.prog} --help")
@@ -163,12 +158,11 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
     The namespace has every option's value (None when not given; times in seconds) and `typed`, the
     names typed.
     """
-    parser = Parser()
-    parser.add(one for one in OPTIONS if one.group in GLOBAL)
-    found, rest = parser.parse_known_args(argv)
+    taken = [one for one in OPTIONS if one.group in GLOBAL]
+    found, rest = Parser("{lgp}", taken).parse_known_args(argv)
     found.typed = {name for name, value in vars(found).items() if value is not None}
-    for option in OPTIONS:
-        text, source = getattr(found, option.name, None), ""
+    for option in taken:
+        text, source = getattr(found, option.name), f"--{option.name}".replace("_", "-")
         if text is None and option.name in WITH_VARIABLE:
             source = f"LGP_{option.name.upper()}"
             text = environ.get(source, "").strip() or None
@@ -176,8 +170,7 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
             try:
                 setattr(found, option.name, _value(option, text))
             except ValueError as error:
-                words = f"{source or option.flags[0]}: {error}"
-                raise UsageError(words, code="invalid_input") from error
+                raise UsageError(f"{source}: {error}", code="invalid_input") from error
     _resolve(found)
     return found, rest
 
@@ -206,6 +199,6 @@ def _resolve(found: argparse.Namespace) -> None:
 
 def check_served(found: argparse.Namespace, served: Iterable[Option]) -> None:
     """UsageError for a global option that was typed and is none of those that do something."""
-    for name in sorted(found.typed - {one.name for one in served}):
+    for name in found.typed - {one.name for one in served}:
         words = f"--{name} does nothing for this command.".replace("_", "-")
         raise UsageError(words, hint="Leave it out.")

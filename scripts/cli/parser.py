@@ -32,11 +32,6 @@ _ARGUMENTS = {
 }
 
 
-def operation_of(command: Command) -> Operation | None:
-    """The command's operation, None for a command without one."""
-    return operations().get(command.operation)
-
-
 def begun(words: Sequence[str]) -> list[Command]:
     """The commands that begin with the words."""
     start = " ".join([*words, ""])
@@ -68,9 +63,8 @@ def parse(command: Command, found: argparse.Namespace, words: Sequence[str]) -> 
     """The command's own arguments. UsageError for a word it does not know, or for a global option
     of `found` that does nothing for it."""
     taken = takes(command)
-    made = Parser(f"{{lgp}} {command.words}")
-    made.add(one for one in taken if one.group not in GLOBAL)
-    arguments, unknown = made.parse_known_args(words)
+    own = [one for one in taken if one.group not in GLOBAL]
+    arguments, unknown = Parser(f"{{lgp}} {command.words}", own).parse_known_args(words)
     if unknown:
         raise refusal(command.words, unknown[0], [flag for one in taken for flag in one.flags])
     options.check_served(found, taken)
@@ -94,7 +88,8 @@ def refusal(before: str, word: str, known: Iterable[str]) -> UsageError:
 def takes(command: Command) -> list[Option]:
     """Everything that may be typed behind the words of a command: its argument, the fields of its
     operation, and the options of its groups."""
-    operation, groups = operation_of(command), {"always", *command.groups.split()}
+    operation = operations().get(command.operation)
+    groups = {"always", *command.groups.split()}
     taken = []
     for argument in command.argument.split():
         noun = argument.rstrip("+*")
@@ -111,13 +106,13 @@ def takes(command: Command) -> list[Option]:
 
 def _fields(command: Command, operation: Operation) -> Iterator[Option]:
     """The API fields of a command: description, values and kind as their schema says."""
-    query, body = operation.filters(), operation.body_fields()
+    query, body, required = operation.filters(), operation.body_fields(), operation.required
     body.pop(operation.id_field() or "", None)
     for name, schema in [*query.items(), *body.items()]:
         kebab = re.sub(r"(?<=[a-z0-9])([A-Z])", r"-\1", name).replace("_", "-").lower()
         items = resolve(schema.get("items", {}))
         values = schema.get("enum") or items.get("enum", [])
-        needed = name in operation.required and name not in command.defaults
+        needed = name in required and name not in command.defaults
         text = schema["description"].split(". ")[0].rstrip(".")
         words = "; ".join(filter(None, [text, ", ".join(values), "(required)" if needed else ""]))
         many = "+" if items.get("type") == "string" else None

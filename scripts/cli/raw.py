@@ -15,10 +15,6 @@ from leadgenius import answers, scopes
 from leadgenius.errors import UsageError
 from leadgenius.scopes import SYSTEM, Target
 
-_OF_LISTS = ("list", "page")
-# method → groups of options that do nothing for it
-_USELESS = {"GET": ("yes",), "POST": _OF_LISTS, "PUT": _OF_LISTS, "DELETE": _OF_LISTS}
-
 
 def send(context: Context) -> int:
     """One request; or a list like that of a command, where an option or the format asks for its
@@ -28,9 +24,10 @@ def send(context: Context) -> int:
         context.notes("warning", words)
     given, endpoint = context.options, context.typed("endpoint")
     method = context.typed("method").upper()
-    if method not in _USELESS:
-        raise UsageError(f"METHOD is {', '.join(_USELESS)}.")
-    served = [one for one in options.OPTIONS if one.group not in _USELESS[method]]
+    if method not in ("GET", "POST", "PUT", "DELETE"):
+        raise UsageError("METHOD is GET, POST, PUT or DELETE.")
+    useless = ("yes",) if method == "GET" else ("list", "page")
+    served = [one for one in options.OPTIONS if one.group not in useless]
     options.check_served(given, served)
     if endpoint[1:2] == ":":
         hint = "Leave out the leading slash (campaigns), or set MSYS_NO_PATHCONV=1."
@@ -53,6 +50,7 @@ def send(context: Context) -> int:
         rows = rows or given.fields or context.output.format != "json"
     bulk = target.scope is SYSTEM
     if rows:
+        params.pop("nextToken", None)  # a list begins at its beginning
         return Walk(context, target.path, params, target.scope.name).show()
     params |= {"page": given.page, "limit" if bulk else "pageSize": given.page_size}
     return _once(context, method, target, params)

@@ -153,12 +153,6 @@ def test_a_breach_of_an_assumed_rule_is_a_note(lgp: Any) -> None:
     assert ["undocumented rule" in note for note in reply.notes] == [True]
 
 
-def test_more_than_fifty_megabytes_are_not_read(lgp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.inputs.LARGEST_INPUT", 9)
-    reply = lgp("leads", "create", "--data", "-", stdin=json.dumps(LEAD))
-    assert (reply.code, "50 MB" in reply.error["message"]) == (2, True)
-
-
 def test_no_check_sends_what_the_schema_does_not_know(lgp: Any) -> None:
     words = ["leads", "create", "--data", json.dumps({**LEAD, "leadGrade": "A"}), "--dry-run"]
     assert lgp(*words).code == 2
