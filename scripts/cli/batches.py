@@ -17,7 +17,7 @@ from leadgenius.retry import IDEMPOTENT, Answer
 
 OUTCOMES = ("applied", "skipped", "rejected", "unknown", "not_sent")
 SILENT = "The server does not say why."
-TOLD = {"notFound": "not_found", "skipped": "refused", "errors": "task_failed"}
+NAMED = {"notFound": "not_found", "skipped": "refused", "errors": "task_failed"}
 BEFORE = r"already|duplicate|\bexists\b|not say"  # the reason of one that was there before
 # A record: what is `sent` of it; id, or row and email; outcome; code and message of a problem.
 Item = dict[str, Any]
@@ -26,14 +26,11 @@ Item = dict[str, Any]
 def run(context: Context) -> int:
     """The command's operation for every id: one request an id, or as few batches as its ceiling
     allows. One positional id answers with the server's body."""
-    field, target = context.operation.id_field(), context.typed("path_id")
     items = [{"sent": one, "id": one} for one in inputs.ids(context)]
-    record = inputs.record_id(context, target) if field and target else None
-    flags = {**context.command.defaults, **inputs.flags(context)}
-    changes = Changes(context, items, field, record, flags)
+    changes = Changes(context, items)
     path, body = changes.request(items[:1])
     inputs.check_body(context, body or {})
-    if isinstance(target, list) and len(items) == 1:
+    if isinstance(context.typed("path_id"), list) and len(items) == 1:
         return request.send(context, path, body)
     return changes.run()
 
@@ -45,22 +42,24 @@ class Changes:
     its own. `record` stands in the path, `flags` in every body.
     """
 
-    def __init__(
-        self, context: Context, items: list[Item], field: str | None, record: str | None,
-        flags: dict[str, Any],
-    ) -> None:  # fmt: skip
-        self.context, self.items, self.field = context, items, field
-        self.record, self.flags, self.creates = record, flags, field == "leads"
+    def __init__(self, context: Context, items: list[Item]) -> None:
+        operation, target = context.operation, context.typed("path_id")
+        self.context, self.items = context, items
+        self.creates = operation.id == "leads.create-batch"
+        self.field = "leads" if self.creates else operation.id_field()
+        self.record = inputs.record_id(context, target) if self.field and target else None
+        self.flags = {**context.command.defaults, **inputs.flags(context)}
         for item in items:
             item["outcome"] = "not_sent"
-        size = context.operation.body_fields()[field]["maxItems"] if field else 1
+        size = operation.body_fields()[self.field]["maxItems"] if self.field else 1
         self.batches = [items[start : start + size] for start in range(0, len(items), size)]
-        self.made: list[str] = []  # ids of what was created
+        files = {name: context.typed(name) for name in ("ids_out", "todo_out")}
+        self.files = {name: Path(file) for name, file in files.items() if file}
         self.jobs: list[tuple[Item, list[Item]]] = []
         self.errors: list[LeadGeniusError] = []
         flag = "--data @FILE" if self.creates else "--ids-from FILE"
         again = f"{{lgp}} {context.command.words} {flag}   (FILE: that of --todo-out)"
-        self.again = again if context.typed("todo_out") else ""  # what is still to do
+        self.again = again if "todo_out" in self.files else ""  # what is still to do
 
     def request(self, items: list[Item]) -> tuple[str, Any]:
         """Path and body of a request about some records."""
@@ -75,9 +74,8 @@ class Changes:
         effect, count = context.operation.effect, len(self.items)
         heavy = count > MANY and effect in ("spends", "contacts-people")
         needs_yes = heavy or effect == "deletes"
-        for flag in ("ids_out", "todo_out"):
-            if place := context.typed(flag):
-                check_safe(Path(place))
+        for file in self.files.values():
+            check_safe(file)
         inputs.check_fields(context, [*self.as_dict()])
         client.check_changes(count)
         path, body = self.request(self.batches[0][:2])
@@ -94,8 +92,8 @@ class Changes:
             if options.wait:
                 self.follow()
         finally:
-            self.report(path)
-        if rejected := self.as_dict()["rejected"]:
+            rejected = self.report(path)
+        if rejected:
             words = f"Refused: {rejected:,} of {plural(count, 'record')}."
             hint = self.again or "The result gives each reason; --todo-out FILE keeps the ids."
             self.errors.append(RefusedError(words, hint=hint, outcome="rejected"))
@@ -129,9 +127,10 @@ class Changes:
         """A batch that the server took: what it did and left undone, made and started."""
         body, starts = answer.body, self.context.operation.id == "enrichment.trigger"
         # What is said of one record, or of tasks not begun yet, counts nothing.
-        settle(items, body if self.field and not starts else {}, answer.maybe_applied)
-        made = answers.dig(body, "createdIds", "data.createdIds")
-        self.made += map(str, made if isinstance(made, list) else ())
+        settle(items, body if self.field and not starts else {})
+        if answer.maybe_applied:  # a delete: what is absent now was deleted before
+            for item in items:
+                item["outcome"] = "applied"
         if starts:
             job_id = jobs.note(self.context, answers.job_id(body))
             job = {"jobId": job_id, "status": "queued", "requested": len(items), "failed": 0}
@@ -150,22 +149,15 @@ class Changes:
                 settle(items, record)
                 job["failed"] = sum(item["outcome"] == "rejected" for item in items)
 
-    def with_outcome(self, *outcomes: str) -> list[Any]:
-        """What was sent of the records with one of these outcomes, as far as they are known."""
-        return [
-            item["sent"]
-            for item in self.items
-            if item["outcome"] in outcomes and item.get("id", "") is not None
-        ]
-
-    def ids(self, *outcomes: str) -> list[str]:
-        """The ids of what was made, or of what has one of these outcomes."""
-        return self.made if self.creates else self.with_outcome(*outcomes)
+    def known(self, field: str, *outcomes: str) -> list[Any]:
+        """`id` or `sent` of the records with one of these outcomes, as far as they are known."""
+        found = [item.get(field) for item in self.items if item["outcome"] in outcomes]
+        return [one for one in found if one]
 
     def as_dict(self) -> dict[str, Any]:
         """What is printed."""
         counts = Counter(item["outcome"] for item in self.items)
-        ids, wrong = self.ids("applied"), [item for item in self.items if "code" in item]
+        ids, wrong = self.known("id", "applied"), [item for item in self.items if "code" in item]
         problems = [{**item} for item in wrong[: request.FIRST]]
         for problem in problems:
             del problem["sent"]
@@ -180,27 +172,28 @@ class Changes:
             "sandbox": self.context.client.sandbox,
         }
 
-    def report(self, path: str) -> None:
+    def report(self, path: str) -> int:
         """The line in changes.jsonl, the files of ids, and the result on stdout, unless nothing was
-        sent."""
+        sent. Returns how many were rejected."""
         context, output, document = self.context, self.context.output, self.as_dict()
-        counts, made = {name: document[name] for name in OUTCOMES}, self.ids("applied")
+        counts, made = {name: document[name] for name in OUTCOMES}, self.known("id", "applied")
         if counts["applied"] or counts["unknown"]:
             outcome = "unknown" if counts["unknown"] else "applied"
-            context.record_change(path, self.ids("applied", "unknown"), **counts, outcome=outcome)
+            ids = self.known("id", "applied", "unknown")
+            context.record_change(path, ids, **counts, outcome=outcome)
         unclear = "unknown" if context.operation.method in IDEMPOTENT else ""  # harmless twice
-        todo = self.with_outcome("rejected", "not_sent", unclear)
+        todo = self.known("sent", "rejected", "not_sent", unclear)
         lines = {"ids_out": made, "todo_out": [compact(todo)] if self.creates else todo}
         try:
-            for flag, found in lines.items():
-                if place := context.typed(flag):
-                    write_private(Path(place), "".join(f"{line}\n" for line in found).encode())
+            for name, file in self.files.items():
+                write_private(file, "".join(f"{line}\n" for line in lines[name]).encode())
         finally:
             output.columns = list(document)
             if output.format == "ids":
                 output.listing(made, context.client.requests)
             elif counts["not_sent"] < len(self.items):
                 request.show(context, document, self.sentence(counts))
+        return counts["rejected"]
 
     def sentence(self, counts: dict[str, int]) -> str:
         """`289 leads enrolled in First touch; 1 skipped: already enrolled.`"""
@@ -219,7 +212,7 @@ class Changes:
         return words.removesuffix(": ") + "."
 
 
-def settle(items: list[Item], body: Any, maybe_applied: bool = False) -> bool:
+def settle(items: list[Item], body: Any) -> bool:
     """The outcome of each record of a batch, from the answer to it or from the job that it started,
     which has ended. Servers differ: a list with reasons, a number, or only how many were done.
 
@@ -227,31 +220,30 @@ def settle(items: list[Item], body: Any, maybe_applied: bool = False) -> bool:
     several, none of these is named.
     """
     said = answers.rest(body, [])
-    absent = _facts("applied", "deleted_or_absent", "Deleted before, or never there.")
     known = {item.get("id", str(place)): item for place, item in enumerate(items)}
-    for name, code in TOLD.items():
-        told = said.get(name)
-        for one in told if isinstance(told, list) else ():
+    for name, code in NAMED.items():
+        listed = said.get(name)
+        for one in listed if isinstance(listed, list) else ():
             reason = str(answers.dig(one, "reason") or SILENT)
-            facts = _facts("rejected", code, reason)
+            facts = {"outcome": "rejected", "code": code, "message": reason}
             if name == "skipped" and re.search(BEFORE, reason, re.IGNORECASE):
-                facts = _facts("skipped", "duplicate", reason)
+                facts |= {"outcome": "skipped", "code": "duplicate"}
             key = one if isinstance(one, str) else str(answers.dig(one, "index", "leadId"))
-            known.get(key, {}).update(absent if maybe_applied else facts)
+            known.get(key, {}).update(facts)
     done = answers.dig(said, "created", "deleted", "enrolled", "completedTasks")
-    other = _facts("rejected", "unexplained", "It was not done.")
+    other = {"outcome": "rejected", "code": "unexplained", "message": "It was not done."}
     if isinstance(said.get("skipped"), int) and said["skipped"]:
-        other = _facts("skipped", "skipped", SILENT)
+        other = {"outcome": "skipped", "code": "skipped", "message": SILENT}
     others = [item for item in items if "code" not in item]
     left = len(others) - done if type(done) is int else 0
     for place, item in enumerate(others):
         item["outcome"] = "applied"
         if place < left:
-            item.update(absent if maybe_applied else other)
+            item.update(other)
         if 0 < left < len(others):
-            item.update(id=None, row=None, email=None)
+            item.update(id=None, row=None, email=None, sent=None)
+    made, applied = said.get("createdIds"), [one for one in items if one["outcome"] == "applied"]
+    if isinstance(made, list) and len(made) == len(applied):
+        for item, created in zip(applied, made, strict=True):
+            item["id"] = str(created)
     return left <= 0
-
-
-def _facts(outcome: str, code: str, message: str) -> Item:
-    return {"outcome": outcome, "code": code, "message": message}

@@ -150,17 +150,15 @@ class Import:
         nothing."""
         items: list[dict[str, Any]] = [{} for _ in batch]
         clear = batches.settle(items, answer.body)
-        given = answers.dig(answer.body, "createdIds", "data.createdIds")
-        ids = [str(one) for one in given or [answers.new_id(answer.body, "lead")] if one]
-        if not clear or len(ids) != [item["outcome"] for item in items].count("applied"):
+        if self.size == 1:
+            items[0].setdefault("id", answers.new_id(answer.body, "lead"))
+        if not clear or not all(item.get("id") or "code" in item for item in items):
             return self.mark(batch, "unknown", UNCLEAR)
         proved = any(row.sent and row.state == "created" for row in self.rows)
+        states = {"applied": "created" if proved else "unknown", "skipped": "existing"}
         for row, item in zip(batch, items, strict=True):
-            if item["outcome"] == "applied":
-                row.state, row.id = "created" if proved else "unknown", ids.pop(0)
-            else:
-                row.state = "existing" if item["outcome"] == "skipped" else "rejected"
-                row.note = item["message"]
+            row.state = states.get(item["outcome"], "rejected")
+            row.id, row.note = item.get("id") or "", item.get("message", "")
         return ledger.write(self.file, batch)
 
     # ---- looking at the server

@@ -187,7 +187,7 @@ def test_after_an_unanswered_delete_the_absent_ones_are_done(lgp, serve):
     words = ("leads", "delete", "--ids", "lead_1", "lead_2", "--yes")
     reply = lgp(*words, sandbox=False, environ=served.environ)
     assert (reply.code, numbers(reply)) == (0, [2, 2, 0, 0, 0, 0])
-    assert {one["code"] for one in reply.json["problems"]} == {"deleted_or_absent"}
+    assert {one["outcome"] for one in reply.json["problems"]} == {"applied"}
 
 
 def test_the_worst_outcome_is_the_exit_code(real):
