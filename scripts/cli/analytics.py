@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from cli import inputs, request
 from cli.context import Context
-from cli.text import rows_in, shown
+from cli.text import in_words, rows_in, shown
 from contract.validate import is_date
 from leadgenius import answers
 
-FUNNEL = ("stage", "count", "conversionRate")
-TREND = ("periodStart", "new", "qualified", "contacted", "converted", "conversionRate")
+# The fields that are drawn, and the head of each; the bar is as long as the second says.
+FUNNEL = {"stage": "stage", "count": "leads", "conversionRate": "of the stage before"}
+TREND = {
+    "periodStart": "from", "new": "new", "qualified": "qualified", "contacted": "contacted",
+    "converted": "converted", "conversionRate": "of new",
+}  # fmt: skip
 
 
 def today() -> date:
@@ -65,40 +69,34 @@ def trends(context: Context) -> int:
     return _run(context, "series", TREND, trend_words)
 
 
-def _run(context: Context, series: str, names: Sequence[str], words: Callable[[Any], str]) -> int:
+def _run(
+    context: Context, series: str, heads: Mapping[str, str], words: Callable[[Any], str]
+) -> int:
     """Ask for the figures of a period. `series` are the rows of csv and jsonl; on a terminal their
-    fields `names` are drawn, with `words` below."""
+    fields `heads` are drawn, with `words` below."""
     inputs.check_fields(context)
-    period = set_period(context)
-    params, path, output = inputs.filters(context), context.operation.path, context.output
+    period, output, client = set_period(context), context.output, context.client
+    params, path = inputs.filters(context), context.operation.path
     if context.options.dry_run:
         return context.preview("GET", path, params=params)
-    body = context.client.get(path, params)
+    body = client.get(path, params)
     record = answers.record(body)
     if isinstance(record, dict):
         record.setdefault("period", period)
     rows = answers.dig(record, series)
     if not rows_in(rows) or output.format == "json" or output.fields:
-        output.document(body, context.client.requests)
-    elif output.format == "table" and output.terminal:
-        title = f"{context.command.words.capitalize()} {' to '.join(period.values())}"
-        points = marked(rows, record.get("granularity"))
-        _draw(context, title, points, names, words(record))
+        output.document(body, client.requests)
+    elif output.format == "table" and not context.options.out:
+        from cli.terminal import print_bars
+
+        title, drawn = f"{context.command.words} {' to '.join(period.values())}", list(heads)[1]
+        most, points = highest(rows, drawn), marked(rows, record.get("granularity"))
+        bars = [{**row, "share": figure(row, drawn) / most} for row in points]
+        print_bars(output, title.capitalize(), heads, bars, words(record))
     else:
         output.columns = output.preferred = list(rows[0])
-        output.document(rows, context.client.requests)
+        output.listing(rows, client.requests)
     return 0
-
-
-def _draw(context: Context, title: str, rows: list[Any], names: Sequence[str], below: str) -> None:
-    """A bar for each row, named by the first of its fields and as long as the second."""
-    from cli.terminal import print_bars
-
-    most = highest(rows, names[1])
-    bars = [
-        (row.get(names[0]), figure(row, names[1]) / most, *map(row.get, names[1:])) for row in rows
-    ]
-    print_bars(context.output, title, names, bars, below)
 
 
 def figure(row: Any, name: str) -> float:
@@ -118,18 +116,18 @@ def funnel_words(record: Any) -> str:
     leads, converted, left, rate = (
         shown(name, answers.dig(record, f"totals.{name}")) for name in names
     )
+    velocity = in_words(shown("", answers.dig(record, "velocity")))
     words = f"{converted} of {leads} leads converted ({rate or 'none'}); {left} unqualified."
-    words += " A stage's rate is from the one before."
-    return f"{words} Velocity: {shown('', answers.dig(record, 'velocity')) or 'unknown'}."
+    return f"{words} Velocity: {velocity or 'unknown'}."
 
 
 def trend_words(record: Any) -> str:
     """The totals of a trend, and how to read it."""
     rows = answers.dig(record, "series") or []
-    sums = {name: sum(figure(row, name) for row in rows) for name in TREND[1:-1]}
-    sums["conversionRate"] = sums["converted"] / (sums["new"] or 1)
+    sums = {name: sum(figure(row, name) for row in rows) for name in list(TREND)[1:-1]}
+    rate = shown("conversionRate", sums["converted"] / (sums["new"] or 1))
     words = "A lead counts in the period in which it was created; * is not over yet."
-    return f"In all: {shown('', sums)}. {words}"
+    return f"In all: {shown('', sums)} ({rate} of new). {words}"
 
 
 def marked(rows: list[Any], granularity: Any) -> list[Any]:
@@ -153,8 +151,9 @@ def report(context: Context) -> int:
     if options.dry_run:
         return context.preview("POST", path, body=body)
     answer = context.client.post(path, body)
-    context.record_change(path, [answers.job_id(answer) or ""], outcome="applied")
-    job_id = jobs.note(context, answers.job_id(answer))
+    started = answers.job_id(answer) or ""
+    context.record_change(path, [started], outcome="applied")
+    job_id = jobs.note(context, started)
     if options.wait or options.out:
         return jobs.finish(context, job_id)
     request.show(context, answer, "Report started.")

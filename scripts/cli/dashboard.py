@@ -3,17 +3,24 @@ server is escaped; at most 15 requests are made."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from html import escape
 from itertools import islice
 from typing import Any
 
-from cli import analytics
-from cli.analytics import figure, highest
+from cli.analytics import (
+    FUNNEL,
+    TREND,
+    figure,
+    funnel_words,
+    highest,
+    marked,
+    set_period,
+    trend_words,
+)
 from cli.context import Context
-from cli.text import shown
+from cli.text import in_words, shown
 from leadgenius import answers
 from leadgenius.errors import UsageError
 from leadgenius.files import replace_whole
@@ -21,11 +28,11 @@ from leadgenius.scopes import segment
 
 CAMPAIGNS = 10  # requests for metrics; five more are for the rest of the page
 ACCOUNTS = 15
-CAMPAIGN = (
-    "name", "leads", "qualified", "contacted", "converted", "conversionRate", "spend",
-    "pipelineValue", "roi", "goals",
-)  # fmt: skip
-ACCOUNT = ("accountName", "intentScore", "engagementScore", "fitScore", "tier")
+_CAMPAIGN = "name leads qualified contacted converted conversionRate spend pipelineValue roi goals"
+_ACCOUNT = "accountName intentScore engagementScore fitScore tier"
+CAMPAIGN, ACCOUNT = (
+    {name: in_words(name) for name in names.split()} for names in (_CAMPAIGN, _ACCOUNT)
+)
 BAR = 'viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="share of the most"'
 
 STYLE = """
@@ -74,7 +81,7 @@ def run(context: Context) -> int:
     out, client = context.options.out, context.client
     if not out or out.suffix != ".html":
         raise UsageError("dashboard needs --out FILE.html.", hint=context.command.example)
-    params = analytics.set_period(context)
+    params = set_period(context)
     if context.options.dry_run:
         return context.preview("GET", "/analytics/pipeline", params=params)
     funnel = answers.record(client.get("/analytics/pipeline", params))
@@ -87,43 +94,20 @@ def run(context: Context) -> int:
     accounts = [one for page in pages for one in page.items]
     accounts.sort(key=lambda one: figure(one, "intentScore"), reverse=True)
 
-    weeks = answers.dig(trend, "series") or []
-    sections = (
-        _section(
-            "Funnel",
-            analytics.funnel_words(funnel),
-            answers.dig(funnel, "stages") or [],
-            analytics.FUNNEL,
-            bar="count",
-        ),
-        _section(
-            "Weekly trend",
-            analytics.trend_words(trend),
-            analytics.marked(weeks, "week"),
-            analytics.TREND,
-            "narrow",
-            chart=_chart(weeks),
-        ),
-        _section(
-            "Campaigns",
-            f"The newest {len(campaigns)} of {len(active)} active. Leads ever in each stage.",
-            campaigns,
-            CAMPAIGN,
-            "cards",
-        ),
-        _section(
-            "Accounts by intent",
-            f"The highest of the first {len(accounts)} target accounts.",
-            accounts[:ACCOUNTS],
-            ACCOUNT,
-            "narrow",
-            bar="intentScore",
-        ),
+    stages, weeks = (answers.dig(funnel, "stages") or [], answers.dig(trend, "series") or [])
+    points, chart = marked(weeks, "week"), _chart(weeks)
+    words = f"The newest {len(campaigns)} of {len(active)} active. Leads ever in each stage."
+    highest_of = f"The highest of the first {len(accounts)} target accounts."
+    main = _section("Funnel", funnel_words(funnel), stages, FUNNEL, bar="count")
+    main += _section("Weekly trend", trend_words(trend), points, TREND, "narrow", chart=chart)
+    main += _section("Campaigns", words, campaigns, CAMPAIGN, "cards")
+    main += _section(
+        "Accounts by intent", highest_of, accounts[:ACCOUNTS], ACCOUNT, "narrow", bar="intentScore"
     )
     source = "invented data of the sandbox" if client.sandbox else client.origin
     facts = f"{' to '.join(params.values())}, whole days UTC · {source}"
     with replace_whole(out) as file:
-        file.write(context.output.masked(_page(facts, "".join(sections))))
+        file.write(context.output.masked(_page(facts, main)))
     context.output.receipt(len(campaigns) + len(accounts), client.requests, True)
     return 0
 
@@ -158,25 +142,24 @@ def _section(
     title: str,
     words: str,
     rows: list[Any],
-    names: Sequence[str],
+    heads: Mapping[str, str],
     kind: str = "",
     bar: str = "",
     chart: str = "",
 ) -> str:
     """A table with a row for each record, headed by its first field; `bar` is the one drawn too."""
-    columns = [re.sub("([A-Z])", r" \1", name).lower() for name in names]
     most, lines = highest(rows, bar), ""
     for row in rows:
-        texts = [escape(shown(name, answers.dig(row, name))) or "–" for name in names]
+        texts = [escape(shown(name, answers.dig(row, name))) or "–" for name in heads]
         if bar:
             rect = f'<rect class="a" width="{figure(row, bar) / most * 100:.1f}" height="10"/>'
             texts[0] += f"<svg {BAR}>{rect}</svg>"
         lines += f'<tr><th scope="row">{texts[0]}</th>'
-        for name, text in zip(columns[1:], texts[1:], strict=True):
-            lines += f'<td class="{name}" data-name="{name}">{text}</td>'
+        for head, text in zip([*heads.values()][1:], texts[1:], strict=True):
+            lines += f'<td class="{head}" data-name="{head}">{text}</td>'
         lines += "</tr>"
-    heads = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    table = f"<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody>"
+    line = "".join(f'<th scope="col">{head}</th>' for head in heads.values())
+    table = f"<thead><tr>{line}</tr></thead><tbody>{lines}</tbody>"
     words = f"<h2>{title}</h2><p>{escape(words)}</p>"
     return f'<section>{words}{chart}<table class="{kind}">{table}</table></section>'
 

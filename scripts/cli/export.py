@@ -96,7 +96,8 @@ def _write(
     walk.matched, walk.read, walk.not_comparable = known["counts"]
     file.truncate(start)
     file.seek(start)
-    writer = output.writer(lambda text: file.write(output.masked(text).encode()), start > 0)
+    writer = output.writer(lambda text: file.write(output.masked(text).encode()))
+    writer.started = start > 0
 
     def sync() -> None:
         file.flush()

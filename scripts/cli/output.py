@@ -15,7 +15,7 @@ from cli.rows import TWINS, inside, pick, row_id
 from cli.stderr import Notes
 from cli.text import cell, compact, inert, plural, unformula
 from leadgenius import answers
-from leadgenius.errors import LeadGeniusError, UsageError
+from leadgenius.errors import UsageError
 from leadgenius.files import check_safe, replace_whole
 
 Row = dict[str, Any]
@@ -28,10 +28,12 @@ _SUFFIXES = {
 
 class Lines:
     """A format: rows as they come, then what is said of the list as a whole. This one is a row a
-    line, as JSON or its id. `started` when rows stand before what it writes."""
+    line, as JSON or its id."""
 
-    def __init__(self, write: Write, output: Output, started: bool = False) -> None:
-        self.write, self.output, self.started = write, output, started
+    started = False  # whether rows stand before what it writes
+
+    def __init__(self, write: Write, output: Output) -> None:
+        self.write, self.output = write, output
 
     def rows(self, rows: Sequence[Any]) -> None:
         if self.output.format == "ids":
@@ -64,33 +66,32 @@ class Csv(Lines):
     """RFC 4180 with a line feed. Columns: --fields, else the schema's in order; others are counted
     in a note."""
 
-    def __init__(self, write: Write, output: Output, started: bool = False) -> None:
-        super().__init__(write, output, started)
+    def __init__(self, write: Write, output: Output) -> None:
+        super().__init__(write, output)
         known = [name for name in output.columns if TWINS.get(name) not in output.columns]
         self._columns = output.fields or known
-        self._left_out: set[str] = set()
-        self._guarded = 0
+        self._guarded, self._names = 0, set[str]()  # cells, and the fields of all rows
 
     def rows(self, rows: Sequence[Any]) -> None:
         made = [row if isinstance(row, dict) else {"value": row} for row in rows]
         self._columns = self._columns or [name for row in made[:1] for name in row]
         lines = [[self._cell(inside(row, name)) for name in self._columns] for row in made]
-        self._left_out.update(*made)
+        self._names.update(*made)
         if not self.started:
             lines.insert(0, list(self._columns))
-            self.write("\ufeff" if self.output.options.excel else "")
+            self.write("\ufeff" * bool(self.output.options.excel))
         self.started = True
         self.write("".join(map(_csv_line, lines)))
 
     def end(self, summary: Row) -> None:
         self.rows([])
-        left_out = self._left_out - {*self._columns, *TWINS}
+        notes, left_out = self.output.notes, self._names - {*self._columns, *TWINS}
         if left_out and self.output.fields is None:
             fields = plural(len(left_out), "field")
-            self.output.notes("note", f"{fields} unknown to the schema left out: see jsonl.")
+            notes("note", f"{fields} unknown to the schema left out: see jsonl.")
         if self._guarded:
-            words = "like a formula got a ' in front; --csv-raw: unchanged."
-            self.output.notes("note", f"{plural(self._guarded, 'cell')} {words}")
+            cells = plural(self._guarded, "cell")
+            notes("note", f"{cells} like a formula got a ' in front; --csv-raw: unchanged.")
 
     def _cell(self, value: Any) -> str:
         text = cell(value)
@@ -128,13 +129,13 @@ class Output:
         if options.out:
             check_safe(options.out, "--out")
 
-    def writer(self, write: Write, started: bool = False) -> Any:
-        """The writer of this run's format; `started` when rows stand before what it writes."""
+    def writer(self, write: Write) -> Any:
+        """The writer of this run's format."""
         if self.format == "table":
             from cli.terminal import TableWriter
 
             return TableWriter(write, self)
-        return {"json": JsonRows, "csv": Csv}.get(self.format, Lines)(write, self, started)
+        return {"json": JsonRows, "csv": Csv}.get(self.format, Lines)(write, self)
 
     @contextmanager
     def open(self) -> Iterator[Any]:
@@ -146,8 +147,8 @@ class Output:
             writer = self.writer(partial(self.write, file=file))
             try:
                 yield writer
-            except (LeadGeniusError, KeyboardInterrupt, SystemExit):
-                if getattr(writer, "started", False):
+            except BaseException:
+                if writer.started:
                     writer.end({"complete": False})
                 raise
 
@@ -203,25 +204,23 @@ class Output:
         path, seconds = self.options.out, round(time.monotonic() - self.started, 1)
         if not path:
             return
+        facts = {"file": str(path), "rows": rows, "requests": requests, "seconds": seconds}
+        text = compact({**facts, "complete": complete, **more, **self.mark()})
         if self.terminal:
             size = f"{path.stat().st_size / 1024:,.0f} KB, {seconds:g} s"
-            self.write(
-                f"{path}: {plural(rows, 'row')}, {size}{'' if complete else '; incomplete'}\n"
-            )
-            return
-        facts = {"file": str(path), "rows": rows, "requests": requests, "seconds": seconds}
-        self.write(compact({**facts, "complete": complete, **more, **self.mark()}) + "\n")
+            text = f"{path}: {plural(rows, 'row')}, {size}" + "; incomplete" * (not complete)
+        self.write(text + "\n")
 
 
 def _format(options: Any, terminal: bool) -> str:
     """What the name of the --out file says, else what is typed, else the usual one."""
-    typed = options.format
+    typed: str = options.format
     if not options.out:
         return typed or ("table" if terminal else "json")
-    by_name = _SUFFIXES.get(options.out.suffix.lower())
-    if not by_name and not typed:
+    by_name = _SUFFIXES.get(options.out.suffix.lower(), typed)
+    if not by_name:
         hint = "Let it end in .json, .jsonl or .csv (--excel: for Excel), or give --format too."
         raise UsageError("The name of the --out file does not say its format.", hint=hint)
-    if by_name and "format" in options.typed and typed != by_name:
+    if "format" in options.typed and typed != by_name:
         raise UsageError("--format and the name of the --out file contradict each other.")
-    return str(by_name or typed)
+    return by_name

@@ -11,7 +11,7 @@ import io
 import os
 import re
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from math import ceil, inf
 from typing import IO, TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from rich.console import Console, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.rows import TWINS, inside, pick, row_id
+from cli.rows import TWINS, inside, row_id
 from cli.text import inert, listed, plural, rows_in, shown
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ _HIDDEN = {*TWINS, "firstName", "lastName", "company_id", "owner"}
 _IDS = ("id", "leadId", "jobId", "lead_id")
 _WIDEST, _LEAST = 60, 8  # columns of a cell: at most, and when it is cut
 _LONGEST = 1000  # characters of one value: a report is never printed whole
-_TABLE, _BAR = 50, 40  # columns beside a bar, and of the longest bar at most
-_FIRST_ROWS = 20  # of a list that comes row by row
+_BAR = 40  # columns of the longest bar at most
 _COLOURS = {
     **dict.fromkeys(("active", "qualified", "converted", "connected", "completed"), "green"),
     **dict.fromkeys(("draft", "paused", "queued", "running", "invited", "open"), "yellow"),
@@ -46,14 +45,14 @@ _COLOURS = {
 
 
 class Sheet(Console):
-    """Makes lines of the terminal's width; no escape codes with NO_COLOR or TERM=dumb. `away`: they
-    are for no terminal."""
+    """Makes lines of the terminal's width, elsewhere of 100 columns; no escape codes with NO_COLOR
+    or TERM=dumb."""
 
-    def __init__(self, away: bool = False) -> None:
-        plain = away or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    def __init__(self, terminal: bool = True) -> None:
+        plain = not terminal or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         super().__init__(
             file=io.StringIO(),
-            width=100 if away else None,
+            width=None if terminal else 100,
             color_system=None if plain else "standard",
         )
 
@@ -65,105 +64,85 @@ class Sheet(Console):
 
 
 class TableWriter:
-    """A list as it comes, under columns that its first rows choose; one line below it.
+    """A list: its rows under columns that suit them all, and one line below it."""
 
-    The columns that a person wants share the room: the widest are cut first, and only then the last
-    are left out. Others follow where all before them stand whole, so a wider terminal never shows
-    less. Numbers, times and ids are never cut.
-    """
+    started = False  # nothing is printed before the end
 
     def __init__(self, write: Write, output: Output) -> None:
-        self._write, self._output, self.sheet = write, output, Sheet(not output.terminal)
-        self._waiting: list[Any] = []  # not printed yet
-        self._count, self.note = 0, ""
-        self._widths: dict[str, int] = {}
-        self._numbers: set[str] = set()  # columns that stand to the right
+        self._write, self._output, self._rows = write, output, list[Any]()
 
     def rows(self, rows: Sequence[Any]) -> None:
-        self._waiting += [row if isinstance(row, dict) else {"value": row} for row in rows]
-        self._count += len(rows)
-        if len(self._waiting) >= _FIRST_ROWS:
-            self.flush()
+        self._rows += [row if isinstance(row, dict) else {"value": row} for row in rows]
 
     def end(self, summary: dict[str, Any]) -> None:
-        """One note: how many, what comes next, and how to see what is not here."""
-        self.flush()
-        words = " ".join(self._output.footnotes) or f"{plural(self._count, 'row')}."
-        self._output.notes("note", words + self.note)
+        """The table; then one note: how many, what comes next, and how to see what is not here."""
+        output = self._output
+        note = _table(self._write, output, self._rows, _HEADS)
+        words = " ".join(output.footnotes) or f"{plural(len(self._rows), 'row')}."
+        output.notes("note", words + note)
 
-    def flush(self) -> None:
-        """Print the rows that wait."""
-        rows, self._waiting, first = self._waiting, [], not self._widths
-        if not rows:
-            return
-        if first:
-            self._choose(rows)
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=first)
-        for name, width in self._widths.items():
-            side: JustifyMethod = "right" if name in self._numbers else "left"
-            table.add_column(
-                _head(name), width=width, no_wrap=True, overflow="ellipsis", justify=side
-            )
-        columns = [
-            [_styled(name, text) for text in self._texts(name, rows)] for name in self._widths
-        ]
-        for cells in zip(*columns, strict=True):
-            table.add_row(*cells)
-        self._write(self.sheet.lines(table))
 
-    def _choose(self, rows: Sequence[Any]) -> None:
-        """Which columns there are, and how wide; the note says which are not."""
-        wanted, others = _names(rows, self._output)
-        sizes = {name: self._size(name, rows) for name in (*wanted, *others)}
-        level = _WIDEST
-        while True:
-            self._widths = {
-                one: max(least, min(most, level)) for one, (least, most) in sizes.items()
-            }
-            if sum(self._widths.values()) + 2 * len(sizes) - 2 <= self.sheet.width:
-                break
-            level -= 1
-            if len(sizes) > len(wanted) or (level < _LEAST and len(sizes) > 1):
-                sizes.popitem()
-                level = _WIDEST
-        left_out, first = len(wanted) - len(sizes), others[0] if others else ""
-        if left_out > 0:
-            self.note = f" {plural(left_out, 'column')} left out: --format json."
-        if first in _IDS and first in sizes:
-            self._widths[first] = self._widths.pop(first)  # comes last
-        elif first in _IDS:
-            self.note += " Ids: --format ids."
+class Column:
+    """A column of a table: its head, its cells, the least and the natural width. Numbers, times and
+    ids are never cut."""
 
-    def _size(self, name: str, rows: Sequence[Any]) -> tuple[int, int]:
-        """The least and the natural width of a column."""
-        texts = self._texts(name, rows)
+    def __init__(self, head: str, name: str, texts: list[str], room: int) -> None:
+        self.head, self.cells = Text(inert(head)), [_styled(name, text) for text in texts]
         widest, digits = max(map(cell_len, texts)), "".join(texts)
-        if re.fullmatch(r"[-0-9.,%]*", digits):
-            self._numbers.add(name)
         whole = re.search(r"(^id|_id|Id)$", name) or re.fullmatch(r"[-0-9.,%: *]*", digits)
-        least = min(widest, self.sheet.width) if whole else 0
-        return least, max(_head(name).cell_len, widest)
-
-    def _texts(self, name: str, rows: Sequence[Any]) -> list[str]:
-        """The cells of a column, masked before they are cut: half a secret is not recognised."""
-        texts = "\n".join(shown(name, inside(row, name)) for row in rows)
-        return [text[:_LONGEST] for text in self._output.masked(texts).split("\n")]
+        self.least = min(widest, room) if whole else 0
+        self.most = max(self.head.cell_len, widest)
+        self.side: JustifyMethod = "right" if re.fullmatch("[-0-9.,%]*", digits) else "left"
 
 
-def _head(name: str) -> Text:
-    return Text(inert(_HEADS.get(name, name)))
+def _table(write: Write, output: Output, rows: list[Any], heads: Mapping[str, str]) -> str:
+    """Print the columns that fit. Returns what is to be said of the others.
+
+    The columns that a person wants share the room: the widest are cut first, and only then the last
+    are left out. The id follows where all before it stand whole, so a wider terminal never shows
+    less.
+    """
+    if not rows:
+        return ""
+    sheet, names, level, note = Sheet(output.terminal), _names(rows, output), _WIDEST, ""
+    wanted = [one for one in names if one in (output.fields or output.preferred)] or names
+    ids = [one for one in names if one in _IDS and one not in wanted][:1]
+    columns = []
+    for name in wanted + ids:
+        # Masked before it is cut: half a secret is not recognised.
+        texts = output.masked("\n".join(shown(name, inside(row, name)) for row in rows))
+        cells = [text[:_LONGEST] for text in texts.split("\n")]
+        columns.append(Column(heads.get(name, name), name, cells, sheet.width))
+    while True:
+        widths = [max(one.least, min(one.most, level)) for one in columns]
+        if sum(widths) + 2 * len(widths) - 2 <= sheet.width:
+            break
+        level -= 1
+        if len(columns) > len(wanted) or (level < _LEAST and len(columns) > 1):
+            columns.pop()
+            level = _WIDEST
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for one, width in zip(columns, widths, strict=True):
+        table.add_column(one.head, width=width, no_wrap=True, overflow="ellipsis", justify=one.side)
+    for cells in zip(*(one.cells for one in columns), strict=True):
+        table.add_row(*cells)
+    write(sheet.lines(table))
+    if len(columns) < len(wanted):
+        note = f" {plural(len(wanted) - len(columns), 'column')} left out: --format json."
+    if ids and len(columns) <= len(wanted):
+        note += " Ids: --format ids."
+    return note
 
 
-def _names(rows: Sequence[Any], output: Output) -> tuple[Sequence[str], list[str]]:
-    """The columns a person wants; then the others, ids first. No empty and no doubled one."""
-    if output.fields is not None:
-        return output.fields, []
+def _names(rows: Sequence[Any], output: Output) -> list[str]:
+    """The fields to show, those a person wants first and the ids last: none that is empty or
+    repeats another."""
+    if output.fields:
+        return list(output.fields)
     known = dict.fromkeys([*output.preferred, *output.columns, *chain.from_iterable(rows)])
     filled = [name for name in known if any(shown(name, inside(row, name)) for row in rows)]
-    wanted = [name for name in filled if name in output.preferred]
-    wanted = wanted or [name for name in filled if name not in (*_IDS, *_HIDDEN)] or filled
-    others = [name for name in filled if name not in (*wanted, *_HIDDEN)]
-    return wanted, sorted(others, key=lambda name: name not in _IDS)
+    once = [name for name in filled if name not in _HIDDEN] or filled
+    return sorted(once, key=lambda name: name in _IDS)
 
 
 def _styled(name: str, text: str) -> Text:
@@ -171,31 +150,26 @@ def _styled(name: str, text: str) -> Text:
 
 
 def _print(output: Output, *things: RenderableType) -> None:
-    output.write(Sheet(not output.terminal).lines(*things))
+    output.write(Sheet(output.terminal).lines(*things))
 
 
 def print_record(output: Output, record: dict[str, Any]) -> None:
-    """One record: a field a line, what is nested under dotted names, the ids last."""
-    values = _flattened(pick(record, output.fields))
-    names, lines = list(values), []
-    if not output.fields:
-        names = sorted(chain(*_names([values], output)), key=lambda name: name in _IDS)
-    width = max(map(cell_len, names), default=0)
+    """One record: a field a line, the ids last. Long text is wrapped beside its name, below it
+    where a word needs the room."""
+    names, sheet = _names([record], output), Sheet(output.terminal)
+    width, things = max(map(cell_len, names), default=0) + 2, list[RenderableType]()
     for name in names:
-        text = output.masked(shown(name, values[name]))
-        cut = len(text) > _LONGEST or rows_in(values[name])
+        value = inside(record, name)
+        text = output.masked(shown(name, value))
+        cut = len(text) > _LONGEST or rows_in(value)
         text = text[:_LONGEST].replace("\\n", "\n") + " … --format json" * cut
-        lines.append(Text.assemble((f"{inert(name):{width}}  ", "bold"), _styled(name, text)))
-    _print(output, *lines)
-
-
-def _flattened(record: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
-    made: dict[str, Any] = {}
-    for name, value in record.items():
-        deeper = isinstance(value, dict)
-        made |= _flattened(value, f"{before}{name}.") if deeper else {before + name: value}
-    return made
+        field = Text(inert(name).ljust(width), "bold"), _styled(name, text)
+        line = Table.grid()
+        line.add_column(no_wrap=True)
+        line.add_row(*field)
+        fits = all(cell_len(word) <= sheet.width - width for word in text.split())
+        things += [line] if fits else field
+    output.write(sheet.lines(*things))
 
 
 def print_sentence(output: Output, sentence: str, record: dict[str, Any]) -> None:
@@ -210,20 +184,17 @@ def print_sentence(output: Output, sentence: str, record: dict[str, Any]) -> Non
 
 
 def print_bars(
-    output: Output, title: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], below: str
+    output: Output, title: str, heads: Mapping[str, str], rows: list[Any], below: str
 ) -> None:
-    """A bar a row: its name, its share of the longest (0 to 1), and the cells before the bar."""
-    names = [heads[0], "", *heads[1:]]  # the bar's column has no name to read
-    cells = [dict(zip(names, row, strict=True)) for row in rows]
-    output.preferred = heads
-    writer = TableWriter(output.write, output)
-    longest = min(_BAR, writer.sheet.width - _TABLE)
-    for one in cells:
-        one[""] = "█" * round(longest * one[""]) or "▏" * (one[""] > 0)
+    """Records under `heads`, each with a bar for its `share` of the longest, from 0 to 1."""
+    output.preferred = [*heads, "share"]
+    room = Sheet(output.terminal).width - sum(len(head) + 2 for head in heads.values())
+    longest = min(_BAR, room - 8)
+    for row in rows:
+        row["share"] = "█" * round(longest * row["share"]) or "▏" * (row["share"] > 0)
     _print(output, Text(title, "bold"), "")
-    writer.rows(cells)
-    writer.flush()
-    _print(output, "", Text(below + writer.note))
+    note = _table(output.write, output, rows, {**heads, "share": ""})
+    _print(output, "", Text(below + note))
 
 
 class Screen(Sheet):

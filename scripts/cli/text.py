@@ -86,6 +86,11 @@ def shown(name: str, value: Any) -> str:
     return inert(re.sub(time, r"\1 \2", str(value)))
 
 
+def in_words(name: str) -> str:
+    """`conversion rate` of a field named conversionRate."""
+    return re.sub("([A-Z])", r" \1", name).lower()
+
+
 def rows_in(value: Any) -> bool:
     """Whether a value is a list of records."""
     return isinstance(value, list) and {*map(type, value)} == {dict}

@@ -42,13 +42,13 @@ def test_its_figures_are_those_of_the_commands(lgp):
     assert f"{funnel['totals']['unqualified']} unqualified" in text
     trend = lgp("analytics", "trends", "--granularity", "week", *words).json["data"]["series"]
     for row in trend:
-        figures = " ".join(str(row[name]) for name in analytics.TREND[1:5])
+        figures = " ".join(str(row[name]) for name in list(analytics.TREND)[1:5])
         assert re.search(rf"{row['periodStart']} (\* )?{figures} ", text)
     active = lgp("campaigns", "list", "--status", "active").rows
     assert f"of {len(active)} active." in text
     for campaign in active:
         metrics = lgp("campaigns", "metrics", campaign["id"]).json["data"]
-        figures = [str(metrics[name]) for name in analytics.TREND[2:5]]
+        figures = [str(metrics[name]) for name in list(analytics.TREND)[2:5]]
         assert f"{campaign['name']} {metrics['leads']} {' '.join(figures)} " in text
         assert f"targetPipeline {campaign['goals']['targetPipeline']:,}" in text
     accounts = lgp("target-accounts", "list", "--all").rows

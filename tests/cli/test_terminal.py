@@ -149,9 +149,6 @@ def test_cells_are_cut_before_columns_are_left_out(
 def test_rows_that_come_one_by_one_share_their_columns_numbers_to_the_right() -> None:
     made = table([{"name": "a", "roi": 0.05}], [{"name": "longest", "roi": 15}])
     assert made.text == "name          roi\na            5.0%\nlongest  1,500.0%\n"
-    later = table([{"name": "a"}] * 20, [{"name": "wider than the first page"}])
-    assert later.text.splitlines()[-1] == "wid…"
-    assert later.text.count("name") == 1
 
 
 @pytest.mark.parametrize(
@@ -217,14 +214,15 @@ def test_a_record_is_a_field_a_line_the_id_last() -> None:
     record = {
         "id": IDENTITY, "steps": [{"day": 1}, {"day": 2}], "company_id": "twice", "none": None,
         "goals": {"spend": 5}, "notes": "one\ntwo", "name": "Triage", "long": "word " * 100_000,
+        "url": f"It is at https://x.example/{'y' * 60}",
     }  # fmt: skip
     terminal.print_record(made, record)
     lines = made.text.splitlines()
-    assert lines[:5] == [
-        "name         Triage", "steps        2 items … --format json", "goals.spend  5",
-        "notes        one", "two",
+    assert lines[:6] == [
+        "name   Triage", "steps  2 items … --format json", "goals  spend 5",
+        "notes  one", "       two", f"long   {'word ' * 13}word",
     ]  # fmt: skip
-    assert lines[-1] == f"id           {IDENTITY}"
+    assert lines[-4:] == ["url", "It is at", record["url"][9:], f"id     {IDENTITY}"]
     assert (len(lines) < 30, "company_id" in made.text) == (True, False)
     fits(made.text, 80)
 
@@ -245,7 +243,7 @@ def test_a_change_is_a_sentence_and_what_needs_action(tty: Any) -> None:
     result = {"problems": [problem] * 50, "problems_total": 90, "ids": ["lead_1"]}
     terminal.print_sentence(shown, "3 leads created.", result)
     lines = shown.text.splitlines()
-    assert lines[:2] == ["3 leads created.", "  row 1, email a@b.example, message no"]
+    assert lines[:2] == ["3 leads created.", "  row 1 a@b.example: no"]
     assert (len(lines), lines[-1]) == (18, "  … and 74 more")
 
 
