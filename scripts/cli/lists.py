@@ -90,7 +90,7 @@ class Walk:
         """The fitting rows, a page at a time. Numbered pages shift when rows are added on the way:
         a row met twice is dropped, and the shift is noted."""
         client, notes, seen = self.context.client, self.context.notes, set[str | None]()
-        for page in client.pages(self.path, self.query, bulk=self.bulk, scope=self.scope):
+        for page in client.pages(self.path, self.query, self.scope):
             rows, last, self.total = page.items, self.total, answers.total(page.body)
             self.changed |= self.total not in (None, last or self.total)
             self.cursor, self.rest = page.cursor, answers.rest(page.body, rows)

@@ -55,7 +55,7 @@ def connect(
     from leadgenius.keys import Keys
     from leadgenius.scopes import EMBEDDED
 
-    environ = os.environ if environ is None else environ
+    environ = environ or os.environ
     note = on_note or (lambda level, message: None)
     try:
         found, state = settings.read(environ), settings.state_dir(environ)
@@ -86,7 +86,7 @@ def connect(
         found,
         note,
         state,
-        agent=f"leadgenius-skill/{__version__}" + (f" ({name})" if name else ""),
+        agent=f"leadgenius-skill/{__version__} {name}".strip(),
         dry_run=dry_run,
         end=end or time.monotonic() + found.max_time,
         adapter=adapter,

@@ -26,9 +26,9 @@ def dig(body: Any, *paths: str) -> Any:
 
 
 def text(body: Any, *paths: str) -> str | None:
-    """A text or a number, as text; None for an empty one too."""
-    found = [dig(body, path) for path in paths]
-    return next((str(one) for one in found if one and type(one) in (str, int)), None)
+    """What dig finds, if it is a text or a number, as text; None for an empty one too."""
+    found = dig(body, *paths)
+    return str(found) if found and type(found) in (str, int) else None
 
 
 def rows(body: Any, collection: str = "") -> list[Any] | None:
@@ -79,8 +79,8 @@ def job_id(body: Any) -> str | None:
 
 
 def new_key(body: Any) -> str | None:
-    """A key just made: `apiKey` as a string, `apiKey.plainTextKey`, or `data.apiKey`."""
-    return text(body, "apiKey", "apiKey.plainTextKey", "data.apiKey")
+    """A key just made: `apiKey.plainTextKey`, `apiKey` as a string, or `data.apiKey`."""
+    return text(body, "apiKey.plainTextKey", "apiKey", "data.apiKey")
 
 
 def token(body: Any) -> str | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +15,7 @@ from leadgenius import answers, retry
 from leadgenius.answers import LARGEST_BULK_PAGE, LARGEST_PAGE
 from leadgenius.errors import LeadGeniusError, LocalError, RateError, ServerError, UsageError
 from leadgenius.keys import Credential, Keys, clean
-from leadgenius.retry import Answer, Failure, Request
+from leadgenius.retry import Answer, Request
 from leadgenius.scopes import LOGIN, SYSTEM, route
 from leadgenius.settings import Note, Settings
 
@@ -221,10 +221,10 @@ class Client:
         while True:
             attempt, maybe_applied = attempt + 1, self.last_outcome == "unknown"
             found = self._attempt(request, attempt, give_up)
-            if isinstance(found, Answer):
+            if not found.failure:
                 return found._replace(maybe_applied=maybe_applied)
             now = time.time()
-            asked = retry.asked_wait(found, attempt, now)
+            asked = retry.asked_wait(found.headers, attempt, now)
             if found.status == 429 and request.counted:
                 own = retry.is_api_error(found.body)
                 self.limiter.penalize(request.counted, asked if own else min(asked, PROXY_PAUSE))
@@ -234,7 +234,7 @@ class Client:
             self._on_note("note", f"{found.detail}; trying again in {pause:.1f} s")
             time.sleep(pause)
 
-    def _attempt(self, request: Request, attempt: int, give_up: float) -> Answer | Failure:
+    def _attempt(self, request: Request, attempt: int, give_up: float) -> Answer:
         """One attempt in a slot of its own: settled, noted and its outcome kept, also when it is
         interrupted. A login has no key to count under, and so no slot.
         """
@@ -251,7 +251,7 @@ class Client:
             slot = self.limiter.acquire(name, max_wait=give_up - now, hold=hold)
         began = time.monotonic()
         self.requests += 1
-        sender.last = Failure("connect")
+        sender.last = Answer("connect")
         try:
             return sender.send(request, min(hold, self._end - began))
         finally:
@@ -271,34 +271,25 @@ class Client:
     # ---- lists
 
     def rows(self, endpoint: str, params: Params = None) -> Iterator[Any]:
-        """Every row of any list: pages and cursors are followed, companyId is filled in on the bulk
-        lists.
-        """
-        given, bulk = dict(params or {}), route(endpoint, self.origin).scope == SYSTEM
-        if bulk:
-            given["companyId"] = given.get("companyId") or self.company_id()
-        for page in self.pages(endpoint, given, bulk=bulk):
+        """Every row of any list; see pages."""
+        for page in self.pages(endpoint, params):
             yield from page.items
 
-    def pages(
-        self,
-        endpoint: str,
-        params: Params = None,
-        *,
-        bulk: bool = False,
-        scope: str = "auto",
-    ) -> Iterator[Page]:
+    def pages(self, endpoint: str, params: Params = None, scope: str = "auto") -> Iterator[Page]:
         """The pages of a list: numbered ones until one is empty or the last is reached, those of a
-        bulk list as its cursors lead. `params` may name the first and the size: page and pageSize,
-        or nextToken and limit. ServerError for an answer without rows, and for a cursor that came
-        before: neither says that the list is complete.
+        bulk list as its cursors lead, companyId filled in. `params` may name the first and the
+        size: page and pageSize, or nextToken and limit. ServerError for an answer without rows, and
+        for a cursor that came before: neither says that the list is complete.
 
         A short page does not end a list (the server may cap pageSize). A repeated one does: the
         endpoint has no pages.
         """
+        bulk = route(endpoint, self.origin, scope).scope == SYSTEM
         collection = "leads" if bulk else endpoint.partition("?")[0].rpartition("/")[2]
         usual = {"limit": LARGEST_BULK_PAGE} if bulk else {"page": 1, "pageSize": LARGEST_PAGE}
         asked = {**usual, **(params or {})}
+        if bulk:
+            asked["companyId"] = asked.get("companyId") or self.company_id()
         before, seen = None, {asked.get("nextToken")}
         while True:
             body = self.call("GET", endpoint, asked, scope=scope).body
@@ -339,6 +330,6 @@ class Client:
                 hint="Give --company-id or LGP_COMPANY_ID.",
             )
         if self.keys.saved("api_key"):
-            with contextlib.suppress(LocalError):
+            with suppress(LocalError):
                 self.file.update(company_id=found)
         return found

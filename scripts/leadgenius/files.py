@@ -7,11 +7,11 @@ do not exist (Windows) everything works without them.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -43,16 +43,12 @@ def check_safe(path: Path, name: str = "the file") -> Path:
         if problem:
             raise LocalError(f"{path} is not written to: {problem}.", code="permission")
     target = Path(os.path.realpath(path))
-    if target.is_dir():
+    device = target.exists() and not target.is_file()
+    if target.is_dir() or not (device or os.access(target.parent, os.W_OK | os.X_OK)):
         raise LocalError(
-            f"{name} names a folder.", code="disk", hint="Give a file name, such as leads.jsonl."
-        )
-    ordinary = target.is_file() or not target.exists()  # no device, no pipe
-    if ordinary and not os.access(target.parent, os.W_OK | os.X_OK):
-        raise LocalError(
-            f"The folder of {name} does not exist or may not be written: {target.parent}.",
+            f"{name} is a folder, or in one that does not exist or may not be written: {target}.",
             code="permission",
-            hint=f"Make it, or give another {name}.",
+            hint=f"Make that folder, or give another {name}, such as leads.jsonl.",
         )
     return target
 
@@ -95,7 +91,7 @@ def read_private(path: Path, limit: int) -> bytes:
     return content
 
 
-@contextlib.contextmanager
+@contextmanager
 def replace_whole(path: Path) -> Iterator[TextIOWrapper]:
     """A UTF-8 file, written beside `path` and renamed to it when the block ends well. A device or
     pipe is written to as it is. LocalError (disk or permission), having left the old file as it was
@@ -114,7 +110,7 @@ def replace_whole(path: Path) -> Iterator[TextIOWrapper]:
             file.flush()
             os.fsync(descriptor)
         beside.replace(target)
-        with contextlib.suppress(OSError):  # the rename should outlive a power cut
+        with suppress(OSError):  # the rename should outlive a power cut
             folder = os.open(target.parent, os.O_RDONLY)
             os.fsync(folder)
             os.close(folder)
@@ -132,7 +128,7 @@ def write_private(path: Path, data: bytes) -> None:
         file.buffer.write(data)
 
 
-@contextlib.contextmanager
+@contextmanager
 def locked(path: Path, wait: float = 0.0) -> Iterator[None]:
     """Hold the file at `path`, which is made; the system releases it when the process dies.
     LocalError, code `locked`, when that fails for `wait` seconds: another process holds it, or has
@@ -142,7 +138,7 @@ def locked(path: Path, wait: float = 0.0) -> Iterator[None]:
     deadline = time.monotonic() + wait
     try:
         while fcntl:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.path.samestat(os.fstat(descriptor), path.lstat()):
                     break

@@ -10,10 +10,10 @@ file.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,7 @@ class KeyFile:
             account["base_url"] = origin
             account["api_key" if kind == "agent" else "amplify_api_key"] = key
 
-    @contextlib.contextmanager
+    @contextmanager
     def _changing(self) -> Iterator[Account]:
         """The account as it is on disk, under the lock; written back when the block ends well."""
         path = Path(os.path.realpath(self.path))
@@ -133,7 +133,7 @@ class KeyFile:
         if not raw:  # LGP_AUTH_FILE=$(mktemp) names an empty file
             return Account()
         if os.name == "posix" and self.path.stat().st_mode & 0o077:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 self.path.chmod(0o600)
             self.note("warning", f"Other users could read {self.path}; make sure it is 0600 now.")
         try:
@@ -159,11 +159,10 @@ class KeyFile:
 
     def _modernise(self, account: Account) -> None:
         """Understand what older scripts wrote; it is saved with the next change."""
-        token = account.token
+        token, key = account.token, account.api_key
         if token.startswith("lgp_"):
-            key = account.api_key or token
-            older = [token] if key != token else []
-            account.update({"token": None, "api_key": key, PREVIOUS: older})
+            older = [token] if key else []
+            account.update({"token": None, "api_key": key or token, PREVIOUS: older})
         account["expires_at"] = str(account.expires_at)  # a number there
         if account.base_url in ("", OLD_DEFAULT):
             account["base_url"] = PRODUCTION

@@ -8,9 +8,9 @@ saved for. A typed profile uses what is saved in its file alone. No value is eve
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -130,7 +130,7 @@ class Keys:
             account = self.file.account()
             saved = account.base_url if any(map(account.get, SECRETS)) else ""
         except LocalError as error:  # a key of a variable works without it
-            self.file.note("warning", error.message)
+            on_note("warning", error.message)
         self.origin = clean_origin(base_url or settings.base_url or saved or PRODUCTION)
         if name and not base_url and saved not in ("", self.origin):
             raise UsageError(
@@ -185,11 +185,10 @@ class Keys:
         """Every secret at hand, whether used yet or not."""
         found = [self.key, *map(self.environ.get, (*KEY_VARIABLES, "LGP_PASSWORD"))]
         found += [given[0] for given in self._given.values() if given]
-        for url in self.environ.values():  # of proxies, and LGP_LIMITER
-            for password in re.findall(r"//[^/\s]*?:([^/\s]+)@", url):
-                found += [password, unquote(password)]
-        with contextlib.suppress(LocalError):
+        urls = " ".join(self.environ.values())  # of proxies, and LGP_LIMITER
+        for password in re.findall(r"//[^/\s]*?:([^/\s]+)@", urls):
+            found += [password, unquote(password)]
+        with suppress(LocalError):
             account = self.file.account()
-            found += [getattr(account, name) for name in SECRETS]
-            found += account.previous_api_keys
+            found += [*map(account.get, SECRETS), *account.previous_api_keys]
         return {one for one in found if one}

@@ -7,18 +7,18 @@ last moment it could have ended. The log holds no credential, only `identity(ori
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from leadgenius import files
 from leadgenius.errors import LeadGeniusError, LocalError, RateError
-from leadgenius.retry import reset_wait
+from leadgenius.retry import Headers, reset_wait
 from leadgenius.settings import Note, Window, iso
 
 RECHECK = 1.0  # seconds; longest sleep before looking again, because a pause may have been lifted
@@ -36,6 +36,7 @@ _NTH = """SELECT at FROM requests WHERE credential = ? AND (started OR id < ?)
 ORDER BY at DESC LIMIT 1 OFFSET ?"""
 _RUNNING = "UPDATE requests SET at = min(max(at, ?), until) WHERE until IS NOT NULL"
 MEMORY = Path(":memory:")
+Times = dict[str, list[float]]
 T = TypeVar("T")
 
 
@@ -102,16 +103,15 @@ class RateLimiter:
                     retry_after_seconds=seconds,
                     retry_at=iso(self._time.time() + wait),
                 )
-            if seconds > 1:
-                self._on_note("progress", f"Waiting {seconds} s: {reason}")
+            self._on_note("progress", f"Waiting {seconds} s: {reason}")
             self._time.sleep(min(wait, RECHECK))
 
-    def settle(self, credential: str, slot: int, headers: Mapping[str, str]) -> None:
+    def settle(self, credential: str, slot: int, headers: Headers) -> None:
         """The request of this slot has ended. `headers` are the answer's: when they say that
         nothing is left, because another machine uses the key, everybody pauses until the limit is
         reset. Raises nothing.
         """
-        with contextlib.suppress(LeadGeniusError):
+        with suppress(LeadGeniusError):
             self._settle(credential, slot)
         if headers.get("X-RateLimit-Remaining") == "0":
             wait = reset_wait(headers, self._time.time())
@@ -153,10 +153,10 @@ class RateLimiter:
 
     # ---- the SQLite log; another store overrides these
 
-    def _times(self) -> dict[str, list[float]]:
+    def _times(self) -> Times:
         """For each credential: now, when its pause ends, and when its requests end."""
 
-        def work(db: sqlite3.Connection, now: float) -> dict[str, list[float]]:
+        def work(db: sqlite3.Connection, now: float) -> Times:
             pauses = db.execute("SELECT credential, until FROM pauses")
             found = {name: [now, until] for name, until in pauses}
             for name, end in db.execute("SELECT credential, at FROM requests"):
@@ -193,7 +193,7 @@ class RateLimiter:
         """Stop every process for `seconds`; never shortens an earlier pause. Raises nothing."""
         longer = """INSERT INTO pauses VALUES (?, ?)
             ON CONFLICT (credential) DO UPDATE SET until = max(until, excluded.until)"""
-        with contextlib.suppress(LeadGeniusError):
+        with suppress(LeadGeniusError):
             self._run(lambda db, now: db.execute(longer, (credential, now + seconds)))
 
     def _run(self, work: Callable[[sqlite3.Connection, float], T]) -> T:

@@ -8,15 +8,14 @@ eighth of the limits through its own log.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from leadgenius.errors import LocalError, UsageError
-from leadgenius.ratelimit import SHARE, Look, RateLimiter, eighth, kept
+from leadgenius.ratelimit import SHARE, Look, RateLimiter, Times, eighth, kept
 
 SECONDS = 2.0  # that a server may take to answer
-REMEMBERED = 30.0  # seconds for which no process of this machine asks one again that did not
+REMEMBERED = 30.0  # seconds for which one that did not is not asked again
 T = TypeVar("T")
 
 # What every script begins with. Keys: `done` (sorted set: slot, end), `open` (hash: slot, "at until
@@ -104,8 +103,7 @@ class RedisLog(RateLimiter):
 
     def __init__(self, url: str, *args: Any) -> None:
         super().__init__(*args)
-        self._all, self._failed, self._warned = self.windows, 0.0, False
-        self._marker = self.path.with_name("redis-unreachable")
+        self._all, self._failed = self.windows, 0.0
         try:
             from redis import Redis
 
@@ -136,8 +134,8 @@ class RedisLog(RateLimiter):
         if not self._eval(_PENALIZE, credential, seconds):
             super().penalize(credential, seconds)
 
-    def _times(self) -> dict[str, list[float]]:
-        def work() -> dict[str, list[float]]:
+    def _times(self) -> Times:
+        def work() -> Times:
             names = {key.split(":")[1] for key in redis.scan_iter("leadgenius:*:*")}
             return {name: [*map(float, redis.eval(_HEAD + _TIMES, 0, name))] for name in names}
 
@@ -164,28 +162,20 @@ class RedisLog(RateLimiter):
         return self._ask(lambda: self._redis.eval(_HEAD + script, 0, credential, *arguments))
 
     def _ask(self, work: Callable[[], T]) -> T | None:
-        """`work`, or None while the server cannot be reached: the marker's time is when a process
-        of this machine met that last.
-        """
+        """`work`, or None while the server cannot be reached."""
         from redis import RedisError
 
         now = self._time.time()
-        with contextlib.suppress(OSError):
-            self._failed = max(self._failed, self._marker.stat().st_mtime)
-        if now - self._failed >= REMEMBERED:
-            while self._time.time() - now < SECONDS:  # a restart takes a moment
-                try:
-                    return work()
-                except (RedisError, OSError):
-                    self._time.sleep(0.1)
-            self._failed = now
-            with contextlib.suppress(OSError):
-                self._marker.touch(0o600)
-        if not self._warned:
-            self._warned = True
-            self._on_note(
-                "warning",
-                "Redis (LGP_LIMITER) cannot be used; this machine keeps to an eighth of the"
-                " limits.",
-            )
+        if now - self._failed < REMEMBERED:
+            return None
+        while self._time.time() - now < SECONDS:  # a restart takes a moment
+            try:
+                return work()
+            except (RedisError, OSError):
+                self._time.sleep(0.1)
+        self._failed = now
+        self._on_note(
+            "warning",
+            "Redis (LGP_LIMITER) cannot be used; this machine keeps to an eighth of the limits.",
+        )
         return None

@@ -19,6 +19,7 @@ from leadgenius.answers import dig, text
 from leadgenius.scopes import LOGIN, Scope
 from leadgenius.settings import iso
 
+Headers = Mapping[str, str]
 MAX_ATTEMPTS = 3
 IDEMPOTENT = ("GET", "PUT", "DELETE")
 LONGEST_WAIT = 86_400.0
@@ -43,7 +44,7 @@ class Rule(NamedTuple):
 RULES = {
     "connect": Rule(
         "name not resolved, refused, connect timeout, proxy refused (nothing sent)", "always",
-        6, "No connection to {request.origin}: {failure.detail}. Nothing was sent.",
+        6, "No connection to {request.origin}: {answer.detail}. Nothing was sent.",
         "Check the network and the base URL, then run it again."),
     "tls": Rule(
         "TLS not trusted", "never", 9,
@@ -55,12 +56,12 @@ RULES = {
         "Set it to a URL such as http://proxy.example:3128, or unset it."),
     "no_answer": Rule(
         "read timeout, reset, or closed before the end of the answer", "idempotent", 7,
-        "The connection ended before the answer did: {failure.detail}."),
+        "The connection ended before the answer did: {answer.detail}."),
     "not_json": Rule(
-        "2xx that is not JSON", "never", 7, "The answer is not JSON (HTTP {failure.status})."),
+        "2xx that is not JSON", "never", 7, "The answer is not JSON (HTTP {answer.status})."),
     "broken_json": Rule(
         "2xx with broken JSON", "once", 7,
-        "The answer is broken JSON (HTTP {failure.status})."),
+        "The answer is broken JSON (HTTP {answer.status})."),
     "401": Rule(
         "401", "never", 3, "The server does not accept {request.source}.",
         "log_in", "unauthorized"),
@@ -75,11 +76,11 @@ RULES = {
         "duplicate"),
     "refused": Rule(
         "other 4xx, success: false", "never", 4,
-        "The API refused the request (HTTP {failure.status}).",
+        "The API refused the request (HTTP {answer.status}).",
         "Fix what the server names, then run it again.", "refused"),
     "redirect": Rule(
         "3xx", "never", 4,
-        "The server redirects (HTTP {failure.status}); redirects are not followed.",
+        "The server redirects (HTTP {answer.status}); redirects are not followed.",
         "If the API has moved, set its new origin as the base URL; details.location names it.",
         "redirected"),
     "303": Rule("303 to a POST", "never", 7, ""),
@@ -90,7 +91,7 @@ RULES = {
         "503 with Retry-After (POST: only as the API's own JSON error)", "wait", 7,
         "The server is not available (HTTP 503)."),
     "server": Rule(
-        "other 5xx", "idempotent", 7, "The server failed (HTTP {failure.status})."),
+        "other 5xx", "idempotent", 7, "The server failed (HTTP {answer.status})."),
     "too_large": Rule(
         "body over 64 MiB", "never", 7, "The answer is larger than 64 MiB.",
         "Ask for less at once, with filters or smaller pages."),
@@ -99,28 +100,19 @@ _ERRORS = {one.exit_code: one for one in errors.LeadGeniusError.__subclasses__()
 
 
 class Answer(NamedTuple):
-    """A success: any 2xx whose body is JSON, or empty (None). `headers` are found in any case.
+    """How an attempt ended. `failure` is "" for a success: any 2xx whose body is JSON, or empty
+    (None); `status` for any other whole answer; else a key of RULES.
 
-    `maybe_applied`: an earlier attempt of this change had no answer, so it may have been applied
-    too.
+    `headers` are found in any case. `detail` says in words what failed. `maybe_applied`: an earlier
+    attempt of this change had no answer, so it may have been applied too.
     """
 
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-    maybe_applied: bool = False
-
-
-class Failure(NamedTuple):
-    """A failed attempt. `kind` is `status`, for any answer that is no success, or a key of
-    RULES.
-    """
-
-    kind: str
+    failure: str = ""
     status: int | None = None
     headers: Mapping[str, str] = {}
     body: Any = None
     detail: str = ""
+    maybe_applied: bool = False
 
 
 class Request(NamedTuple):
@@ -132,7 +124,7 @@ class Request(NamedTuple):
     path: str
     origin: str
     url: str
-    headers: Mapping[str, str]
+    headers: Headers
     body: Any
     scope: Scope
     changes: int
@@ -145,14 +137,14 @@ def is_api_error(body: Any) -> bool:
     return dig(body, "error", "success") is not None
 
 
-def rule_of(request: Request, failure: Failure) -> Rule:
+def rule_of(request: Request, found: Answer) -> Rule:
     """The row of the table for one failure."""
-    status, post = failure.status or 0, request.method not in IDEMPOTENT
+    status, post = found.status or 0, request.method not in IDEMPOTENT
     name = str(status)
-    if failure.kind != "status":
-        name = failure.kind
-    elif status == 503 and "Retry-After" in failure.headers:
-        name = "server" if post and not is_api_error(failure.body) else "unavailable"
+    if found.failure != "status":
+        name = found.failure
+    elif status == 503 and "Retry-After" in found.headers:
+        name = "server" if post and not is_api_error(found.body) else "unavailable"
     elif 300 <= status < 400:
         name = "303" if status == 303 and post else "redirect"
     elif name not in RULES:
@@ -160,13 +152,13 @@ def rule_of(request: Request, failure: Failure) -> Rule:
     return RULES[name]
 
 
-def outcome_of(request: Request, found: Answer | Failure, before: str | None) -> str | None:
+def outcome_of(request: Request, found: Answer, before: str | None) -> str | None:
     """What became of a change; None for a read. Once unknown (`before`), no later failure makes it
     known: a 404 after a lost DELETE may be that DELETE's own work.
     """
     if request.method == "GET":
         return None
-    if isinstance(found, Answer):
+    if not found.failure:
         return "applied"
     exit_code = rule_of(request, found).exit_code
     if exit_code == 7 or before == "unknown":
@@ -174,11 +166,11 @@ def outcome_of(request: Request, found: Answer | Failure, before: str | None) ->
     return "not_sent" if exit_code in (6, 9) else "rejected"
 
 
-def wait_before(request: Request, failure: Failure, attempt: int, asked: float) -> float | None:
+def wait_before(request: Request, found: Answer, attempt: int, asked: float) -> float | None:
     """Seconds to wait before sending again; None: do not. `attempt` counts from 1, `asked` is what
     asked_wait found.
     """
-    again = rule_of(request, failure).again
+    again = rule_of(request, found).again
     if attempt == MAX_ATTEMPTS or (again == "once" and attempt > 1):
         return None
     if again == "wait" and request.scope != LOGIN:
@@ -188,41 +180,39 @@ def wait_before(request: Request, failure: Failure, attempt: int, asked: float) 
     return None
 
 
-def asked_wait(failure: Failure, attempt: int, now: float) -> float:
+def asked_wait(headers: Headers, attempt: int, now: float) -> float:
     """Seconds that a 429 or 503 asks for, 0 to 86,400: Retry-After, X-RateLimit-Reset, else 5, 15,
     45. `now` is epoch seconds. Never raises.
     """
-    headers, after = failure.headers, failure.headers.get("Retry-After")
+    after = headers.get("Retry-After")
     date = _date(after, NEVER) - _date(headers.get("Date"), now)
     named = [wait for wait in (_number(after), date, reset_wait(headers, now)) if wait >= 0]
     return min([*named, FALLBACK_WAITS[attempt - 1]][0], LONGEST_WAIT)
 
 
-def reset_wait(headers: Mapping[str, str], now: float) -> float:
+def reset_wait(headers: Headers, now: float) -> float:
     """Seconds until X-RateLimit-Reset, by the server's clock, which its Date shows; negative
     without one, or when it has passed.
     """
     return _number(headers.get("X-RateLimit-Reset")) - _date(headers.get("Date"), now)
 
 
-def error_of(
-    request: Request, failure: Failure, asked: float, now: float
-) -> errors.LeadGeniusError:
+def error_of(request: Request, found: Answer, asked: float, now: float) -> errors.LeadGeniusError:
     """The error that is left, unless the outcome of a change is unknown."""
-    rule, body = rule_of(request, failure), failure.body
+    rule, body = rule_of(request, found), found.body
     facts = {
-        "http_status": failure.status,
+        "http_status": found.status,
         "server_code": text(body, "code"),
-        "server_message": text(body, "error", "error.message", "message"),
+        "server_message": text(body, "error.message", "error", "message"),
         "details": dig(body, "details"),
         "request_id": text(body, "requestId"),
         "retryable": rule.exit_code in (5, 6, 7),
     }
     if rule.code == "redirected":
-        facts["details"] = {"location": failure.headers.get("Location")}
+        facts["details"] = {"location": found.headers.get("Location")}
     if rule.again == "wait":
         facts |= {"retry_after_seconds": round(asked, 1), "retry_at": iso(now + asked)}
-    message = rule.message.format(request=request, failure=failure)
+    message = rule.message.format(request=request, answer=found)
     return _ERRORS[rule.exit_code](message, code=rule.code, hint=rule.hint, **facts)
 
 

@@ -31,13 +31,13 @@ class Scope(NamedTuple):
     name: str
     root: str
     credential: str = ""
-    header: str = ""
+    header: str = "X-API-Key"
     prefix: str = ""
 
 
-AGENT = Scope("agent", "/api/agent", "agent", "X-API-Key")
+AGENT = Scope("agent", "/api/agent", "agent")
 SYSTEM = Scope("system", "/api", "amplify", "x-api-key")
-ADMIN = Scope("admin", "/api/admin", "agent", "X-API-Key")
+ADMIN = Scope("admin", "/api/admin", "agent")
 ROOT = Scope("root", "/api", "jwt", "Authorization", "Bearer ")
 LOGIN = Scope("root", "/api")
 SCOPES = {scope.name: scope for scope in (AGENT, SYSTEM, ADMIN, ROOT)}
@@ -88,11 +88,11 @@ def _is_odd(text: str) -> bool:
     return bool(odd) or not text.isprintable()
 
 
-def check_id(text: str, name: str = "id") -> str:
+def check_id(text: str) -> str:
     """`text`, an id for a path or a body. UsageError for one that could mean another path."""
     if _is_odd(text):
         raise UsageError(
-            f"This {name} cannot be sent: it is empty, or has dots, slashes, ? # %, white space or"
+            "This id cannot be sent: it is empty, or has dots, slashes, ? # %, white space or"
             " invisible characters in it.",
             code="invalid_input",
             hint="Give the id exactly as a list prints it.",
@@ -100,11 +100,11 @@ def check_id(text: str, name: str = "id") -> str:
     return text
 
 
-def segment(text: str, name: str = "id") -> str:
+def segment(text: str) -> str:
     """One path segment from an id, percent-encoded whole: requests turns `DELETE /leads/..` into
     `DELETE /`.
     """
-    return quote(check_id(text, name), safe="")
+    return quote(check_id(text), safe="")
 
 
 def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Target:

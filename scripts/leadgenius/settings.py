@@ -7,13 +7,13 @@ client.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import math
 import os
 import re
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,14 +114,14 @@ def unsafe(found: os.stat_result, modes: bool = True) -> str:
     return ""
 
 
-def path_in(environ: Environ, name: str, default: str) -> Path:
+def path_in(environ: Environ, name: str, default: str | Path) -> Path:
     """The path in the variable `name`, else `default`; `~/` is HOME. ValueError for a relative path
     in the variable. Without a HOME it is one where nothing can be stored.
     """
     path = Path(environ.get(name, "").strip() or default)
     if path.parts[:1] == ("~",):
-        home = environ.get("HOME") or environ.get("USERPROFILE", "")
-        path = Path(home if os.path.isabs(home) else NO_HOME, *path.parts[1:])
+        home = Path(environ.get("HOME") or environ.get("USERPROFILE", ""))
+        path = (home if home.is_absolute() else NO_HOME).joinpath(*path.parts[1:])
     if not path.is_absolute():
         raise ValueError(f"{name} must be an absolute path.")
     return path
@@ -134,11 +134,11 @@ def state_dir(environ: Environ) -> Path:
 
     ValueError when LGP_STATE_DIR is relative, PermissionError when others can write to the folder.
     """
-    base = environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(base):  # the XDG specification: ignore a relative one
-        base = "~/.local/state"
-    path, problem = path_in(environ, "LGP_STATE_DIR", f"{base}/leadgenius"), ""
-    with contextlib.suppress(OSError):
+    usual = Path(environ.get("XDG_STATE_HOME", ""), "leadgenius")
+    if not usual.is_absolute():  # is ignored, says the XDG specification
+        usual = Path("~/.local/state/leadgenius")
+    path, problem = path_in(environ, "LGP_STATE_DIR", usual), ""
+    with suppress(OSError):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         problem = unsafe(path.stat())
     if problem:

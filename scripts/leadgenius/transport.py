@@ -5,14 +5,14 @@ Nothing here decides whether to send again (retry.py).
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -24,7 +24,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from leadgenius.answers import dig
 from leadgenius.errors import UsageError
-from leadgenius.retry import Answer, Failure, Request
+from leadgenius.retry import Answer, Headers, Request
 from leadgenius.scopes import is_loopback
 
 CONNECT_SECONDS = 5.0
@@ -44,7 +44,7 @@ class Attempt(threading.Thread):
 
     cancelled = False
     sock: socket.socket | None = None
-    result: Answer | Failure | Exception | None = None
+    result: Answer | Exception | None = None
 
     def __init__(self, ask: Callable[[], requests.Response], sent: bool) -> None:
         super().__init__(daemon=True)
@@ -61,14 +61,14 @@ class Attempt(threading.Thread):
             self.result = error
         self.done.set()
 
-    def outcome(self, timeout: float) -> Answer | Failure:
+    def outcome(self, timeout: float) -> Answer:
         """How it ended; one that has not ended within `timeout` is cancelled."""
         self.cancelled = True  # before `sent` is read: see _Watched
         error = self.result
-        if isinstance(error, (Answer, Failure)):
+        if isinstance(error, Answer):
             return error
         if self.sock and not error:
-            with contextlib.suppress(OSError):  # not SSLSocket's own shutdown: not thread-safe
+            with suppress(OSError):  # not SSLSocket's own shutdown: not thread-safe
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
         words, kind = str(error), "connect"
         if self.sent:
@@ -81,7 +81,7 @@ class Attempt(threading.Thread):
             kind = "tls"
         found = _REASON.search(words.lower())
         what = "connection failed" if error else f"no end within {timeout:g} s"
-        return Failure(kind, detail=found[0] if found else what)
+        return Answer(kind, detail=found[0] if found else what)
 
 
 class _Watched(HTTPConnection):
@@ -122,7 +122,7 @@ class Transport:
     `last` is how the latest attempt ended, interrupted or not.
     """
 
-    last: Answer | Failure
+    last: Answer
 
     def __init__(self, origin: str, adapter: BaseAdapter | None = None) -> None:
         self._embedded = bool(adapter)
@@ -139,8 +139,8 @@ class Transport:
     def close(self) -> None:
         self._session.close()
 
-    def send(self, request: Request, timeout: float) -> Answer | Failure:
-        """Answer or Failure within `timeout` seconds, from resolving the name to the last byte. An
+    def send(self, request: Request, timeout: float) -> Answer:
+        """How it ended, within `timeout` seconds, from resolving the name to the last byte. An
         interrupted change gets LAST_SECONDS to answer; `last` has what came of it.
         """
         ask = partial(
@@ -166,7 +166,7 @@ class Transport:
         return self.last
 
 
-def understood(status: int, headers: Mapping[str, str], raw: bytes) -> Answer | Failure:
+def understood(status: int, headers: Headers, raw: bytes) -> Answer:
     """What an answer is. A 2xx reports failure too: with `success` false, or with an `error` and no
     result.
     """
@@ -183,9 +183,7 @@ def understood(status: int, headers: Mapping[str, str], raw: bytes) -> Answer | 
     refused = dig(body, "success") is False or (dig(body, "error") and dig(body, *results) is None)
     if refused or not 200 <= status < 300:
         problem = "status"
-    if problem:
-        return Failure(problem, status, headers, body, f"HTTP {status}")
-    return Answer(status, headers, body)
+    return Answer(problem, status, headers, body, f"HTTP {status}")
 
 
 def _finite(text: str) -> float:

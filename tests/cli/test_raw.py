@@ -51,7 +51,7 @@ def test_a_path_gets_the_credential_of_its_scope(call: Any, name: str) -> None:
     path = operation.path.replace("{id}", "x").replace("{jobId}", "x")
     data = ["--data", "{}", "--no-check"] if operation.body else []
     headers = call(operation.method, path, *data, "--dry-run").json["headers"]
-    expected = {"root": {"Authorization": "Bearer ***"}}
+    expected = {"root": {"Authorization": "Bearer ***"}, "system": {"x-api-key": "***"}}
     sent = {} if name == "auth.login" else expected.get(operation.scope, {"X-API-Key": "***"})
     assert {one: value for one, value in headers.items() if "***" in value} == sent
 

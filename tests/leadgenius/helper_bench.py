@@ -20,7 +20,7 @@ from leadgenius.client import Client
 from leadgenius.errors import LeadGeniusError
 from leadgenius.keys import Keys
 from leadgenius.ratelimit import RateLimiter
-from leadgenius.retry import Answer, Failure
+from leadgenius.retry import Answer
 from leadgenius.scopes import PRODUCTION
 from leadgenius.settings import Settings
 
@@ -48,7 +48,7 @@ class Time:
 
 
 class Planned:
-    """A transport that answers from a list, the last entry again and again: a Failure, the body of
+    """A transport that answers from a list, the last entry again and again: an Answer, the body of
     a success, or an exception to raise.
     """
 
@@ -61,7 +61,7 @@ class Planned:
         found = self.plan[min(len(self.sent), len(self.plan)) - 1]
         if isinstance(found, BaseException):
             raise found
-        self.last = found if isinstance(found, Failure) else Answer(200, {}, found)
+        self.last = found if isinstance(found, Answer) else Answer("", 200, {}, found)
         return self.last
 
 
@@ -69,7 +69,7 @@ def failed(what, body=None, **headers):
     """A failure of this kind, or of this status."""
     kind, status = ("status", what) if isinstance(what, int) else (what, None)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Failure(kind, status, CaseInsensitiveDict(named), body)
+    return Answer(kind, status, CaseInsensitiveDict(named), body)
 
 
 def throw(error):

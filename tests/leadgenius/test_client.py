@@ -23,7 +23,7 @@ def test_every_row_of_the_table_of_failures(row, method, bench):
         code = 8
     made = bench([what])
     error = made.error(method)
-    attempts = 1 if method not in again else 2 if what.kind == "broken_json" else 3
+    attempts = 1 if method not in again else 2 if what.failure == "broken_json" else 3
     assert made.requests == len(made.sent) == len(made.time.slept) + 1 == attempts
     assert made.second("settle") == list(range(1, attempts + 1)), "every attempt has its own slot"
     outcome = made.last_outcome
@@ -217,12 +217,12 @@ def test_numbered_pages_end_with_the_last_or_an_empty_one(plan, first, found, be
 
 def bulk(bench, plan, **params):
     made = bench([{"data": rows, "nextToken": token} for rows, token in plan])
-    return made, made.pages("/enrich-leads/list", params, bulk=True)
+    return made, made.pages("/enrich-leads/list", {"companyId": "c", **params})
 
 
 def test_a_bulk_list_follows_its_cursor_past_empty_pages(bench):
     plan = [([1], "a"), ([], "b"), ([2], None)]
-    made, found = bulk(bench, plan, companyId="c")
+    made, found = bulk(bench, plan)
     assert [(page.items, page.cursor) for page in found] == plan
     assert made.sent[2].url.endswith("?limit=5000&companyId=c&nextToken=b")
 
