@@ -140,14 +140,15 @@ def check_fields(context: Context, known: Sequence[str] = (), others: Sequence[s
     that is not in `known`, unless --no-check."""
     operation, names = context.operation, [*(context.options.fields or ()), *others]
     if names and operation:
-        beside = {} if operation.paging else operation.answer["properties"]
-        fields = dict.fromkeys(known) or {**operation.record()["properties"], **beside}
+        fields = (
+            dict.fromkeys(known)
+            or operation.record()["properties"] | operation.answer["properties"]
+        )
         typed = {name.split(".")[0]: None for name in names}
-        found = validate.unknown_fields(typed, {"properties": fields})
-        refuse(context, found, "--no-check lets a field pass that our schema does not know.")
+        refuse(context, validate.unknown_fields(typed, {"properties": fields}))
 
 
-def refuse(context: Context, found: list[Problem], hint: str = "") -> None:
+def refuse(context: Context, found: list[Problem]) -> None:
     """UsageError with all stated breaches, unless --no-check; assumed ones are noted and let
     pass."""
     stated = [problem for problem in found if not problem.assumed]
@@ -157,7 +158,7 @@ def refuse(context: Context, found: list[Problem], hint: str = "") -> None:
         details = [{"field": one.path, "problem": one.problem} for one in stated[:50]]
         words = f"The input cannot be sent: {stated[0].path or 'the body'} {stated[0].problem}."
         outcome = "not_sent" if context.operation.changing else None
-        hint = hint or context.command.example
+        hint = f"{context.command.example}   (--no-check lets a field pass)"
         raise invalid(words, hint, details=details, outcome=outcome)
     for path, problem, _ in found:
         words = f"{path} {problem} (undocumented rule; the request is sent anyway)."
@@ -178,8 +179,8 @@ def ids(context: Context) -> list[str]:
 def record_id(context: Context, word: str) -> str:
     """The id that a word names: itself, or the one record of its list whose field has the value
     after `=`."""
-    field, equals, value = word.partition("=")
-    if not equals or field not in ("name", "accountName"):
+    field, _, value = word.partition("=")
+    if field not in ("name", "accountName"):
         return word
     if context.options.dry_run:
         context.notes("note", f"{field}=… is looked up in the real run.")

@@ -45,24 +45,39 @@ def run(script: str, argv: list[str]) -> int:
         notes.end_progress()
         sys.stdout.flush()
         return code
-    except LeadGeniusError as error:
-        return _failed(error, notes)
-    except KeyboardInterrupt as error:
-        return _failed(_stopped(notes, str(error) or "interrupted"), notes)
     except BrokenPipeError:
         return 141
-    except OSError as error:
-        return _failed(local_error(Path(error.filename or "The output"), error), notes)
-    except ImportError as error:
-        words = f"The package {error.name} cannot be imported by this Python."
-        return _failed(LocalError(words, hint=_INSTALL), notes)
-    except Exception as error:
-        import traceback
+    except (Exception, KeyboardInterrupt) as found:
+        error = _described(found, notes)
+    notes.end_progress()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()  # what was written before it comes first
+    error.hint = for_error(error.code, error.path or "", error.hint)
+    error.facts.setdefault("outcome", notes.last_outcome)  # of a change before this machine failed
+    notes.error(error.as_dict())
+    return error.exit_code
 
-        notes.write(traceback.format_exc())
-        hint = "Please report the traceback above; it holds no secrets."
-        words = f"A bug in this program: {type(error).__name__}."
-        return _failed(LeadGeniusError(words, hint=hint), notes)
+
+def _described(error: BaseException, notes: Notes) -> LeadGeniusError:
+    """Whatever ended a run, as an error of ours; the traceback of a bug is printed."""
+    if isinstance(error, LeadGeniusError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        code = str(error) or "interrupted"
+        words = f"Stopped ({code}).{_OUTCOMES.get(notes.last_outcome or '', '')}"
+        made = LeadGeniusError(words, code=code, hint=notes.go_on)
+        made.exit_code = 143 if code == "terminated" else 130
+        return made
+    if isinstance(error, OSError):
+        return local_error(Path(error.filename or "The output"), error)
+    if isinstance(error, ImportError):
+        words = f"The package {error.name} cannot be imported by this Python."
+        return LocalError(words, hint=_INSTALL)
+    import traceback
+
+    notes.write("".join(traceback.format_exception(error)))
+    hint = "Please report the traceback above; it holds no secrets."
+    return LeadGeniusError(f"A bug in this program: {type(error).__name__}.", hint=hint)
 
 
 def _work(argv: list[str], notes: Notes) -> int:
@@ -106,22 +121,3 @@ def _terminate(*_: Any) -> None:
     """SIGTERM is an exception: what is open gets closed, temporary files are removed."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break the tidying up
     raise KeyboardInterrupt("terminated")
-
-
-def _failed(error: LeadGeniusError, notes: Notes) -> int:
-    """Print an error behind what was written before it; its exit code."""
-    notes.end_progress()
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-    error.hint = for_error(error.code, error.path or "", error.hint)
-    error.facts.setdefault("outcome", notes.last_outcome)  # of a change before this machine failed
-    notes.error(error.as_dict())
-    return error.exit_code
-
-
-def _stopped(notes: Notes, code: str) -> LeadGeniusError:
-    outcome = notes.last_outcome
-    words = f"Stopped ({code}).{_OUTCOMES.get(outcome or '', '')}"
-    error = LeadGeniusError(words, code=code, hint=notes.go_on, outcome=outcome)
-    error.exit_code = 143 if code == "terminated" else 130
-    return error

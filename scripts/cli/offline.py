@@ -118,10 +118,11 @@ def schema(context: Context) -> int:
     """All operations, in a line each, or one in full: by its id or the words of a command."""
     name, known = " ".join(context.typed("name")), operations()
     if not name:
-        rows = []
-        for one in known.values():
-            facts = {"operation": one.id, "method": one.method, "path": one.path}
-            rows.append({**facts, "effect": one.effect, "summary": one.summary})
+        names = ("method", "path", "effect", "summary")
+        rows = [
+            {"operation": one.id, **{name: getattr(one, name) for name in names}}
+            for one in known.values()
+        ]
         context.output.listing(rows)
         return 0
     operation = known.get(next((one.operation for one in COMMANDS if one.words == name), name))

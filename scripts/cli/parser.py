@@ -51,8 +51,8 @@ def find(words: Sequence[str]) -> tuple[Command | None, list[str]]:
     while depth < len(words) and begun(words[: depth + 1]):
         depth += 1
     start, after = words[:depth], list(words[depth:])
-    first, *others = begun(start)
-    if first.words == " ".join(start) and not (others and after and after[0][:1] != "-"):
+    first = begun(start)[0]
+    if first.words == " ".join(start):
         return first, after
     if after:
         raise refusal(" ".join(start), after[0], following(start))
@@ -66,7 +66,8 @@ def parse(command: Command, found: argparse.Namespace, words: Sequence[str]) -> 
     own = [one for one in taken if one.group not in GLOBAL]
     arguments, unknown = Parser(f"{{lgp}} {command.words}", own).parse_known_args(words)
     if unknown:
-        raise refusal(command.words, unknown[0], [flag for one in taken for flag in one.flags])
+        flags = [flag for one in taken for flag in one.flags]
+        raise refusal(command.words, unknown[0], following(command.words.split()) + flags)
     options.check_served(found, taken)
     return arguments
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -86,9 +87,7 @@ def done(context: Context) -> str:
 def path_of(operation: Operation, record_id: str | None) -> str:
     """The path with its id in place, percent-encoded whole. UsageError for an id that would change
     the path."""
-    for name in operation.parameters("path"):
-        return operation.path.replace(f"{{{name}}}", segment(record_id or ""))
-    return operation.path
+    return re.sub(r"\{\w+\}", lambda _: segment(record_id or ""), operation.path)
 
 
 # ---- several ids
