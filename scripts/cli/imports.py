@@ -217,16 +217,15 @@ class Import:
     def report(self) -> int:
         """Write the files, the record of changes and the result. Returns how many were rejected."""
         context, rows, doubles = self.context, self.sheet.rows, self.sheet.doubles
-        states = {name: sum(row.state == name for row in rows) for name in OUTCOMES}
-        counts = {"rows": len(rows) + doubles, **states, "doubles": doubles}
-        counts["sent"] = sum(row.sent for row in rows)
-        files = [self.write(name) for name in FILES if counts[name]]
+        counts = {name: sum(row.state == name for row in rows) for name in OUTCOMES}
+        counts |= {"doubles": doubles, "sent": sum(row.sent for row in rows)}
+        made = {row.id: row.sent for row in rows if row.state == "created"}
+        ids, files = [*made], {name: self.write(name) for name in FILES if counts[name]}
         if counts["sent"]:
-            made = [row.id for row in rows if row.sent and row.state == "created"]
-            context.record_change(self.operation.path, made, file=self.path, **counts)
+            sent = [one for one in ids if made[one]]
+            context.record_change(self.operation.path, sent, file=self.path, **counts)
         if counts["existing"]:
             context.notes("note", "Neither campaign nor fields of existing leads were changed.")
-        ids = [row.id for row in rows if row.state == "created"]
         problems = [
             {"line": row.line, "email": row.email, "outcome": row.state,
              "message": REASONS[row.state] or row.note}
@@ -234,15 +233,21 @@ class Import:
             if row.state in REASONS
         ]  # fmt: skip
         result = {
-            **counts, "ids": ids[: request.FIRST], "ids_total": len(ids),
+            "rows": len(rows) + doubles, **counts,
+            "ids": ids[: request.FIRST], "ids_total": len(ids),
             "problems": problems[: request.FIRST], "problems_total": len(problems),
-            "files": files, **context.mark(),
+            "files": [*files.values()], **context.mark(),
         }  # fmt: skip
-        words = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        words = f"{plural(len(ids), 'lead')} created"
+        for name in OUTCOMES[1:]:
+            if counts[name]:
+                words += f"; {plural(counts[name], 'row')} {name.replace('_', ' ')}"
+                words += f": see {files[name]}" if name in files else ""
+        words += f"; {plural(doubles, 'double')} left out" if doubles else ""
         if context.output.format == "ids":
             context.output.listing(ids)
         else:
-            context.output.document(result, self.client.requests, f"{words}.".replace("_", " "))
+            context.output.document(result, self.client.requests, f"{words}.")
         return counts["rejected"]
 
     def write(self, state: str) -> str:

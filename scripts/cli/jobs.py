@@ -77,47 +77,47 @@ def end_of_waiting(context: Context) -> float:
 
 
 def watch(context: Context, job_id: str, end: float) -> tuple[Any, LeadGeniusError | None]:
-    """The last record of a job, that of its end or of the moment `end`, and what is wrong: with it,
-    or why there is no record. Looks at least once."""
+    """The last answer about a job, that of its end or of the moment `end`, and what is wrong: with
+    the job, or why there is no answer. Looks at least once."""
     path = request.path_of(operations()["enrichment.status"], job_id)
     context.notes.go_on = command(job_id)
     pauses = iter(PAUSES)
     while True:
         sleep(max(min(next(pauses, LATER), end - monotonic()), 0.0))
         try:
-            job = answers.record(context.client.get(path))
+            body = context.client.get(path)
         except LeadGeniusError as error:
             if not isinstance(error, RefusedError):
                 error.hint = command(job_id)
             return None, error
-        if state(job) in ENDED or monotonic() >= end:
+        if state(body) in ENDED or monotonic() >= end:
             break
-        done, total = _number(job, "completedTasks"), _number(job, "totalTasks")
+        done, total = _number(body, "completedTasks"), _number(body, "totalTasks")
         context.notes.progress(f"{done:,} of {plural(total, 'task')}", done, total or None)
-    context.append(_FILE, jobId=job_id, status=state(job))
-    return job, verdict(job_id, job) if end or state(job) in ENDED else None
+    context.append(_FILE, jobId=job_id, status=state(body))
+    return body, verdict(job_id, body) if end or state(body) in ENDED else None
 
 
-def verdict(job_id: str, job: Any) -> LeadGeniusError | None:
+def verdict(job_id: str, body: Any) -> LeadGeniusError | None:
     """What is wrong with a job: it runs on, it failed, or tasks of it did."""
-    name, failed = plain(job_id), _number(job, "failedTasks")
-    if state(job) not in ENDED:
+    name, failed = plain(job_id), _number(body, "failedTasks")
+    if state(body) not in ENDED:
         words = f"The job {name} is still running."
         return StillRunningError(words, hint=command(job_id), retryable=True)
-    if state(job) == "completed" and not failed:
+    if state(body) == "completed" and not failed:
         return None
-    words = f"{plural(failed, 'task')} of the job {name} failed; it is {state(job)}."
+    words = f"{plural(failed, 'task')} of the job {name} failed; it is {state(body)}."
     hint = "Read the reasons first; leads enrich --todo-out FILE keeps the ids."
     return RefusedError(words, code="job_failed", hint=hint)
 
 
-def state(job: Any) -> str:
+def state(body: Any) -> str:
     """queued, running, completed or failed; "" where the server does not say."""
-    return str(answers.dig(job, "status") or "")
+    return str(answers.dig(body, "data.status", "status") or "")
 
 
-def _number(job: Any, name: str) -> int:
-    found = answers.dig(job, name)
+def _number(body: Any, name: str) -> int:
+    found = answers.dig(body, f"data.{name}", name)
     return found if type(found) is int else 0
 
 
@@ -127,32 +127,33 @@ def status(context: Context) -> int:
     end = end_of_waiting(context)
 
     def read(one: str) -> tuple[Any, LeadGeniusError | None]:
-        job, error = watch(context, one, end)
-        return hidden(job), error
+        body, error = watch(context, one, end)
+        hide_content(body)
+        return answers.record(body), error
 
     return request.read_ids(context, lambda one: finish(context, one), read)
 
 
 def finish(context: Context, job_id: str) -> int:
-    """What became of a job, followed with --wait or --out: its record, or its report in --out."""
+    """What became of a job, followed with --wait or --out: the answer, or its report in --out."""
     out = context.options.out
-    job, error = watch(context, job_id, end_of_waiting(context))
-    if out and not error and answers.dig(job, "result.content") is not None:
-        return write_report(context, job["result"])
-    if job and not (out and error):
-        body = {"success": True, "data": hidden(job)}
+    body, error = watch(context, job_id, end_of_waiting(context))
+    report = answers.dig(body, "data.result", "result")
+    if out and not error and answers.dig(report, "content") is not None:
+        return write_report(context, report)
+    if body and not (out and error):
+        hide_content(body)
         context.output.document(body, context.client.requests)
     if error:
         raise error
     return 0
 
 
-def hidden(job: Any) -> Any:
-    """A job with the size of a report in the place of its content, which can be of any length."""
-    content = answers.dig(job, "result.content")
-    if content is not None:
-        job["result"]["content"] = f"{len(str(content)):,} characters; --out FILE writes them"
-    return job
+def hide_content(body: Any) -> None:
+    """Put the size of a report in the place of its content, which can be of any length."""
+    report = answers.dig(body, "data.result", "result")
+    if content := answers.dig(report, "content"):
+        report["content"] = f"{len(str(content)):,} characters; --out FILE writes them"
 
 
 def write_report(context: Context, report: dict[str, Any]) -> int:

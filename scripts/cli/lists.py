@@ -67,6 +67,7 @@ class Walk:
             names = [name.split(".")[0] for name in (*wanted, *filtered)]
             self.params["fields"] = ",".join(dict.fromkeys(names))
         every = options.all or self.kept or options.count or self.groups
+        self.single = not (every or options.max_items)  # one page is enough
         largest = answers.LARGEST_BULK_PAGE if self.bulk else answers.LARGEST_PAGE
         usual = largest if every else min(options.max_items or FIRST_ROWS, largest)
         size = options.page_size or usual
@@ -153,30 +154,28 @@ class Walk:
 
 def _print(walk: Walk) -> int:
     """Rows as they come: one page, all of them, --max-items, or the first 20 that fit --where."""
-    context, output, options = walk.context, walk.context.output, walk.context.options
-    single = not (walk.kept or options.all or options.max_items)
+    options, output, written = walk.context.options, walk.context.output, 0
     most = options.max_items or (FIRST_ROWS if walk.kept and not options.all else sys.maxsize)
-    written = 0
     with output.open() as writer:
         for rows in walk.pages():
             shown = rows[: most - written]
             writer.rows(shown)
             written += len(shown)
-            if single or written == options.max_items:
+            if walk.single or written == options.max_items:
                 break
         more, summary = walk.more or written < walk.matched, walk.rest
-        if not single:
+        if not walk.single:
             summary = {"rows": written, **walk.summary(not (options.max_items and more))}
         if walk.kept:
             summary["matched"] = walk.matched
-        _note_position(walk, written, more, single)
+        _note_position(walk, written, more)
         writer.end(summary)
     complete = not more and summary.get("complete", True)
-    output.receipt(written, context.client.requests, complete)
+    output.receipt(written, walk.context.client.requests, complete)
     return 0
 
 
-def _note_position(walk: Walk, written: int, more: bool, single: bool) -> None:
+def _note_position(walk: Walk, written: int, more: bool) -> None:
     """Say how many of how many are printed, and the options for the rest."""
     output, total, params = walk.context.output, walk.total, walk.params
     whole = not params and total is not None and total < SEARCH_DEPTH
@@ -185,7 +184,7 @@ def _note_position(walk: Walk, written: int, more: bool, single: bool) -> None:
         requests = plural(walk.context.client.requests, "request")
         words = f"{walk.matched:,} of {plural(walk.read, 'row')} match ({requests})"
         words += f"; the first {written} are shown" if more else ""
-    elif single and walk.searched and not (whole or found_by_key):
+    elif walk.single and walk.searched and not (whole or found_by_key):
         count = f"{written:,} of at least {total or written:,}" if written else "No row"
         words = f"{count} {walk.found_by_search()}"
     elif more or output.format == "table":
@@ -194,8 +193,6 @@ def _note_position(walk: Walk, written: int, more: bool, single: bool) -> None:
     else:
         return
     words += "; --all for every row" if more else ""
-    if more and single and not walk.bulk:
-        words += f"; next: --page {walk.query['page'] + 1}"
     output.below(f"{words}.")
 
 

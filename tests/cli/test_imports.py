@@ -346,7 +346,8 @@ def test_bad_rows_stop_everything_unless_skipped(lgp: Any, sent: Any) -> None:
     ]  # fmt: skip
     assert any("hide leads without a client" in one for one in reply.notes)
     reply = lgp("leads", "import", "c.csv", "--skip-invalid", terminal=True)
-    assert reply.out.startswith("3 rows, 1 created, 1 rejected, 1 doubles.\n")
+    words = "1 lead created; 1 row rejected: see c.csv.rejects.csv; 1 double left out."
+    assert reply.out.startswith(f"{words}\n")
 
 
 def test_many_rows_and_fences_are_asked_about_before_anything_is_sent(lgp: Any, sent: Any) -> None:

@@ -48,7 +48,7 @@ def test_a_list_prints_a_page_with_what_the_server_says_beside_it(run: Any) -> N
     assert (reply.code, len(reply.json["data"])) == (0, 20)
     assert reply.json["pagination"]["page"] == 1
     assert "\n" not in reply.out.rstrip("\n")  # compact off a terminal
-    assert reply.notes == ["20 of 60 rows; --all for every row; next: --page 2."]
+    assert reply.notes == ["20 of 60 rows; --all for every row."]
     assert "data is not real" in reply.lines[0]["message"]
 
 
