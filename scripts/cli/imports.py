@@ -43,20 +43,21 @@ def run(context: Context) -> int:
     """Check every row, then send what is not done. Exit 4 when rows were rejected."""
     work, client = Import(context), context.client
     kept = Path(f"{work.path}.lgp-ledger")
-    bad = [row for row in work.sheet.rows if row.state == "rejected"]
+    bad = having(work.sheet.rows, "rejected")
     if bad and not context.typed("skip_invalid"):
         details = [{"line": row.line, "problem": row.note} for row in bad[: request.FIRST]]
         hint = "Fix them in the file, or add --skip-invalid to send the other rows."
         words = f"{plural(len(bad), 'row')} cannot be sent: see {work.write('rejected')}."
         raise inputs.invalid(words, hint, details=details, outcome="not_sent")
     ledger.read(kept, client, work.rows)
-    todo = [row for row in work.rows if row.state in ("not_sent", "unknown")]
+    todo = having(work.rows, "not_sent", "unknown")
     client.check_changes(len(todo))
     if context.options.dry_run:
-        facts: dict[str, Any] = {"columns": work.sheet.mapping, "rejected": len(bad)}
-        facts |= {"records": len(todo), "requests": -(-len(todo) // work.size)}
-        facts |= {"body": work.body(todo[:2]), "needs_yes": len(todo) > MANY}
-        return context.preview("POST", work.operation.path, **facts)
+        return context.preview(
+            "POST", work.operation.path, body=work.body(todo[:2]),
+            requests=-(-len(todo) // work.size), needs_yes=len(todo) > MANY,
+            records=len(todo), rejected=len(bad), columns=work.sheet.mapping,
+        )  # fmt: skip
     client.keys.find("agent")  # or a CredentialError, before anything is asked or written
     work.ask(todo)
     context.notes.go_on = "{lgp} " + shlex.join(sys.argv[1:])
@@ -72,6 +73,11 @@ def run(context: Context) -> int:
     return 0
 
 
+def having(rows: list[Row], *states: str) -> list[Row]:
+    """The rows with one of these states."""
+    return [row for row in rows if row.state in states]
+
+
 class Import:
     """One run over one file. `rows` are those that can be sent."""
 
@@ -83,7 +89,7 @@ class Import:
     def __init__(self, context: Context) -> None:
         self.context, self.client, self.path = context, context.client, context.typed("file")
         self.sheet = spreadsheet.read(context, Path(self.path))
-        self.rows = [row for row in self.sheet.rows if row.state == "not_sent"]
+        self.rows = having(self.sheet.rows, "not_sent")
         if context.typed("one_by_one"):
             self.operation, self.size = CREATE, 1
 
@@ -102,13 +108,13 @@ class Import:
     def send_all(self) -> None:
         """Everything that is not done, after a look for what has no certain outcome."""
         self.settle(self.rows, self.context.typed("resend_unknown"))
-        queue = [row for row in self.rows if row.state == "not_sent"]
+        queue = having(self.rows, "not_sent")
         total = len(queue)
         while queue:
             batch, queue = queue[: self.size], queue[self.size :]
             self.send(batch)
             self.settle(batch)
-            queue += [row for row in batch if row.state == "not_sent"]
+            queue += having(batch, "not_sent")
             done = total - len(queue)
             self.context.notes.progress(f"{done:,} of {plural(total, 'row')}", done, total)
 
@@ -154,7 +160,7 @@ class Import:
             items[0].setdefault("id", answers.new_id(answer.body, "lead"))
         if not clear or not all(item.get("id") or "code" in item for item in items):
             return self.mark(batch, "unknown", UNCLEAR)
-        proved = any(row.sent and row.state == "created" for row in self.rows)
+        proved = any(row.sent for row in having(self.rows, "created"))
         states = {"applied": "created" if proved else "unknown", "skipped": "existing"}
         for row, item in zip(batch, items, strict=True):
             row.state = states.get(item["outcome"], "rejected")
@@ -167,7 +173,7 @@ class Import:
         """Look for rows without a certain outcome: those that were not answered and are not there
         are to be sent again. One that is found proves all to which the server gave an id.
         UnknownOutcomeError for what stays unknown."""
-        lost = [row for row in rows if row.state == "unknown"]
+        lost = having(rows, "unknown")
         if not lost:
             return
         latest, end = max(row.at for row in lost), self.context.end
@@ -176,7 +182,7 @@ class Import:
             self.context.notes.progress(f"Looking in {wait:.0f} s for what was sent")
             time.sleep(wait)  # where --max-time ends before, the next request says so
             whole = self.look(lost)
-            left = [row for row in lost if row.state == "unknown"]
+            left = having(lost, "unknown")
             proved = len(left) < len(lost)
             if proved and all(row.id for row in left):
                 break
@@ -188,7 +194,7 @@ class Import:
             elif resend or (whole and not row.note):
                 row.state = "not_sent"
         ledger.write(self.file, lost)
-        if unknown := [row for row in left if row.state == "unknown"]:
+        if unknown := having(left, "unknown"):
             words = f"{plural(len(unknown), 'row')} may or may not be stored: sent, and not found."
             hint = "Look in the web application. Then add --one-by-one, or --resend-unknown."
             raise UnknownOutcomeError(words, hint=hint, outcome="unknown")
@@ -208,7 +214,7 @@ class Import:
                     new = created >= iso(row.at - CLOCKS) or name == row.id
                     if new or not row.id:
                         row.state, row.id = "created" if new else "existing", name
-            if past or not any(row.state == "unknown" for row in lost):
+            if past or not having(lost, "unknown"):
                 return True
         return seen < lists.SEARCH_DEPTH
 
@@ -217,20 +223,20 @@ class Import:
     def report(self) -> int:
         """Write the files, the record of changes and the result. Returns how many were rejected."""
         context, rows, doubles = self.context, self.sheet.rows, self.sheet.doubles
-        counts = {name: sum(row.state == name for row in rows) for name in OUTCOMES}
+        counts = {name: len(having(rows, name)) for name in OUTCOMES}
         counts |= {"doubles": doubles, "sent": sum(row.sent for row in rows)}
-        made = {row.id: row.sent for row in rows if row.state == "created"}
-        ids, files = [*made], {name: self.write(name) for name in FILES if counts[name]}
+        files = {name: self.write(name) for name in FILES if counts[name]}
+        made = having(rows, "created")
+        ids = [row.id for row in made]
         if counts["sent"]:
-            sent = [one for one in ids if made[one]]
+            sent = [row.id for row in made if row.sent]
             context.record_change(self.operation.path, sent, file=self.path, **counts)
         if counts["existing"]:
             context.notes("note", "Neither campaign nor fields of existing leads were changed.")
         problems = [
             {"line": row.line, "email": row.email, "outcome": row.state,
              "message": REASONS[row.state] or row.note}
-            for row in rows
-            if row.state in REASONS
+            for row in having(rows, *REASONS)
         ]  # fmt: skip
         result = {
             "rows": len(rows) + doubles, **counts,
@@ -253,7 +259,7 @@ class Import:
     def write(self, state: str) -> str:
         """FILE.ids.csv of the created rows, or FILE.rejects.csv, which can be fixed and imported: a
         csv that no spreadsheet runs, with the mark by which it knows UTF-8."""
-        rows = [row for row in self.sheet.rows if row.state == state]
+        rows = having(self.sheet.rows, state)
         lines = [["line", "email", "id"], *([str(row.line), row.email, row.id] for row in rows)]
         if state == "rejected":
             lines = [["problem", *self.sheet.headings], *([row.note, *row.cells] for row in rows)]
