@@ -29,7 +29,6 @@ _INSTALL = (
     " .venv/bin/python scripts/lgp.py …   (or: uv run scripts/lgp.py …)"
 )
 _SECRETS = ("LGP_API_KEY", "LEADGENIUS_API_KEY", "LGP_AMPLIFY_API_KEY", "LGP_PASSWORD")
-_HELP = ("help", "-h", "--help")
 
 
 def run(script: str, argv: list[str]) -> int:
@@ -93,12 +92,12 @@ def _work(argv: list[str], notes: Notes) -> int:
 
         return offline.print_candidates(argv[3:])
     found, rest = options.split(argv, os.environ)
-    helps = rest[:1] == ["help"] or not {*_HELP[1:]}.isdisjoint(rest)
+    helps = rest[:1] == ["help"] or "-h" in rest or "--help" in rest
     command, after = (None, rest) if helps else parser.find(rest)
     if command is None:
         from cli import offline
 
-        return offline.show_help([word for word in rest if word not in _HELP])
+        return offline.show_help([word for word in rest if word not in ("help", "-h", "--help")])
     from cli.context import Context
 
     with Context(command, found, parser.parse(command, found, after), notes) as context:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from leadgenius import settings
 from leadgenius.errors import UsageError
+from leadgenius.settings import seconds, switch
 
 
 def number(text: str) -> int:
@@ -110,16 +110,16 @@ OPTIONS = (
     Option("page_size", "list", "rows a page (at most 100; bulk lists 5000)", "N", number),
     Option("wait", "wait", "follow the job to its end"),
     Option("wait_time", "wait", "longest to follow a job (600s; off a terminal 100s)", "TIME",
-           settings.seconds),
+           seconds),
     Option("dry_run", "send", "print the request and stop; nothing is sent"),
     Option("read_only", "send", "send nothing but reads and a login"),
     Option("yes", "yes", "really delete; enrol, enrich, import over 25"),
     Option("no_check", "send", "send what our schema does not know"),
     Option("max_wait", "send", "longest sleep for any one request (default 75s)", "TIME",
-           settings.seconds),
-    Option("max_time", "send", "longest the whole command may run", "TIME", settings.seconds),
+           seconds),
+    Option("max_time", "send", "longest the whole command may run", "TIME", seconds),
     Option("timeout", "send", "longest one request may take (default 60s)", "TIME",
-           settings.seconds),
+           seconds),
     Option("quiet", "always", "no notes and no progress on stderr"),
     Option("verbose", "always", "show each attempt on stderr, secrets masked"),
 )  # fmt: skip
@@ -177,7 +177,7 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
 
 def _value(option: Option, text: str) -> Any:
     if not option.metavar:
-        return settings.switch(text)
+        return switch(text)
     if option.values and text not in option.values:
         raise ValueError(f"it must be one of {', '.join(option.values)}.")
     if not text.strip(" ,"):

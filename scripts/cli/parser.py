@@ -87,21 +87,23 @@ def refusal(before: str, word: str, known: Iterable[str]) -> UsageError:
 
 
 def takes(command: Command) -> list[Option]:
-    """Everything that may be typed behind the words of a command: its argument, the fields of its
+    """Everything that may be typed behind the words of a command: its arguments, the fields of its
     operation, and the options of its groups."""
     operation = operations().get(command.operation)
-    groups = {"always", *command.groups.split()}
-    taken = []
+    groups, taken = {"always", *command.groups.split()}, []
     for argument in command.argument.split():
         noun = argument.rstrip("+*")
         name, words = _ARGUMENTS.get(noun, _ID)
         many = argument[len(noun) :] or None
         taken.append(Option(name, "argument", words, noun, more={"nargs": many}))
     if operation:
-        groups |= SENDING | ({"list", operation.paging} if operation.paging else set())
+        groups |= SENDING
+        if operation.paging:
+            groups |= {"list", operation.paging}
         if not groups & {"import", "login"}:
             taken += _fields(command, operation)
-            groups |= {"body"} if operation.body and "ids" not in groups else set()
+            if operation.body and "ids" not in groups:
+                groups.add("body")
     return taken + [one for one in OPTIONS if one.group in groups]
 
 
@@ -109,16 +111,20 @@ def _fields(command: Command, operation: Operation) -> Iterator[Option]:
     """The API fields of a command: description, values and kind as their schema says."""
     query, body, required = operation.filters(), operation.body_fields(), operation.required
     body.pop(operation.id_field() or "", None)
-    for name, schema in [*query.items(), *body.items()]:
+    for name, schema in (query | body).items():
         kebab = re.sub(r"(?<=[a-z0-9])([A-Z])", r"-\1", name).replace("_", "-").lower()
         items = resolve(schema.get("items", {}))
         values = schema.get("enum") or items.get("enum", [])
-        needed = name in required and name not in command.defaults
-        text = schema["description"].split(". ")[0].rstrip(".")
-        words = "; ".join(filter(None, [text, ", ".join(values), "(required)" if needed else ""]))
+        words = [schema["description"].split(". ")[0].rstrip("."), ", ".join(values)]
+        if name in required and name not in command.defaults:
+            words.append("(required)")
         many = "+" if items.get("type") == "string" else None
         nested = schema.get("type") in ("object", "array") and not many
-        metavar = "JSON" if nested else kebab.rsplit("-", 1)[-1].upper()
-        dest = f"{'query' if name in query else 'body'}_{name}"
-        more = {"dest": dest, "nargs": many}
-        yield Option(_FLAGS.get(name, kebab), "", words, metavar, values=values, more=more)
+        yield Option(
+            _FLAGS.get(name, kebab),
+            "",
+            "; ".join(filter(None, words)),
+            "JSON" if nested else kebab.rsplit("-", 1)[-1].upper(),
+            values=values,
+            more={"dest": f"{'query' if name in query else 'body'}_{name}", "nargs": many},
+        )

@@ -67,13 +67,13 @@ def _once(context: Context, method: str, target: Target, params: dict[str, Any])
     effect = operation.effect if operation else ""
     many = len(ids) > MANY and effect in ("contacts-people", "spends")
     needs_yes = many or method == "DELETE"
-    request = (method, target.path, params, body, target.scope.name)
+    request: dict[str, Any] = {"params": params, "body": body, "scope": target.scope.name}
     if context.options.dry_run:
-        return context.preview(*request, needs_yes=needs_yes)
+        return context.preview(method, target.path, **request, needs_yes=needs_yes)
     if needs_yes:
         verb = "enrol or enrich" if many else "delete"
         context.confirm(verb, ids or [target.path.rsplit("/", 1)[-1]])
-    answer = context.client.call(*request)
+    answer = context.client.call(method, target.path, **request)
     if context.typed("include"):
         headers = {
             name: one for name, one in answer.headers.items() if name.lower() != "set-cookie"
