@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
@@ -59,21 +58,9 @@ def _day(text: str) -> date:
     return date.fromisoformat(text)
 
 
-def pipeline(context: Context) -> int:
-    """The funnel; drawn as bars on a terminal."""
-    return _run(context, "stages", FUNNEL, funnel_words)
-
-
-def trends(context: Context) -> int:
-    """A series over a period; a bar for each point on a terminal."""
-    return _run(context, "series", TREND, trend_words)
-
-
-def _run(
-    context: Context, series: str, heads: Mapping[str, str], words: Callable[[Any], str]
-) -> int:
-    """Ask for the figures of a period. `series` are the rows of csv and jsonl; on a terminal their
-    fields `heads` are drawn, with `words` below."""
+def run(context: Context) -> int:
+    """`pipeline` and `analytics trends`: the figures of a period. Their stages or series are the
+    rows of csv and jsonl, and drawn as bars on a terminal."""
     inputs.check_fields(context)
     period, output, client = set_period(context), context.output, context.client
     params, path = inputs.filters(context), context.operation.path
@@ -83,16 +70,20 @@ def _run(
     record = answers.record(body)
     if isinstance(record, dict):
         record.setdefault("period", period)
-    rows = answers.dig(record, series)
+    rows = answers.dig(record, "stages", "series")
     if not rows_in(rows) or output.format == "json" or output.fields:
         output.document(body, client.requests)
     elif output.format == "table" and not context.options.out:
         from cli.terminal import print_bars
 
+        heads, below = FUNNEL, funnel_words(record)
+        if "series" in record:
+            heads, below = TREND, trend_words(record)
+            rows = marked(rows, record.get("granularity"))
         title, drawn = f"{context.command.words} {' to '.join(period.values())}", list(heads)[1]
-        most, points = highest(rows, drawn), marked(rows, record.get("granularity"))
-        bars = [{**row, "share": figure(row, drawn) / most} for row in points]
-        print_bars(output, title.capitalize(), heads, bars, words(record))
+        most = highest(rows, drawn)
+        bars = [{**row, "share": figure(row, drawn) / most} for row in rows]
+        print_bars(output, title.capitalize(), heads, bars, below)
     else:
         output.columns = output.preferred = list(rows[0])
         output.listing(rows, client.requests)
@@ -116,8 +107,8 @@ def funnel_words(record: Any) -> str:
     leads, converted, left, rate = (
         shown(name, answers.dig(record, f"totals.{name}")) for name in names
     )
-    velocity = in_words(shown("", answers.dig(record, "velocity")))
     words = f"{converted} of {leads} leads converted ({rate or 'none'}); {left} unqualified."
+    velocity = in_words(shown("", answers.dig(record, "velocity")))
     return f"{words} Velocity: {velocity or 'unknown'}."
 
 

@@ -122,7 +122,6 @@ def _with_metrics(context: Context, campaigns: list[Any]) -> list[Any]:
         if goal and value:
             row["goals"] = shown("", row["goals"]) + f"; {value / goal:.0%} of the pipeline reached"
         rows.append(row)
-        context.notes.progress("Reading campaigns", len(rows), len(campaigns))
     return rows
 
 

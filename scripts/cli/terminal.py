@@ -83,28 +83,28 @@ class TableWriter:
 
 
 class Column:
-    """A column of a table: its head, its cells, the least and the natural width. Numbers, times and
+    """A column of a table: its head, its cells, its least and its natural width. Numbers, times and
     ids are never cut."""
 
-    def __init__(self, head: str, name: str, texts: list[str], room: int) -> None:
-        self.head, self.cells = Text(inert(head)), [_styled(name, text) for text in texts]
-        widest, digits = max(map(cell_len, texts)), "".join(texts)
-        whole = re.search(r"(^id|_id|Id)$", name) or re.fullmatch(r"[-0-9.,%: *]*", digits)
-        self.least = min(widest, room) if whole else 0
-        self.most = max(self.head.cell_len, widest)
+    def __init__(self, name: str, head: str, texts: list[str]) -> None:
+        self.head = Text(inert(head), no_wrap=True)
+        self.cells = [_styled(name, text) for text in texts]
+        widest, digits = max(map(cell_len, [head, *texts])), "".join(texts)
+        whole = re.fullmatch(r"[-0-9.,%: *]*", digits) or re.search(r"(^id|_id|Id)$", name)
+        self.most = widest if whole else min(widest, _WIDEST)
+        self.least = widest if whole else min(widest, _LEAST)
         self.side: JustifyMethod = "right" if re.fullmatch("[-0-9.,%]*", digits) else "left"
 
 
 def _table(write: Write, output: Output, rows: list[Any], heads: Mapping[str, str]) -> str:
     """Print the columns that fit. Returns what is to be said of the others.
 
-    The columns that a person wants share the room: the widest are cut first, and only then the last
-    are left out. The id follows where all before it stand whole, so a wider terminal never shows
-    less.
+    Those that a person wants share the room: the widest are cut first, and only then the last are
+    left out. The id follows where all before it stand whole, so a wider terminal never shows less.
     """
     if not rows:
         return ""
-    sheet, names, level, note = Sheet(output.terminal), _names(rows, output), _WIDEST, ""
+    sheet, names, note = Sheet(output.terminal), _names(rows, output), ""
     wanted = [one for one in names if one in (output.fields or output.preferred)] or names
     ids = [one for one in names if one in _IDS and one not in wanted][:1]
     columns = []
@@ -112,20 +112,22 @@ def _table(write: Write, output: Output, rows: list[Any], heads: Mapping[str, st
         # Masked before it is cut: half a secret is not recognised.
         texts = output.masked("\n".join(shown(name, inside(row, name)) for row in rows))
         cells = [text[:_LONGEST] for text in texts.split("\n")]
-        columns.append(Column(heads.get(name, name), name, cells, sheet.width))
-    while True:
-        widths = [max(one.least, min(one.most, level)) for one in columns]
-        if sum(widths) + 2 * len(widths) - 2 <= sheet.width:
-            break
-        level -= 1
-        if len(columns) > len(wanted) or (level < _LEAST and len(columns) > 1):
-            columns.pop()
-            level = _WIDEST
+        columns.append(Column(name, heads.get(name, name), cells))
+    if sum(one.most + 2 for one in columns) > sheet.width + 2:
+        del columns[len(wanted) :]
+    while sum(one.least + 2 for one in columns) > sheet.width + 2 and len(columns) > 1:
+        columns.pop()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for one, width in zip(columns, widths, strict=True):
-        table.add_column(one.head, width=width, no_wrap=True, overflow="ellipsis", justify=one.side)
-    for cells in zip(*(one.cells for one in columns), strict=True):
-        table.add_row(*cells)
+    for one in columns:
+        table.add_column(
+            one.head,
+            no_wrap=one.least == one.most,
+            max_width=one.most,
+            overflow="ellipsis",
+            justify=one.side,
+        )
+    for line in zip(*(one.cells for one in columns), strict=True):
+        table.add_row(*line)
     write(sheet.lines(table))
     if len(columns) < len(wanted):
         note = f" {plural(len(wanted) - len(columns), 'column')} left out: --format json."
@@ -145,8 +147,9 @@ def _names(rows: Sequence[Any], output: Output) -> list[str]:
     return sorted(once, key=lambda name: name in _IDS)
 
 
-def _styled(name: str, text: str) -> Text:
-    return Text(text, _COLOURS.get(text, "") if name.lower().endswith("status") else "")
+def _styled(name: str, text: str, wraps: bool = False) -> Text:
+    colour = _COLOURS.get(text, "") if name.lower().endswith("status") else ""
+    return Text(text, colour, no_wrap=not wraps)
 
 
 def _print(output: Output, *things: RenderableType) -> None:
@@ -163,7 +166,7 @@ def print_record(output: Output, record: dict[str, Any]) -> None:
         text = output.masked(shown(name, value))
         cut = len(text) > _LONGEST or rows_in(value)
         text = text[:_LONGEST].replace("\\n", "\n") + " … --format json" * cut
-        field = Text(inert(name).ljust(width), "bold"), _styled(name, text)
+        field = Text(inert(name).ljust(width), "bold"), _styled(name, text, wraps=True)
         line = Table.grid()
         line.add_column(no_wrap=True)
         line.add_row(*field)
