@@ -68,10 +68,7 @@ def read(path: Path, client: Client, rows: Iterable[Row]) -> int:
 @contextlib.contextmanager
 def opened(path: Path, client: Client, rows: Iterable[Row]) -> Iterator[IO[str]]:
     """Read it and hold it. LocalError, code `locked`, when another run holds it."""
-    with (
-        files.locked(path),
-        open(path, "a", opener=files.open_private) as file,  # type: ignore[arg-type]
-    ):
+    with files.locked(path), path.open("a") as file:
         file.truncate(read(path, client, rows))
         file.write(json.dumps({"account": account(client)}) + "\n")
         file.flush()

@@ -24,7 +24,6 @@ from contract.operations import operations
 from leadgenius import answers
 
 CREATE = operations()["leads.create"]
-LARGEST_ROW = 40_000  # characters: a hundred of them are a body that servers take
 Columns = list[tuple[int, str]]  # (place of a column, the fields it gives as in --map)
 
 
@@ -107,7 +106,7 @@ def _text(context: Context, path: Path) -> str:
         hint = "Save it to a file, then: {lgp} leads import contacts.csv"
         words = f"There is no file {path}: an import takes no standard input, pipe or folder."
         raise inputs.invalid(words, hint)
-    raw = inputs.read_bytes(str(path), "FILE")
+    raw = path.read_bytes()
     encoding = context.typed("encoding") or "UTF-8"
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "UTF-16"
@@ -183,9 +182,6 @@ def _problems(row: Row, width: int, no_check: bool) -> list[str]:
     """Why a row cannot be sent; `width`: how many columns have a heading."""
     found = [] if no_check else validate.problems(row.lead, CREATE.body or {})
     words = [f"{one.path} {one.problem}" for one in found if not one.assumed]
-    text = "".join(row.cells)
     if any(row.cells[width:]):
         words.append(f"has {len(row.cells)} cells, and {width} have a heading")
-    if "\0" in text or len(text) > LARGEST_ROW:
-        words.append(f"is binary data, or longer than {LARGEST_ROW:,} characters")
     return words
