@@ -78,7 +78,7 @@ def connect(
         if base_url:
             raise UsageError("--sandbox and --base-url contradict each other.")
         found = found._replace(base_url=EMBEDDED, profile="", limiter="")
-        variables, adapter = _sandbox(environ, state, dry_run)
+        variables, adapter = _sandbox(environ, state)
         state = Path(variables["HOME"])
     name = re.sub("[^!-~]", "", found.agent_name)[:64]
     return Client(
@@ -93,20 +93,16 @@ def connect(
     )
 
 
-def _sandbox(environ: Environ, state: Path, dry_run: bool) -> tuple[dict[str, str], Any]:
+def _sandbox(environ: Environ, state: Path) -> tuple[dict[str, str], Any]:
     """The embedded sandbox: variables that take the place of the user's, and what answers. It has a
     HOME, and an account, of its own.
     """
     import sqlite3
 
     from leadgenius.keyfile import KeyFile
-
-    folder = state / "sandbox"
-    variables = {"HOME": str(folder)}
-    if dry_run:
-        return variables, None
     from sandbox.embedded import open_embedded
 
+    folder = state / "sandbox"
     try:
         embedded = open_embedded(environ, state)
     except (OSError, sqlite3.Error):
@@ -118,4 +114,4 @@ def _sandbox(environ: Environ, state: Path, dry_run: bool) -> tuple[dict[str, st
     file = KeyFile(folder / ".leadgenius_auth.json")
     if not file.account():
         file.update(**embedded.account)
-    return variables | embedded.adapter.variables, embedded.adapter
+    return {"HOME": str(folder), **embedded.adapter.variables}, embedded.adapter

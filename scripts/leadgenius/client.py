@@ -134,7 +134,8 @@ class Client:
         scope: str = "auto",
     ) -> Request:
         """The request that `call` would send, its one credential masked. Needs neither key nor
-        network.
+        network. `body` is JSON, None for none; `scope` a name of scopes.SCOPES to override the
+        routing.
         """
         target, changes = route(endpoint, self.origin, scope), 0
         rule = target.scope
@@ -176,9 +177,7 @@ class Client:
         body: Any = None,
         scope: str = "auto",
     ) -> Answer:
-        """The answer to one request, sent again where that is safe. `body` is JSON, None for
-        none.
-        """
+        """The answer to one request, sent again where that is safe; see plan."""
         request = self.plan(method, endpoint, params, body, scope)
         if self._dry_run:
             raise UsageError(
