@@ -37,14 +37,14 @@ def set_period(context: Context, place: str = "query") -> dict[str, str]:
         start = end - timedelta(days=29) if first is None else _day(first)
     except (ValueError, OverflowError) as error:
         words = "A date is YYYY-MM-DD, today, yesterday, or 30d for the last 30 days."
-        raise inputs.invalid(words, context.command.example) from error
+        raise inputs.invalid(words) from error
     if start > today():
         raise inputs.invalid("--start is in the future: there are no figures yet.")
     if start > end:
         raise inputs.invalid("--start is after --end.", "Swap the two dates.")
     period = {"startDate": start.isoformat(), "endDate": end.isoformat()}
     for name, text in period.items():
-        setattr(context.arguments, f"{place}_{name}", text)
+        setattr(context.options, f"{place}_{name}", text)
     return period
 
 
@@ -65,7 +65,7 @@ def run(context: Context) -> int:
     period, output, client = set_period(context), context.output, context.client
     params, path = inputs.filters(context), context.operation.path
     if context.options.dry_run:
-        return context.preview("GET", path, params=params)
+        return context.preview("GET", path, params)
     body = client.get(path, params)
     record = answers.record(body)
     if isinstance(record, dict):

@@ -33,14 +33,8 @@ ASKING_SECONDS = 60.0
 class Context:
     """One run of one command. The client is made on first use."""
 
-    def __init__(
-        self,
-        command: Command,
-        options: argparse.Namespace,
-        arguments: argparse.Namespace,
-        notes: Notes,
-    ) -> None:
-        self.command, self.options, self.arguments = command, options, arguments
+    def __init__(self, command: Command, options: argparse.Namespace, notes: Notes) -> None:
+        self.command, self.options = command, options
         self.notes, self.masker = notes, notes.masker
         notes.quiet, notes.verbose = options.quiet, options.verbose
         self.end = time.monotonic() + (options.max_time or math.inf)
@@ -65,7 +59,7 @@ class Context:
 
     def typed(self, name: str) -> Any:
         """The value of one of the command's own arguments, None when it was not typed."""
-        return getattr(self.arguments, name, None)
+        return getattr(self.options, name, None)
 
     @cached_property
     def client(self) -> Client:

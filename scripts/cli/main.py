@@ -100,7 +100,7 @@ def _work(argv: list[str], notes: Notes) -> int:
         return offline.show_help([word for word in rest if word not in ("help", "-h", "--help")])
     from cli.context import Context
 
-    with Context(command, found, parser.parse(command, found, after), notes) as context:
+    with Context(command, parser.parse(command, found, after), notes) as context:
         module, function = command.run.split(".")
         return int(getattr(import_module(f"cli.{module}"), function)(context))
 

@@ -60,25 +60,26 @@ def find(words: Sequence[str]) -> tuple[Command | None, list[str]]:
 
 
 def parse(command: Command, found: argparse.Namespace, words: Sequence[str]) -> argparse.Namespace:
-    """The command's own arguments. UsageError for a word it does not know, or for a global option
-    of `found` that does nothing for it."""
+    """`found` and the command's own arguments. UsageError for a word that it does not know, or for
+    a global option that does nothing for it."""
     taken = takes(command)
     own = [one for one in taken if one.group not in GLOBAL]
-    arguments, unknown = Parser(f"{{lgp}} {command.words}", own).parse_known_args(words)
+    found, unknown = Parser(f"{{lgp}} {command.words}", own).parse_known_args(words, found)
     if unknown:
         flags = [flag for one in taken for flag in one.flags]
         raise refusal(command.words, unknown[0], following(command.words.split()) + flags)
     options.check_served(found, taken)
-    return arguments
+    return found
 
 
 def refusal(before: str, word: str, known: Iterable[str]) -> UsageError:
     """What there is instead of a word, or what is near. Never --yes: a mistyped option must not
     lead to the one that lets a delete through."""
     name = word.split("=")[0]
-    for text in (name, f"{before} {name}".strip()):
-        if text in INSTEAD:
-            return UsageError(f"There is no {text}.", code="not_in_api", hint=INSTEAD[text])
+    whole = f"{before} {name}".strip()
+    instead = INSTEAD.get(whole) or INSTEAD.get(name)
+    if instead:
+        return UsageError(f"There is no {whole}.", code="not_in_api", hint=instead)
     names = [one for one in known if one != "--yes"]
     like = near(name, names, least=0.6)
     words = f"Did you mean {like}?" if like else f"It takes {', '.join(names)}."
