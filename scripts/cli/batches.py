@@ -70,44 +70,45 @@ class Changes:
 
     def run(self) -> int:
         """Everything is checked, then sent; what was done is printed, however that ends."""
-        context, client, options = self.context, self.context.client, self.context.options
-        effect, count = context.operation.effect, len(self.items)
+        context, effect, count = self.context, self.context.operation.effect, len(self.items)
         heavy = count > MANY and effect in ("spends", "contacts-people")
         needs_yes = heavy or effect == "deletes"
         for file in self.files.values():
             check_safe(file)
         inputs.check_fields(context, [*self.as_dict()])
-        client.check_changes(count)
+        context.client.check_changes(count)
         path, body = self.request(self.batches[0][:2])
-        if options.dry_run:
+        if context.options.dry_run:
             return context.preview(
                 context.operation.method, path, body=body, requests=len(self.batches),
                 needs_yes=needs_yes, records=count,
             )  # fmt: skip
         if needs_yes:
-            verb, ids = context.command.words.split()[-1], [item["id"] for item in self.items]
-            context.confirm(verb, ids)
+            context.confirm(context.command.words.split()[-1], self.known("id", "not_sent"))
         try:
             self.send()
-            if options.wait:
+            if context.options.wait:
                 self.follow()
         finally:
             rejected = self.report(path)
         if rejected:
-            words = f"Refused: {rejected:,} of {plural(count, 'record')}."
-            hint = self.again or "The result gives each reason; --todo-out FILE keeps the ids."
-            self.errors.append(RefusedError(words, hint=hint, outcome="rejected"))
+            error = RefusedError(
+                f"Refused: {rejected:,} of {plural(count, 'record')}.",
+                hint=self.again or "The result gives each reason; --todo-out FILE keeps the ids.",
+                outcome="rejected",
+            )
+            self.errors.append(error)
         return request.conclude(self.errors)
 
     def send(self) -> None:
         """Send the batches in order. A refusal does not stop it; whatever else goes wrong does."""
-        client, notes, done = self.context.client, self.context.notes, 0
-        method, total, notes.go_on = self.context.operation.method, len(self.items), self.again
+        client, notes, total, done = self.context.client, self.context.notes, len(self.items), 0
+        notes.go_on = self.again
         for items in self.batches:
             client.last_outcome = "not_sent"
             path, body = self.request(items)
             try:
-                self.accept(items, client.call(method, path, body=body))
+                self.accept(items, client.call(self.context.operation.method, path, body=body))
             except LeadGeniusError as error:
                 self.errors.append(error)
                 for item in items:
@@ -157,7 +158,8 @@ class Changes:
     def as_dict(self) -> dict[str, Any]:
         """What is printed."""
         counts = Counter(item["outcome"] for item in self.items)
-        ids, wrong = self.known("id", "applied"), [item for item in self.items if "code" in item]
+        ids = self.known("id", "applied")
+        wrong = [item for item in self.items if "code" in item]
         problems = [{**item} for item in wrong[: request.FIRST]]
         for problem in problems:
             del problem["sent"]
@@ -179,8 +181,8 @@ class Changes:
         counts, made = {name: document[name] for name in OUTCOMES}, self.known("id", "applied")
         if counts["applied"] or counts["unknown"]:
             outcome = "unknown" if counts["unknown"] else "applied"
-            ids = self.known("id", "applied", "unknown")
-            context.record_change(path, ids, **counts, outcome=outcome)
+            changed = self.known("id", "applied", "unknown")
+            context.record_change(path, changed, **counts, outcome=outcome)
         unclear = "unknown" if context.operation.method in IDEMPOTENT else ""  # harmless twice
         todo = self.known("sent", "rejected", "not_sent", unclear)
         lines = {"ids_out": made, "todo_out": [compact(todo)] if self.creates else todo}

@@ -31,7 +31,7 @@ def run(context: Context, walk: Walk) -> int:
     """Write all pages of `walk` to --out. LocalError: `locked` for a second run on the same file,
     `checkpoint` for one that this command cannot go on from, `disk`, `permission`."""
     target = check_safe(context.options.out, "--out")
-    part, checkpoint = (target.with_name(target.name + end) for end in (".part", ".checkpoint"))
+    part, checkpoint = Path(f"{target}.part"), Path(f"{target}.checkpoint")
     if target.exists() and not target.is_file():
         raise LocalError("An export needs an ordinary file: --out is none.", code="disk")
     with locked(part):
@@ -81,9 +81,11 @@ def _known(context: Context, walk: Walk, path: Path, size: int) -> dict[str, Any
         known, problem = fresh, "it is damaged"
     rows = plural(known["counts"][0], "row")
     if problem:
-        message = f"An unfinished export lies beside this file, but {problem}. At stake: {rows}."
-        hint = "Add --restart to begin anew and lose them, or choose another --out."
-        raise LocalError(message, code="checkpoint", hint=hint)
+        raise LocalError(
+            f"An unfinished export lies beside this file, but {problem}. At stake: {rows}.",
+            code="checkpoint",
+            hint="Add --restart to begin anew and lose them, or choose another --out.",
+        )
     context.notes("note", f"Going on after {rows} of an earlier run.")
     return known
 

@@ -45,10 +45,12 @@ def run(context: Context) -> int:
     kept = Path(f"{work.path}.lgp-ledger")
     bad = having(work.sheet.rows, "rejected")
     if bad and not context.typed("skip_invalid"):
-        details = [{"line": row.line, "problem": row.note} for row in bad[: request.FIRST]]
-        hint = "Fix them in the file, or add --skip-invalid to send the other rows."
-        words = f"{plural(len(bad), 'row')} cannot be sent: see {work.write('rejected')}."
-        raise inputs.invalid(words, hint, details=details, outcome="not_sent")
+        raise inputs.invalid(
+            f"{plural(len(bad), 'row')} cannot be sent: see {work.write('rejected')}.",
+            "Fix them in the file, or add --skip-invalid to send the other rows.",
+            details=[{"line": row.line, "problem": row.note} for row in bad[: request.FIRST]],
+            outcome="not_sent",
+        )
     ledger.read(kept, client, work.rows)
     todo = having(work.rows, "not_sent", "unknown")
     client.check_changes(len(todo))
@@ -67,9 +69,11 @@ def run(context: Context) -> int:
         finally:
             rejected = work.report()
     if rejected:
-        hint = "Fix what is wrong there, and import that file."
-        words = f"{plural(rejected, 'row')} rejected: see {work.path}.rejects.csv."
-        raise RefusedError(words, hint=hint, outcome="rejected")
+        raise RefusedError(
+            f"{plural(rejected, 'row')} rejected: see {work.path}.rejects.csv.",
+            hint="Fix what is wrong there, and import that file.",
+            outcome="rejected",
+        )
     return 0
 
 
@@ -195,9 +199,11 @@ class Import:
                 row.state = "not_sent"
         ledger.write(self.file, lost)
         if unknown := having(left, "unknown"):
-            words = f"{plural(len(unknown), 'row')} may or may not be stored: sent, and not found."
-            hint = "Look in the web application. Then add --one-by-one, or --resend-unknown."
-            raise UnknownOutcomeError(words, hint=hint, outcome="unknown")
+            raise UnknownOutcomeError(
+                f"{plural(len(unknown), 'row')} may or may not be stored: sent, and not found.",
+                hint="Look in the web application. Then add --one-by-one, or --resend-unknown.",
+                outcome="unknown",
+            )
 
     def look(self, lost: list[Row]) -> bool:
         """Find rows among the newest leads. Returns whether the others are certainly not stored:

@@ -40,8 +40,11 @@ def note(context: Context, job_id: str | None) -> str:
     try:
         known = check_id(job_id or "")
     except UsageError as error:
-        words = "A job was started that cannot be followed: the server gave it no usable id."
-        raise UnknownOutcomeError(words, hint="check_change", outcome="applied") from error
+        raise UnknownOutcomeError(
+            "A job was started that cannot be followed: the server gave it no usable id.",
+            hint="check_change",
+            outcome="applied",
+        ) from error
     context.notes("note", f"Job {plain(known)} was started; to follow it: {command(known)}")
     context.append(_FILE, jobId=known, operation=context.operation.id, status="started")
     return known
@@ -100,15 +103,17 @@ def watch(context: Context, job_id: str, end: float) -> tuple[Any, LeadGeniusErr
 
 def verdict(job_id: str, body: Any) -> LeadGeniusError | None:
     """What is wrong with a job: it runs on, it failed, or tasks of it did."""
-    name, failed = plain(job_id), _number(body, "failedTasks")
+    job, failed = f"job {plain(job_id)}", _number(body, "failedTasks")
     if state(body) not in ENDED:
-        words = f"The job {name} is still running."
-        return StillRunningError(words, hint=command(job_id), retryable=True)
+        hint = command(job_id)
+        return StillRunningError(f"The {job} is still running.", hint=hint, retryable=True)
     if state(body) == "completed" and not failed:
         return None
-    words = f"{plural(failed, 'task')} of the job {name} failed; it is {state(body)}."
-    hint = "Read the reasons first; leads enrich --todo-out FILE keeps the ids."
-    return RefusedError(words, code="job_failed", hint=hint)
+    return RefusedError(
+        f"{plural(failed, 'task')} of the {job} failed; it is {state(body)}.",
+        code="job_failed",
+        hint="Read the reasons first; leads enrich --todo-out FILE keeps the ids.",
+    )
 
 
 def state(body: Any) -> str:

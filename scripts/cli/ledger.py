@@ -50,9 +50,11 @@ def read(path: Path, client: Client, rows: Iterable[Row]) -> int:
             else:
                 runs[-1][1][line["key"]] = line
     except (ValueError, TypeError, LookupError) as error:
-        message = f"{path} is damaged, and it alone knows which rows were sent."
-        hint = "Find out which leads exist before you remove it: without it every row is sent."
-        raise LocalError(message, code="checkpoint", hint=hint) from error
+        raise LocalError(
+            f"{path} is damaged, and it alone knows which rows were sent.",
+            code="checkpoint",
+            hint="Find out which leads exist before you remove it: without it every row is sent.",
+        ) from error
     names, latest = {*account(client)}, dict[str, Any]()
     for others, entries in reversed(runs):  # a later run may know another name of an earlier one
         if not names.isdisjoint(others):

@@ -85,9 +85,10 @@ def conditions(texts: Sequence[str]) -> list[Condition]:
     for text in texts:
         found = re.fullmatch(r"\s*([A-Za-z_][\w.-]*)\s*([!><]=|[=~><])\s*(.*?)\s*", text, re.DOTALL)
         if not found:
-            words = "--where takes FIELD and one of = != ~ > < >= <= and a VALUE."
-            hint = "Quote it, as in --where 'status=qualified' or --where 'intentScore>=80'."
-            raise UsageError(words, hint=hint)
+            raise UsageError(
+                "--where takes FIELD and one of = != ~ > < >= <= and a VALUE.",
+                hint="Quote it, as in --where 'status=qualified' or --where 'intentScore>=80'.",
+            )
         made.append(Condition(*found.groups()))
     return made
 

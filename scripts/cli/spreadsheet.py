@@ -103,9 +103,10 @@ def read(context: Context, path: Path) -> Sheet:
 def _text(context: Context, path: Path) -> str:
     """The file's text: UTF-16 by its mark, else --encoding, else UTF-8."""
     if not path.is_file():
-        hint = "Save it to a file, then: {lgp} leads import contacts.csv"
-        words = f"There is no file {path}: an import takes no standard input, pipe or folder."
-        raise inputs.invalid(words, hint)
+        raise inputs.invalid(
+            f"There is no file {path}: an import takes no standard input, pipe or folder.",
+            "Save it to a file, then: {lgp} leads import contacts.csv",
+        )
     raw = path.read_bytes()
     encoding = context.typed("encoding") or "UTF-8"
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -114,8 +115,10 @@ def _text(context: Context, path: Path) -> str:
         return raw.decode(encoding).removeprefix("\ufeff")
     except (LookupError, UnicodeError) as error:
         line = raw.count(b"\n", 0, getattr(error, "start", 0)) + 1
-        hint = "Save it as “CSV UTF-8” (a workbook is no text), or add such as --encoding cp1252."
-        raise inputs.invalid(f"{path}, line {line}: not {encoding} text.", hint) from error
+        raise inputs.invalid(
+            f"{path}, line {line}: not {encoding} text.",
+            "Save it as “CSV UTF-8” (a workbook is no text), or add such as --encoding cp1252.",
+        ) from error
 
 
 def _lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
@@ -137,9 +140,10 @@ def _lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
                     lines.append((line, list(map(reformula, row))))
                 line = reader.line_num + 1
         except csv.Error as error:
-            words = f"{path}, line {line}: the row that starts there is no csv ({error})."
-            hint = "Look for a quotation mark that is not closed."
-            raise inputs.invalid(words, hint) from error
+            raise inputs.invalid(
+                f"{path}, line {line}: the row that starts there is no csv ({error}).",
+                "Look for a quotation mark that is not closed.",
+            ) from error
     if len(lines) < 2:
         raise inputs.invalid(f"{path} has no rows.")
     return lines
@@ -161,8 +165,10 @@ def _columns(context: Context, headings: list[str]) -> Columns:
     missing = [field for field in CREATE.required if field not in given]
     if missing or not mapped.keys() <= {*plain}:
         what = f"No column gives {', '.join(missing)}" if missing else "--map takes COLUMN=FIELD"
-        hint = 'Such as --map "Work Email=email", or --map "Name=firstName+lastName".'
-        raise inputs.invalid(f"{what}; the columns are {', '.join(headings)}.", hint)
+        raise inputs.invalid(
+            f"{what}; the columns are {', '.join(headings)}.",
+            'Such as --map "Work Email=email", or --map "Name=firstName+lastName".',
+        )
     return columns
 
 
