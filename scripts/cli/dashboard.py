@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from html import escape
-from itertools import islice
 from typing import Any
 
 from cli.analytics import (
@@ -26,7 +25,7 @@ from leadgenius.errors import UsageError
 from leadgenius.files import replace_whole
 from leadgenius.scopes import segment
 
-CAMPAIGNS = 10  # requests for metrics; five more are for the rest of the page
+CAMPAIGNS = 10  # a request for the metrics of each; four more are for the rest of the page
 ACCOUNTS = 15
 _CAMPAIGN = "name leads qualified contacted converted conversionRate spend pipelineValue roi goals"
 _ACCOUNT = "accountName intentScore engagementScore fitScore tier"
@@ -80,21 +79,20 @@ def run(context: Context) -> int:
     """Ask for the figures of a period and write the page to --out."""
     out, client = context.options.out, context.client
     if not out or out.suffix != ".html":
-        raise UsageError("dashboard needs --out FILE.html.", hint=context.command.example)
+        raise UsageError("dashboard needs --out FILE.html.")
     params = set_period(context)
     if context.options.dry_run:
-        return context.preview("GET", "/analytics/pipeline", params=params)
+        return context.preview("GET", "/analytics/pipeline", params)
     funnel = answers.record(client.get("/analytics/pipeline", params))
     trend = answers.record(client.get("/analytics/trends", {**params, "granularity": "week"}))
-    found = client.get("/campaigns", {"status": "active", "pageSize": 100})
-    active = [one for one in answers.rows(found, "campaigns") or () if answers.dig(one, "id")]
+    found = next(client.pages("/campaigns", {"status": "active"})).items
+    active = [one for one in found if answers.dig(one, "id")]
     active.sort(key=lambda one: str(one.get("createdAt")), reverse=True)
-    campaigns = _with_metrics(context, active[:CAMPAIGNS])
-    pages = islice(client.pages("/target-accounts"), 2)
-    accounts = [one for page in pages for one in page.items]
+    campaigns = [_with_metrics(context, one) for one in active[:CAMPAIGNS]]
+    accounts = next(client.pages("/target-accounts")).items
     accounts.sort(key=lambda one: figure(one, "intentScore"), reverse=True)
 
-    stages, weeks = (answers.dig(funnel, "stages") or [], answers.dig(trend, "series") or [])
+    stages, weeks = answers.dig(funnel, "stages") or [], answers.dig(trend, "series") or []
     points, chart = marked(weeks, "week"), _chart(weeks)
     words = f"The newest {len(campaigns)} of {len(active)} active. Leads ever in each stage."
     highest_of = f"The highest of the first {len(accounts)} target accounts."
@@ -112,17 +110,14 @@ def run(context: Context) -> int:
     return 0
 
 
-def _with_metrics(context: Context, campaigns: list[Any]) -> list[Any]:
-    """Campaigns and their metrics; beside the goals how much of the pipeline was reached."""
-    rows = []
-    for one in campaigns:
-        metrics = context.client.get(f"/campaigns/{segment(str(one['id']))}/metrics")
-        row = {**one, **answers.record(metrics)}
-        goal, value = figure(row, "goals.targetPipeline"), figure(row, "pipelineValue")
-        if goal and value:
-            row["goals"] = shown("", row["goals"]) + f"; {value / goal:.0%} of the pipeline reached"
-        rows.append(row)
-    return rows
+def _with_metrics(context: Context, campaign: Any) -> Any:
+    """A campaign and its metrics; beside the goals how much of the pipeline was reached."""
+    metrics = context.client.get(f"/campaigns/{segment(str(campaign['id']))}/metrics")
+    row = {**campaign, **answers.record(metrics)}
+    goal, value = figure(row, "goals.targetPipeline"), figure(row, "pipelineValue")
+    if goal and value:
+        row["goals"] = shown("", row["goals"]) + f"; {value / goal:.0%} of the pipeline reached"
+    return row
 
 
 def _page(facts: str, main: str) -> str:

@@ -27,8 +27,7 @@ def login(context: Context) -> int:
     client, email = context.client, context.typed("email") or _variable(context, "LGP_EMAIL")
     email = email or _read(context, "E-mail", hidden=False)
     if context.options.dry_run:
-        body = {"email": email, "password": "***"}
-        return context.preview("POST", "/epsimo-auth", body=body)
+        return context.preview("POST", "/epsimo-auth", body={"email": email, "password": "***"})
     exchange(context, email)
     context.notes("note", "Most commands need an API key too: {lgp} generate-key --name NAME")
     facts = {
@@ -105,7 +104,7 @@ def _read(context: Context, name: str, piped: bool = False, hidden: bool = True)
         context.notes.write(f"{name}: " * person)
         text = sys.stdin.readline(8192).strip("\r\n")
     if not text.strip():
-        raise inputs.invalid(f"{name}: there is none. Nothing was sent.", context.command.example)
+        raise inputs.invalid(f"{name}: there is none. Nothing was sent.")
     return text
 
 
@@ -127,41 +126,33 @@ def status(context: Context) -> int:
     }
     if not (found["agent"] or found["system"] or login["valid"]):
         client.keys.find("agent")  # raises, with the way to get one
-    failed = _check(context, found) if context.typed("check") else []
-    context.output.document(found, client.requests)
+    checks, failed = _check(context) if context.typed("check") else ({}, None)
+    context.output.document(found | checks, client.requests)
     if failed:
-        raise failed[0]
+        raise failed
     return 0
 
 
-def _check(context: Context, found: dict[str, Any]) -> list[LeadGeniusError]:
-    """Read one page of each list that the keys may read. `checks` says what each scope may, and
-    `differences` names the fields that are not as in openapi.json, without values. Returns what
-    failed."""
-    failed: list[LeadGeniusError] = []
-    checks, differences = found.setdefault("checks", {}), found.setdefault("differences", [])
+def _check(context: Context) -> tuple[dict[str, Any], LeadGeniusError | None]:
+    """Read one page of each list that the keys may read. Returns what each scope may, which fields
+    are not as in openapi.json, without values, and the first failure."""
+    checks, differences, failed = dict[str, str](), [], None
     for operation in operations().values():
-        scope = operation.scope
+        scope, record = operation.scope, operation.record()
         stored = operation.paging and described(context, SCOPES[scope].credential)
         if not stored or checks.get(scope, "ok") != "ok":
             continue
         try:
-            rows = list(islice(context.client.rows(operation.path), 20))
+            rows, checks[scope] = list(islice(context.client.rows(operation.path), 20)), "ok"
         except LeadGeniusError as error:
-            checks[scope] = error.code
+            rows, checks[scope] = [], error.code
             if scope != "admin":  # most keys are no Master Admin's
-                failed.append(error)
-            continue
-        checks[scope] = "ok"
-        record = operation.record()
-        fields = {
-            f"{one.path} {one.problem}"
-            for row in rows
-            for one in problems(row, record) + unknown_fields(row, record)
-        }
-        if fields:
-            differences.append({"operation": operation.id, "fields": sorted(fields)})
-    return failed
+                failed = failed or error
+        wrong = [one for row in rows for one in problems(row, record) + unknown_fields(row, record)]
+        if wrong:
+            fields = sorted({f"{one.path} {one.problem}" for one in wrong})
+            differences.append({"operation": operation.id, "fields": fields})
+    return {"checks": checks, "differences": differences}, failed
 
 
 def logout(context: Context) -> int:
@@ -189,18 +180,18 @@ def save_key(context: Context) -> int:
 
 def profiles(context: Context) -> int:
     """The stored accounts: a credential file each."""
-    path, rows = context.client.file.path, []
-    for one in sorted(path.parent.glob(".leadgenius_auth*.json")):
-        account = KeyFile(one).account()
+    rows, folder = [], context.client.file.path.parent
+    for path in sorted(folder.glob(".leadgenius_auth*.json")):
+        account = KeyFile(path).account()
         rows.append(
             {
-                "profile": one.stem.removeprefix(".leadgenius_auth").strip(".") or "default",
+                "profile": path.stem.removeprefix(".leadgenius_auth").strip(".") or "default",
                 "email": account.email,
                 "origin": account.base_url,
                 "company_id": account.company_id,
                 "logged_in": _is_valid(account),
-                "agent": account.api_key and prefix(account.api_key),
-                "system": account.amplify_api_key and prefix(account.amplify_api_key),
+                "agent": prefix(account.api_key),
+                "system": prefix(account.amplify_api_key),
             }
         )
     context.output.listing(rows)
