@@ -1,11 +1,7 @@
 """Bodies, flags and ids: where they come from, and that what cannot be sent is refused with the reason."""
 
-from __future__ import annotations
-
 import json
 import shlex
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -31,7 +27,7 @@ TWO_PROBLEMS = '{"firstName": "A", "lastName": "B", "email": "x", "phone": "1"}'
         "id\na\nb\nc\n",
     ],
 )
-def test_ids_are_read_from_every_form_that_this_program_writes(text: str) -> None:
+def test_ids_are_read_from_every_form_that_this_program_writes(text):
     assert ids_from(text) == ["a", "b", "c"]
 
 
@@ -46,12 +42,12 @@ def test_ids_are_read_from_every_form_that_this_program_writes(text: str) -> Non
         ('{"id": "a"}\n{"id"\n', "line 2, is not valid JSON"),
     ],
 )
-def test_a_file_without_ids_says_where(text: str, said: str) -> None:
+def test_a_file_without_ids_says_where(text, said):
     with pytest.raises(UsageError, match=said):
         ids_from(text)
 
 
-def test_ids_come_from_everywhere_and_each_is_sent_once(lgp: Any, home: Path) -> None:
+def test_ids_come_from_everywhere_and_each_is_sent_once(lgp, home):
     (home / "ids.txt").write_text("c\na\n")
     words = ["leads", "delete", "--ids", "a,b", "b", "--dry-run", "--ids-from"]
     for reply in (lgp(*words, "ids.txt"), lgp(*words, "-", stdin='{"id": "c"}')):
@@ -59,9 +55,7 @@ def test_ids_come_from_everywhere_and_each_is_sent_once(lgp: Any, home: Path) ->
 
 
 @pytest.mark.parametrize("data", [json.dumps(LEAD), "@lead.json", "-"])
-def test_data_is_json_a_file_or_standard_input_and_flags_win(
-    lgp: Any, home: Path, data: str
-) -> None:
+def test_data_is_json_a_file_or_standard_input_and_flags_win(lgp, home, data):
     (home / "lead.json").write_text("\ufeff" + json.dumps(LEAD), encoding="utf-8")
     words = ("leads", "create", "--data", data, "--title", "@lead.json", "--dry-run")
     body = lgp(*words, stdin=json.dumps(LEAD)).json["body"]
@@ -69,8 +63,8 @@ def test_data_is_json_a_file_or_standard_input_and_flags_win(
 
 
 def test_the_short_line_makes_an_active_abm_campaign_and_says_so_after_it_was_made(
-    lgp: Any,
-) -> None:
+    lgp,
+):
     words = ("campaigns", "create", "--name", "Q3 Expansion")
     made, planned = lgp(*words), lgp(*words, "--dry-run")
     facts = {"name": "Q3 Expansion", "campaignType": "abm", "status": "active"}
@@ -97,7 +91,7 @@ def test_the_short_line_makes_an_active_abm_campaign_and_says_so_after_it_was_ma
         ("leads status --ids lead_1 --status Qualified", {"status": "qualified"}),
     ],
 )
-def test_flags_are_read_as_their_schemas_types(lgp: Any, words: str, body: Any) -> None:
+def test_flags_are_read_as_their_schemas_types(lgp, words, body):
     assert lgp(*words.split(), "--dry-run").json["body"] == body
 
 
@@ -122,7 +116,7 @@ def test_flags_are_read_as_their_schemas_types(lgp: Any, words: str, body: Any) 
         ("leads delete --ids-from none.txt --yes", "none.txt"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_with_every_reason(lgp: Any, words: str, said: str) -> None:
+def test_what_cannot_be_sent_is_refused_with_every_reason(lgp, words, said):
     reply = lgp(*shlex.split(words))
     assert (reply.code, reply.out) == (2, "")
     assert reply.error["hint"]
@@ -130,7 +124,7 @@ def test_what_cannot_be_sent_is_refused_with_every_reason(lgp: Any, words: str, 
     assert [one for one in said.split() if one not in words] == []
 
 
-def test_a_record_is_found_by_its_name(lgp: Any) -> None:
+def test_a_record_is_found_by_its_name(lgp):
     (first, *_) = lgp("campaigns", "list").rows
     reply = lgp("campaigns", "get", f"name={first['name'].upper()}")
     assert reply.json["data"]["id"] == first["id"]
@@ -140,27 +134,27 @@ def test_a_record_is_found_by_its_name(lgp: Any) -> None:
     assert scored == {**scored, "id": account["id"], "fitScore": 7}
 
 
-def test_a_name_that_is_not_there_or_not_alone_is_refused_with_the_ids(lgp: Any) -> None:
+def test_a_name_that_is_not_there_or_not_alone_is_refused_with_the_ids(lgp):
     assert lgp("campaigns", "get", "name=No such campaign").code == 2
     ids = [lgp("campaigns", "create", "--name", "Twin").json["id"] for _ in range(2)]
     reply = lgp("campaigns", "get", "name=Twin")
     assert (reply.code, [one in reply.error["message"] for one in ids]) == (2, [True, True])
 
 
-def test_a_breach_of_an_assumed_rule_is_a_note(lgp: Any) -> None:
+def test_a_breach_of_an_assumed_rule_is_a_note(lgp):
     reply = lgp("campaigns", "create", "--name", "A", "--spend=-1", "--dry-run")
     assert reply.json["body"]["spend"] == -1
-    assert ["undocumented rule" in note for note in reply.notes] == [True]
+    assert "undocumented rule" in str(reply.notes)
 
 
-def test_no_check_sends_what_the_schema_does_not_know(lgp: Any) -> None:
+def test_no_check_sends_what_the_schema_does_not_know(lgp):
     words = ["leads", "create", "--data", json.dumps({**LEAD, "leadGrade": "A"}), "--dry-run"]
     assert lgp(*words).code == 2
     assert lgp(*words, "--no-check").json["body"]["leadGrade"] == "A"
 
 
 @pytest.mark.parametrize("client", [(), ("--client-id", "c")])
-def test_a_lead_without_a_client_draws_a_warning(lgp: Any, client: tuple[str, ...]) -> None:
-    words = ("--first-name", "A", "--last-name", "B", "--email", "a@b.example", "--dry-run")
-    notes = lgp("leads", "create", *words, *client).notes
-    assert any("may hide" in note for note in notes) is not bool(client)
+def test_a_lead_without_a_client_draws_a_warning(lgp, client):
+    words = "leads create --first-name A --last-name B --email a@b.example --dry-run"
+    notes = lgp(*words.split(), *client).notes
+    assert ("may hide" in str(notes)) is not bool(client)

@@ -84,18 +84,14 @@ def test_a_bug_is_exit_1_with_a_traceback_and_the_object(lgp, monkeypatch):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_waiting_read_at_once(number, code, process, serve):
-    served, arrived = serve(faults=["GET /campaigns=stall"]), []
+    served = serve(faults=["GET /campaigns=stall"])
 
-    def watched(environ, ask):
-        arrived.append(environ)
+    def signalled(environ, ask):
+        run.send_signal(number)
         return ask(environ)
 
-    served.around(watched)
-    run, end = process("lgp.py", "campaigns", "list", environ=served.environ), time.monotonic() + 10
-    while not arrived and time.monotonic() < end:  # before that it would meet the start of Python
-        time.sleep(0.01)
-    time.sleep(0.05)
-    run.send_signal(number)
+    served.around(signalled)
+    run = process("lgp.py", "campaigns", "list", environ=served.environ)
     out, err = run.communicate(timeout=10)
     assert (run.returncode, out) == (code, "")
     assert "outcome" not in last_error(err)
@@ -124,15 +120,14 @@ def test_a_closed_stdout_is_quiet(process, serve):
     run = process("lgp.py", "leads", "list", environ=serve().environ, stdout=writing)
     os.close(writing)
     _, err = run.communicate(timeout=10)
-    assert run.returncode == 141
-    assert "Traceback" not in err and "BrokenPipe" not in err
+    assert (run.returncode, "Error" in err) == (141, False)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_exit_9(process, serve):
     with Path("/dev/full").open("w") as full:
         run = process("lgp.py", "leads", "list", environ=serve().environ, stdout=full)
-        _, err = run.communicate(timeout=10)
+    _, err = run.communicate(timeout=10)
     assert (run.returncode, last_error(err)["code"]) == (9, "disk")
 
 
@@ -180,8 +175,6 @@ def test_no_secret_leaves_by_any_stream(lgp, serve):
 
 
 def test_a_hint_names_the_program_as_it_was_called_and_goes_where_this_run_went(lgp):
-    error = lgp("campaigns", "lst").error
-    assert error["hint"] == "python3 scripts/lgp.py --sandbox campaigns --help"
     error = lgp("workflows", "list", "--timeout", "0").error  # of the helper, which has no hint
     assert error["hint"] == "python3 scripts/lgp.py --sandbox workflows list"
 

@@ -71,15 +71,13 @@ def test_a_schema_fits_a_small_context(lgp, name):
 
 def test_the_schema_of_a_campaign_has_types_values_and_an_example(lgp):
     found = lgp("schema", "campaigns.create", sandbox=False).json
-    fields, answers = found["body"]["properties"], found["answers"]
+    fields = found["body"]["properties"]
     assert not {"spec", "paging", "parameters"} & found.keys()  # what is not there is left out
     assert fields["campaignType"]["enum"] == ["abm", "demand_gen", "nurture"]
     assert fields["goals"]["properties"]["targetPipeline"]["type"] == "number"
-    assert (found["example"]["name"], "name" in found["body"]["required"]) == ("Q3 Expansion", True)
-    assert answers["startDate"]["type"] == ["string", "null"]
+    assert (found["example"]["name"], found["body"]["required"][0]) == ("Q3 Expansion", "name")
+    assert found["answers"]["startDate"]["type"] == ["string", "null"]
     assert lgp("schema", "campaigns", "create", sandbox=False).json == found
-    enrich = lgp("schema", "leads", "enrich", sandbox=False)
-    assert enrich.json["operation"] == "enrichment.trigger"
 
 
 def test_schema_alone_is_a_line_an_operation(lgp):
@@ -89,10 +87,13 @@ def test_schema_alone_is_a_line_an_operation(lgp):
     assert lines[:2] == ["operation,effect", "auth.login,reads"]
 
 
-def test_a_wrong_name_is_exit_2_with_near_ones(lgp):
-    found = lgp("schema", "campaigns.creat", sandbox=False)
-    assert (found.code, found.out) == (2, "")
-    assert "campaigns.create" in found.error["message"]
+@pytest.mark.parametrize(
+    ("line", "near"),
+    [("schema campaigns.creat", "campaigns.create"), ("completion fish", "bash, zsh")],
+)
+def test_a_wrong_name_is_exit_2_with_what_there_is(lgp, line, near):
+    found = lgp(*line.split(), sandbox=False)
+    assert (found.code, near in found.error["message"]) == (2, True)
 
 
 # The request log
@@ -155,10 +156,6 @@ def test_bash_asks_the_program(tmp_path):
         command = ["bash", "-c", line, "bash", "lgp", "leads", "list", *words.split()]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
         assert (done.stdout, done.stderr) == (offered, "")
-
-
-def test_completion_of_another_shell_is_exit_2(lgp):
-    assert lgp("completion", "fish", sandbox=False).code == 2
 
 
 # Hints

@@ -1,11 +1,6 @@
 """api_call.py: the right root and credential for a path, and the body as it comes."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 import responses
@@ -19,13 +14,13 @@ MADE = "lgp_" + "1234567890abcdef" * 4
 
 
 @pytest.fixture
-def call(lgp: Callable[..., Any]) -> Callable[..., Any]:
+def call(lgp):
     """`call("GET /campaigns")` runs api_call.py on the embedded sandbox."""
     return lambda text, *words, **more: lgp(*text.split(), *words, script="api_call", **more)
 
 
 @pytest.fixture
-def account(home: Path) -> None:
+def account(home):
     """A production account with a credential of each kind."""
     names = {"api_key": KEY, "amplify_api_key": CREDENTIALS["amplify_api_key"], "token": "t.t.t.t"}
     path = home / ".leadgenius_auth.json"
@@ -35,7 +30,7 @@ def account(home: Path) -> None:
 
 @pytest.mark.parametrize("start", ["/", "", "/api/agent/", f"{PRODUCTION}/api/agent/"])
 @responses.activate
-def test_an_endpoint_is_found_however_it_is_written(call: Any, account: None, start: str) -> None:
+def test_an_endpoint_is_found_however_it_is_written(call, account, start):
     responses.get(f"{PRODUCTION}/api/agent/campaigns", json={"data": []})
     endpoint = f"{start}campaigns?status=active"
     found = call("get", endpoint, "-p", "a=1", "-p", "a=2", sandbox=False)
@@ -46,18 +41,18 @@ def test_an_endpoint_is_found_however_it_is_written(call: Any, account: None, st
 
 
 @pytest.mark.parametrize("name", operations())
-def test_a_path_gets_the_credential_of_its_scope(call: Any, name: str) -> None:
+def test_a_path_gets_the_credential_of_its_scope(call, name):
     operation = operations()[name]
     path = operation.path.replace("{id}", "x").replace("{jobId}", "x")
     data = ["--data", "{}", "--no-check"] if operation.body else []
     headers = call(operation.method, path, *data, "--dry-run").json["headers"]
-    expected = {"root": {"Authorization": "Bearer ***"}, "system": {"x-api-key": "***"}}
-    sent = {} if name == "auth.login" else expected.get(operation.scope, {"X-API-Key": "***"})
-    assert {one: value for one, value in headers.items() if "***" in value} == sent
+    key = ("authorization", "Bearer ***") if operation.scope == "root" else ("x-api-key", "***")
+    sent = [(one.lower(), value) for one, value in headers.items() if "***" in value]
+    assert sent == [key] * (name != "auth.login")
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_the_body_is_the_servers_own_even_on_a_terminal(call: Any, terminal: bool) -> None:
+def test_the_body_is_the_servers_own_even_on_a_terminal(call, terminal):
     found = call("GET /campaigns?status=active --page-size 2", terminal=terminal).json
     assert set(found) == {"success", "data", "pagination"}
     assert found["pagination"]["pageSize"] == len(found["data"]) == 2
@@ -73,8 +68,8 @@ def test_the_body_is_the_servers_own_even_on_a_terminal(call: Any, terminal: boo
     ],
 )
 def test_lists_are_read_counted_and_filtered_like_those_of_the_named_commands(
-    call: Any, lgp: Any, path: str, words: str
-) -> None:
+    call, lgp, path, words
+):
     full = (
         f"/enrich-leads/list?companyId={COMPANY}&nextToken=x&limit=3"
         if path == "enrich-leads"
@@ -84,7 +79,7 @@ def test_lists_are_read_counted_and_filtered_like_those_of_the_named_commands(
 
 
 @responses.activate
-def test_include_shows_status_and_masked_headers_on_stderr(call: Any, account: None) -> None:
+def test_include_shows_status_and_masked_headers_on_stderr(call, account):
     headers = {"set-cookie": "session=abc", "X-Request-Id": "r1", "X-Echo": KEY}
     responses.get(f"{PRODUCTION}/api/agent/campaigns", json={"data": []}, headers=headers)
     (line,) = call("GET /campaigns --include", sandbox=False).lines
@@ -92,9 +87,7 @@ def test_include_shows_status_and_masked_headers_on_stderr(call: Any, account: N
     assert line == {"status": 200, "headers": shown}
 
 
-def test_a_key_on_the_command_line_is_used_and_warned_about(
-    call: Any, serve: Callable[..., Any]
-) -> None:
+def test_a_key_on_the_command_line_is_used_and_warned_about(call, serve):
     environ = {"LGP_BASE_URL": serve(rate_limit=False).origin, "LGP_API_KEY": "lgp_" + "0" * 64}
     found = call("GET /campaigns --key", KEY, sandbox=False, environ=environ)
     assert found.code == 0
@@ -121,14 +114,14 @@ def test_a_key_on_the_command_line_is_used_and_warned_about(
         "POST /webhooks --read-only --data {}",
     ],
 )
-def test_what_cannot_be_meant_is_exit_2_with_a_hint(call: Any, words: str) -> None:
+def test_what_cannot_be_meant_is_exit_2_with_a_hint(call, words):
     found = call(*words.split())
     assert (found.code, found.out) == (2, "")
     assert found.error["hint"]
     assert ("MSYS_NO_PATHCONV" in found.error["hint"]) == ("C:" in words)
 
 
-def test_changes_of_many_records_need_yes(call: Any, lgp: Any) -> None:
+def test_changes_of_many_records_need_yes(call, lgp):
     delete = ("DELETE", "/leads/batch", "--data", '{"ids": ["lead_1"]}')
     found = call(*delete).error
     assert (found["code"], "lead_1" in found["message"]) == ("needs_yes", True)
@@ -140,14 +133,14 @@ def test_changes_of_many_records_need_yes(call: Any, lgp: Any) -> None:
         assert call("POST", f"/sequences/{sequence}/enroll", "--data", body).code == code
 
 
-def test_a_change_is_in_the_record_of_changes(call: Any, state: Path) -> None:
+def test_a_change_is_in_the_record_of_changes(call, state):
     made = call("POST /campaigns --data", '{"name": "Q3", "campaignType": "abm"}').json
     (line,) = map(json.loads, (state / "sandbox" / "changes.jsonl").read_text().splitlines())
     assert (line["path"], line["ids"]) == ("/api/agent/campaigns", [made["id"]])
 
 
 @responses.activate
-def test_a_path_that_the_schema_does_not_know_is_sent(call: Any, account: None) -> None:
+def test_a_path_that_the_schema_does_not_know_is_sent(call, account):
     responses.post(f"{PRODUCTION}/api/agent/campaign", json={"made": True})
     found = call("POST /campaign --data", '{"anything": [1]}', sandbox=False)
     assert (found.code, found.json) == (0, {"made": True})
@@ -164,8 +157,8 @@ def test_a_path_that_the_schema_does_not_know_is_sent(call: Any, account: None) 
 )  # fmt: skip
 @responses.activate
 def test_the_login_and_key_paths_leave_secrets_out_unless_shown(
-    call: Any, account: None, method: str, path: str, body: Any, shown: Any
-) -> None:
+    call, account, method, path, body, shown
+):
     responses.add(method, f"{PRODUCTION}/api/{path}", json=body)
     data = ("--data", "{}", "--no-check") if method == "POST" else ()
     assert call(method, path, *data, sandbox=False).json == shown
@@ -173,13 +166,11 @@ def test_the_login_and_key_paths_leave_secrets_out_unless_shown(
 
 
 @pytest.mark.parametrize("path", ["/api/agent", "/", ""])
-def test_the_vendors_older_ways_are_taken(call: Any, path: str) -> None:
+def test_the_vendors_older_ways_are_taken(call, path):
     base = "http://localhost:3000"
     found = call("GET campaigns --base-url", base + path, "--dry-run", sandbox=False)
     assert found.json["url"] == f"{base}/api/agent/campaigns"
 
 
-def test_help_and_version(call: Any) -> None:
-    found = call("--help", sandbox=False)
-    assert (found.code, "--param KEY=VALUE" in found.out) == (0, True)
-    assert call("--version", sandbox=False).out.startswith("leadgenius-api 2.")
+def test_its_help_is_that_of_the_command(call, lgp):
+    assert call("--help", sandbox=False).out == lgp("api_call", "--help", sandbox=False).out
