@@ -108,8 +108,8 @@ def _sandbox(environ: Environ, state: Path) -> tuple[dict[str, str], Any]:
     except (OSError, sqlite3.Error):
         raise LocalError(
             "The sandbox's database cannot be made.",
+            "Set LGP_STATE_DIR to a folder you can write to.",
             code="disk",
-            hint="Set LGP_STATE_DIR to a folder you can write to.",
         ) from None
     file = KeyFile(folder / ".leadgenius_auth.json")
     if not file.account():

@@ -4,8 +4,6 @@ shapes of each.
 Every function takes a parsed body of any JSON type and never raises.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 LARGEST_PAGE = 100  # rows of a numbered page

@@ -241,8 +241,8 @@ class Client:
         if now + LEAST_SECONDS > self._end:
             raise RateError(
                 "The time allowed by --max-time is over; this request was not sent.",
+                "Run the same command again, or with a longer --max-time.",
                 code="out_of_time",
-                hint="Run the same command again, or with a longer --max-time.",
                 retryable=True,
             )
         name, slot = request.counted, 0
@@ -297,7 +297,7 @@ class Client:
             if found is None or cursor in seen:
                 raise ServerError(
                     "The server gave no rows, or a cursor again: the list may be incomplete.",
-                    hint="Run it again later; nothing was changed.",
+                    "Run it again later; nothing was changed.",
                     path=endpoint,
                     retryable=True,
                 )
@@ -326,7 +326,7 @@ class Client:
         if not found:
             raise UsageError(
                 "The company id is needed, and no lead shows it.",
-                hint="Give --company-id or LGP_COMPANY_ID.",
+                "Give --company-id or LGP_COMPANY_ID.",
             )
         if self.keys.saved("api_key"):
             with suppress(LocalError):

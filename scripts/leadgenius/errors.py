@@ -5,8 +5,6 @@
 sentence.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 # Every code an error can have; programs compare with these.
@@ -29,7 +27,7 @@ class LeadGeniusError(Exception):
     default_code = "bug"
 
     def __init__(
-        self, message: str, *, code: str | None = None, hint: str = "", **facts: Any
+        self, message: str, hint: str = "", *, code: str | None = None, **facts: Any
     ) -> None:
         super().__init__(message)
         self.code, self.message = code or self.default_code, message

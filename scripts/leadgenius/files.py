@@ -5,8 +5,6 @@ The one rule about whom a file must belong to is `settings.unsafe`. Where `fcntl
 do not exist (Windows) everything works without them.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 import time
@@ -47,8 +45,8 @@ def check_safe(path: Path, name: str = "the file") -> Path:
     if target.is_dir() or not (device or os.access(target.parent, os.W_OK | os.X_OK)):
         raise LocalError(
             f"{name} is a folder, or in one that does not exist or may not be written: {target}.",
+            f"Make that folder, or give another {name}, such as leads.jsonl.",
             code="disk",
-            hint=f"Make that folder, or give another {name}, such as leads.jsonl.",
         )
     return target
 
@@ -71,8 +69,8 @@ def open_private(path: Path, flags: int) -> int:
         os.close(descriptor)
         raise LocalError(
             f"{path} cannot be used: {problem}.",
+            f"Look at what it holds, then: chmod 600 {path}",
             code="permission",
-            hint=f"Look at what it holds, then: chmod 600 {path}",
         )
     return descriptor
 
@@ -145,8 +143,8 @@ def locked(path: Path, wait: float = 0.0) -> Iterator[None]:
             if time.monotonic() >= deadline:
                 raise LocalError(
                     f"{path} cannot be locked: another process may be working on it.",
+                    "Run it again later.",
                     code="locked",
-                    hint="Run it again later.",
                 )
             time.sleep(0.01)
         yield

@@ -8,8 +8,6 @@ Other keys stay where they are. No message, repr or exception of this module sho
 file.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator
@@ -80,7 +78,7 @@ class KeyFile:
         if (stored.api_key or stored.amplify_api_key) and (other or stored.base_url != origin):
             raise UsageError(
                 f"{self.path} holds a key of another account: {stored.email} at {stored.base_url}.",
-                hint="Add --profile NAME to keep this account in a file of its own.",
+                "Add --profile NAME to keep this account in a file of its own.",
             )
 
     def login(self, origin: str, email: str, token: str, expires_at: str = "") -> None:
@@ -149,9 +147,8 @@ class KeyFile:
         except (ValueError, RecursionError, UsageError) as error:
             raise LocalError(
                 f"{self.path} cannot be used: {error}",
+                "Fix it, or move it away and log in again. A key in LGP_API_KEY works meanwhile.",
                 code="credential_file",
-                hint="Fix it, or move it away and log in again. A key in LGP_API_KEY works"
-                " meanwhile.",
             ) from None
         if "layout" not in account:
             self._modernise(account)

@@ -6,8 +6,6 @@ goes to production, this machine or the origin in LGP_BASE_URL; a saved one to t
 saved for. A typed profile uses what is saved in its file alone. No value is ever part of a message.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from contextlib import suppress
@@ -49,7 +47,7 @@ def clean(value: str, name: str) -> str:
     if not re.fullmatch("[!-~]+", stripped):
         raise CredentialError(
             f"{name} cannot be sent: it is empty, or not visible ASCII throughout.",
-            hint=f"Copy it into {name} again, in one line and without spaces.",
+            f"Copy it into {name} again, in one line and without spaces.",
         )
     return stripped
 
@@ -88,7 +86,7 @@ def auth_path(environ: Environ, profile: str = "") -> Path:
     if profile and environ.get("LGP_AUTH_FILE", "").strip():
         raise UsageError(
             "A profile (--profile or LGP_PROFILE) and LGP_AUTH_FILE both name a file.",
-            hint="Leave out the profile, or unset LGP_AUTH_FILE.",
+            "Leave out the profile, or unset LGP_AUTH_FILE.",
         )
     middle = f".{profile}" if profile else ""
     try:
@@ -121,7 +119,7 @@ class Keys:
         if settings.profile and supplied:
             raise UsageError(
                 f"LGP_PROFILE and {supplied[1]} both say which account is meant.",
-                hint=f"Unset one of them, or choose with --profile {settings.profile}.",
+                f"Unset one of them, or choose with --profile {settings.profile}.",
             )
         name, saved = profile or settings.profile, ""
         self.file = KeyFile(auth_path(environ, name), on_note)
@@ -135,7 +133,7 @@ class Keys:
         if name and not base_url and saved not in ("", self.origin):
             raise UsageError(
                 f"Profile {name} belongs to {saved}, and LGP_BASE_URL is {self.origin}.",
-                hint="Unset LGP_BASE_URL, or leave out the profile.",
+                "Unset LGP_BASE_URL, or leave out the profile.",
             )
         # for keys of variables
         self._allowed = self.origin in (meant, PRODUCTION) or is_loopback(self.origin)
@@ -165,11 +163,9 @@ class Keys:
         message = f"There is no {noun} for {self.origin}"
         if given:
             message += f": {given[1]} goes only to {PRODUCTION}, this machine or LGP_BASE_URL"
-        elif kind == "agent" and account.token:
-            message += ": the login alone does not authenticate this call"
-        elif kind == "agent":
+        elif kind == "agent" and not account.token:
             hint = "begin"
-        raise CredentialError(message + ".", hint=hint, origin=self.origin)
+        raise CredentialError(message + ".", hint, origin=self.origin)
 
     def account(self) -> Account:
         """What is stored for this origin."""

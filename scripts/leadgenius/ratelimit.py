@@ -5,8 +5,6 @@ then. While it waits or runs it counts as happening now; if its process dies, it
 last moment it could have ended. The log holds no credential, only `identity(origin, credential)`.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import sqlite3
@@ -98,7 +96,7 @@ class RateLimiter:
                 raise RateError(
                     f"The next request may start in {seconds} s, later than --max-wait allows:"
                     f" {reason}.",
-                    hint=f"Come back at retry_at, or allow the wait with --max-wait {seconds}.",
+                    f"Come back at retry_at, or allow the wait with --max-wait {seconds}.",
                     retryable=True,
                     retry_after_seconds=seconds,
                     retry_at=iso(self._time.time() + wait),
@@ -217,8 +215,8 @@ class RateLimiter:
             if not isinstance(error, sqlite3.OperationalError):
                 raise LocalError(
                     f"The request log cannot be used ({problem}); nothing was sent.",
+                    f"Delete {self.path} and run again.",
                     code="disk",
-                    hint=f"Delete {self.path} and run again.",
                 ) from None
         self.close()
         self.path, self.windows = MEMORY, eighth(self.windows)

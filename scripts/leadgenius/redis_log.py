@@ -6,8 +6,6 @@ alone, and its keys expire by themselves. While Redis cannot be reached, each ho
 eighth of the limits through its own log.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -116,7 +114,7 @@ class RedisLog(RateLimiter):
             )
         except ImportError:
             raise LocalError(
-                "LGP_LIMITER needs the package redis.", hint="python3 -m pip install redis"
+                "LGP_LIMITER needs the package redis.", "python3 -m pip install redis"
             ) from None
         except ValueError:  # its text shows the password
             raise UsageError(

@@ -5,8 +5,6 @@ Two words carry it: *idempotent* (GET, PUT, DELETE) decides whether to send agai
 but GET) decides between exit 7 and exit 8. Nothing here has a clock or sleeps.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping

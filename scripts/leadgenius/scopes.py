@@ -5,8 +5,6 @@ Routing looks at whole path segments, so `/administrators` is no admin call and 
 counts.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 from urllib.parse import quote, unquote
@@ -75,7 +73,7 @@ def clean_origin(text: str) -> str:
         raise UsageError(
             "The base URL must be https (http for this machine only), and scheme, host and port"
             " alone.",
-            hint=f"Give one such as {PRODUCTION}, or http://127.0.0.1:8787 for a served sandbox.",
+            f"Give one such as {PRODUCTION}, or http://127.0.0.1:8787 for a served sandbox.",
         )
     return origin
 
@@ -94,8 +92,8 @@ def check_id(text: str) -> str:
         raise UsageError(
             "This id cannot be sent: it is empty, or has dots, slashes, ? # %, white space or"
             " invisible characters in it.",
+            "Give the id exactly as a list prints it.",
             code="invalid_input",
-            hint="Give the id exactly as a list prints it.",
         )
     return text
 
@@ -123,8 +121,8 @@ def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Targe
         raise UsageError(
             "The endpoint is empty, a URL of another origin, or has a dot segment, a double slash,"
             " white space, #, a backslash or an encoding in it that could mean another path.",
+            "Write it as in /campaigns/ID/metrics.",
             code="invalid_input",
-            hint="Write it as in /campaigns/ID/metrics.",
         )
     if words[0] == "api":
         words = words[1:]
@@ -134,6 +132,6 @@ def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Targe
     if found.root.endswith(f"/{first}"):
         words = words[1:]
     if not words:
-        raise UsageError("The endpoint names no resource.", hint="Write it as in /campaigns.")
+        raise UsageError("The endpoint names no resource.", "Write it as in /campaigns.")
     wire = quote("/".join([found.root, *words]), safe=_PLAIN + "/")
     return Target(found, wire, quote(query, safe=_PLAIN + "%/?[]"))

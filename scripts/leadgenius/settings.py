@@ -5,8 +5,6 @@ Imports the standard library alone and raises ValueError, so that a service can 
 client.
 """
 
-from __future__ import annotations
-
 import errno
 import math
 import os

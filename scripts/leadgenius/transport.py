@@ -3,8 +3,6 @@
 Nothing here decides whether to send again (retry.py).
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os
