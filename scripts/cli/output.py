@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from importlib.util import find_spec
 from typing import IO, Any
 
@@ -113,7 +112,7 @@ class Output:
     --out cannot be written: asked before anything is sent."""
 
     def __init__(self, options: Any, stdout: IO[str], notes: Notes) -> None:
-        self.options, self.stdout, self.notes = options, stdout, notes
+        self.options, self.stdout, self.notes, self.file = options, stdout, notes, stdout
         self.terminal = stdout.isatty()
         self.fields: Sequence[str] | None = options.fields
         self.columns: Sequence[str] = ()  # those of the schema
@@ -143,21 +142,22 @@ class Output:
         well. On an error what stdout got ends after a whole item, and JSON is closed with complete:
         false."""
         out = self.options.out
-        with replace_whole(out) if out else nullcontext(self.stdout) as file:
-            writer = self.writer(partial(self.write, file=file))
+        with replace_whole(out) if out else nullcontext(self.stdout) as self.file:
+            writer = self.writer(self.write)
             try:
                 yield writer
             except BaseException:
                 if writer.started:
                     writer.end({"complete": False})
                 raise
+            finally:
+                self.file = self.stdout
 
-    def write(self, text: str, file: IO[str] | None = None) -> None:
-        """Write to stdout as it is, or to `file`, secrets masked unless --show."""
-        file = file or self.stdout
+    def write(self, text: str) -> None:
+        """Write to stdout, or to --out while it is open, secrets masked unless --show."""
         self.notes.end_progress()
-        file.write(self.masked(text))
-        file.flush()  # what stands below it, on stderr, must not come before it
+        self.file.write(self.masked(text))
+        self.file.flush()  # what stands below it, on stderr, must not come before it
 
     def masked(self, text: str) -> str:
         masker = self.notes.masker
@@ -186,13 +186,13 @@ class Output:
         rows = record if isinstance(record, list) else [record]
         if self.format == "json":
             shown = pick(record, self.fields) if self.fields else value
-            with self.open() as writer:
-                writer.write(compact(shown, self.indent) + "\n")
+            with self.open():
+                self.write(compact(shown, self.indent) + "\n")
             self.receipt(len(rows), requests, True)
         elif self.format == "table" and isinstance(record, dict) and not self.options.out:
             from cli import terminal
 
-            if sentence and self.fields is None:
+            if sentence and not self.fields:
                 terminal.print_sentence(self, sentence, record)
             else:
                 terminal.print_record(self, record)

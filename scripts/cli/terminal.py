@@ -17,8 +17,8 @@ from math import ceil, inf
 from typing import IO, TYPE_CHECKING, Any
 
 from rich.cells import cell_len
-from rich.console import Console, JustifyMethod, RenderableType
-from rich.table import Table
+from rich.console import Console, RenderableType
+from rich.table import Column, Table
 from rich.text import Text
 
 from cli.rows import TWINS, inside, row_id
@@ -82,18 +82,18 @@ class TableWriter:
         output.notes("note", words + note)
 
 
-class Column:
-    """A column of a table: its head, its cells, its least and its natural width. Numbers, times and
-    ids are never cut."""
-
-    def __init__(self, name: str, head: str, texts: list[str]) -> None:
-        self.head = Text(inert(head), no_wrap=True)
-        self.cells = [_styled(name, text) for text in texts]
-        widest, digits = max(map(cell_len, [head, *texts])), "".join(texts)
-        whole = re.fullmatch(r"[-0-9.,%: *]*", digits) or re.search(r"(^id|_id|Id)$", name)
-        self.most = widest if whole else min(widest, _WIDEST)
-        self.least = widest if whole else min(widest, _LEAST)
-        self.side: JustifyMethod = "right" if re.fullmatch("[-0-9.,%]*", digits) else "left"
+def _column(name: str, head: str, texts: list[str]) -> tuple[Column, int]:
+    """A column and its least width. Numbers, times and ids are never cut."""
+    widest, digits = max(map(cell_len, [head, *texts])), "".join(texts)
+    whole = re.fullmatch(r"[-0-9.,%: *]*", digits) or re.search(r"(^id|_id|Id)$", name)
+    made = Column(
+        Text(inert(head), no_wrap=True),
+        justify="right" if re.fullmatch("[-0-9.,%]*", digits) else "left",
+        max_width=widest if whole else min(widest, _WIDEST),
+        no_wrap=bool(whole),
+        overflow="ellipsis",
+    )
+    return made, widest if whole else min(widest, _LEAST)
 
 
 def _table(write: Write, output: Output, rows: list[Any], heads: Mapping[str, str]) -> str:
@@ -107,26 +107,20 @@ def _table(write: Write, output: Output, rows: list[Any], heads: Mapping[str, st
     sheet, names, note = Sheet(output.terminal), _names(rows, output), ""
     wanted = [one for one in names if one in (output.fields or output.preferred)] or names
     ids = [one for one in names if one in _IDS and one not in wanted][:1]
-    columns = []
+    columns, cells = [], []
     for name in wanted + ids:
         # Masked before it is cut: half a secret is not recognised.
         texts = output.masked("\n".join(shown(name, inside(row, name)) for row in rows))
-        cells = [text[:_LONGEST] for text in texts.split("\n")]
-        columns.append(Column(name, heads.get(name, name), cells))
-    if sum(one.most + 2 for one in columns) > sheet.width + 2:
+        short = [text[:_LONGEST] for text in texts.split("\n")]
+        columns.append(_column(name, heads.get(name, name), short))
+        cells.append([_styled(name, text) for text in short])
+    if sum(one.max_width + 2 for one, _ in columns) > sheet.width + 2:
         del columns[len(wanted) :]
-    while sum(one.least + 2 for one in columns) > sheet.width + 2 and len(columns) > 1:
+    while sum(least + 2 for _, least in columns) > sheet.width + 2 and len(columns) > 1:
         columns.pop()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for one in columns:
-        table.add_column(
-            one.head,
-            no_wrap=one.least == one.most,
-            max_width=one.most,
-            overflow="ellipsis",
-            justify=one.side,
-        )
-    for line in zip(*(one.cells for one in columns), strict=True):
+    made = (one for one, _ in columns)
+    table = Table(*made, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for line in zip(*cells[: len(columns)], strict=True):
         table.add_row(*line)
     write(sheet.lines(table))
     if len(columns) < len(wanted):
