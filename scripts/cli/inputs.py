@@ -32,7 +32,7 @@ def body(context: Context) -> dict[str, Any]:
     Checked."""
     command, given = context.command, data(context)
     if given is not None and not isinstance(given, dict):
-        raise invalid("--data must be a JSON object here.", command.example)
+        raise invalid("--data must be a JSON object here.")
     made = {**(command.defaults if given is None else given), **flags(context)}
     if not made and context.operation.method == "PUT":
         raise invalid("Nothing to change was given.", f"{{lgp}} {command.words} --help")
@@ -90,33 +90,30 @@ def read_bytes(name: str, option: str) -> bytes:
         raise invalid(f"{option}: {name} cannot be read: {error.strerror}.") from error
 
 
-def flags(context: Context) -> dict[str, Any]:
-    """The body fields given as flags."""
-    return _typed(context, "body", context.operation.body_fields())
+def flags(context: Context, place: str = "body") -> dict[str, Any]:
+    """The fields of a body, or of a query, given as flags."""
+    operation = context.operation
+    schemas = operation.filters() if place == "query" else operation.body_fields()
+    typed = {name: context.typed(f"{place}_{name}") for name in schemas}
+    return {name: _value(one, schemas[name]) for name, one in typed.items() if one is not None}
+
+
+def _value(typed: Any, schema: Any) -> Any:
+    """A flag's value as its schema's type; what is none stays a text, which the check then refuses.
+    `Qualified` is `qualified` where the values are listed in lower case."""
+    if isinstance(typed, list):
+        return _parts(typed)
+    if "string" not in schema.get("type", "string"):
+        with contextlib.suppress(ValueError):
+            return json.loads(typed)
+    return typed.lower() if typed.lower() in schema.get("enum", ()) else typed
 
 
 def filters(context: Context) -> dict[str, Any]:
     """The query parameters given as flags. Checked like a body, unless --no-check."""
-    schemas = context.operation.filters()
-    made = _typed(context, "query", schemas)
+    made = flags(context, "query")
     if made:
-        refuse(context, validate.problems(made, {"properties": schemas}))
-    return made
-
-
-def _typed(context: Context, place: str, schemas: dict[str, Any]) -> dict[str, Any]:
-    """The fields given as flags, each as its schema's type; what is none stays a text, which the
-    check then refuses. `Qualified` is `qualified` where the values are listed in lower case."""
-    made: dict[str, Any] = {}
-    for name, schema in schemas.items():
-        typed = context.typed(f"{place}_{name}")
-        if isinstance(typed, list):
-            made[name] = _parts(typed)
-        elif typed is not None:
-            made[name] = typed.lower() if typed.lower() in schema.get("enum", ()) else typed
-            if "string" not in schema.get("type", "string"):
-                with contextlib.suppress(ValueError):
-                    made[name] = json.loads(typed)
+        refuse(context, validate.problems(made, {"properties": context.operation.filters()}))
     return made
 
 
@@ -172,7 +169,7 @@ def ids(context: Context) -> list[str]:
     words += _parts(context.typed("ids") or ())
     words += ids_from(read_text(file, "--ids-from")) if file else []
     if not words:
-        raise invalid("No ids were given.", context.command.example)
+        raise invalid("No ids were given.")
     return list(dict.fromkeys(map(check_id, words)))
 
 

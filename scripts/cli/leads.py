@@ -33,7 +33,7 @@ def create(context: Context) -> int:
     many = isinstance(given, list)
     rows = given if many else [given or {}]
     if not rows or not all(isinstance(row, dict) for row in rows):
-        raise inputs.invalid("--data must be an object or a list of them.", context.command.example)
+        raise inputs.invalid("--data must be an object or a list of them.")
     rows = [{**row, **flags} for row in rows]
     inputs.check_body(context, *rows)
     note_without_client(context, rows)

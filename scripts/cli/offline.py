@@ -69,17 +69,17 @@ def show_help(words: Sequence[str]) -> int:
         return _page("Global options.", _rows(every), _VARIABLES)
     command, _ = parser.find(named)
     if command:
-        title, about = _about(command)
+        about = "" if command.help else operations()[command.operation].description
         taken = [one for one in parser.takes(command) if one.group not in options.SENDING]
-        top = f"{command.words}: {title}\nexample: {command.example}\n{about}"
+        top = f"{command.words}: {_title(command)}\nexample: {command.example}\n{about}"
         return _page(top, _rows(taken), "global options: {lgp} --help options")
     if named:
-        rows = [(one.words, _about(one)[0]) for one in parser.begun(named)]
+        rows = [(one.words, _title(one)) for one in parser.begun(named)]
         return _page("Commands:", rows, f"options of one: {{lgp}} {rows[0][0]} --help")
     rows = []
     for name in parser.following([]):
         others = parser.following([name])
-        words = ", ".join(others) if len(others) > 1 else _about(parser.begun([name])[0])[0]
+        words = ", ".join(others) if len(others) > 1 else _title(parser.begun([name])[0])
         rows.append((name, f"{WORKFLOWS[name]}: {words}" if name in WORKFLOWS else words))
     rows += [
         ("GROUP --help", "the commands of a group; COMMAND --help: one command"),
@@ -90,12 +90,8 @@ def show_help(words: Sequence[str]) -> int:
     return _page(top, rows, f"exit codes: {codes}")
 
 
-def _about(command: Command) -> tuple[str, str]:
-    """(title, description): the row's own words, else those of its operation."""
-    operation = operations().get(command.operation)
-    if command.help or not operation:
-        return command.help, ""
-    return operation.summary, operation.description
+def _title(command: Command) -> str:
+    return command.help or operations()[command.operation].summary
 
 
 def _rows(taken: Iterable[options.Option]) -> list[tuple[str, str]]:
