@@ -125,10 +125,10 @@ def marked(rows: list[Any], granularity: Any) -> list[Any]:
     """The points of a trend, with a star behind the one that is not over yet."""
     days = {"week": 6, "month": today().day - 1}.get(granularity, 0)
     since = (today() - timedelta(days=days)).isoformat()
+    starts = [str(answers.dig(row, "periodStart") or "") for row in rows]
     return [
         {**row, "periodStart": f"{start} *"} if start >= since else row
-        for row in rows
-        for start in [str(answers.dig(row, "periodStart") or "")]
+        for row, start in zip(rows, starts, strict=True)
     ]
 
 

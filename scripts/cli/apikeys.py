@@ -23,7 +23,7 @@ def create(context: Context) -> int:
     show, stores = context.typed("show"), not context.typed("no_store")
     client, path, body = context.client, context.operation.path, inputs.body(context)
     if not (show or stores):
-        raise UsageError("--no-store without --show would lose the key.", hint="Add --show.")
+        raise UsageError("--no-store without --show would lose the key: add --show.")
     if context.options.dry_run:
         return context.preview("POST", path, body=body)
     client.file.check_account(client.origin)

@@ -13,6 +13,8 @@ from typing import Any
 
 MASK = "***"
 _SHORTEST_SECRET = 6  # a shorter one would turn ordinary words into stars
+_RUN = 12  # so many characters of a secret in a row are masked in a short text
+_SHORT = 4096  # characters; in a longer text only whole secrets are looked for
 # C0, DEL, C1, bidi controls, line separators, lone surrogates, tag characters, and what takes no
 # room. The two joiners are none of them: they are parts of Persian words and of emoji.
 _UNSEEN = (
@@ -134,7 +136,7 @@ def prefix(key: str) -> str:
 
 class Masker:
     """Replaces the secrets of this process by `***`, also percent-encoded, in base64 or inside
-    JSON."""
+    JSON, and in a short text also parts of them."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._forms: set[str] = set()
@@ -153,11 +155,16 @@ class Masker:
             raw = text.encode("utf-8", "replace")
             encoded = (base64.b64encode(raw[start:]).decode() for start in range(3))
             self._forms |= {text, quote(text, safe=""), json.dumps(text)[1:-1], compact(text)[1:-1]}
-            self._forms |= {form.rstrip("=")[:-1] for form in encoded if len(form) > 12}
+            self._forms |= {form.rstrip("=")[:-1] for form in encoded if len(form) > _RUN}
 
     def mask(self, text: str) -> str:
-        """`text` without any secret."""
+        """`text` without any secret; a short one without any 12 characters of one in a row."""
         self.add(*self.source())
         for form in sorted(self._forms, key=len, reverse=True):
             text = text.replace(form, MASK)
+            if len(text) <= _SHORT:
+                starts = range(len(text) - _RUN + 1)
+                for at in [at for at in starts if text[at : at + _RUN] in form]:
+                    text = text[:at] + "\0" * _RUN + text[at + _RUN :]
+                text = re.sub("\0+", MASK, text)
         return text

@@ -67,6 +67,13 @@ def test_a_secret_is_masked_in_its_encodings(form: str, size: int) -> None:
     masked = Masker([KEY, PASSWORD, "abc"]).mask(f"{'abc ' * size}{form} after")
     assert masked.startswith("abc " * size) and masked.endswith(" after")
     assert MASK in masked and form not in masked
+    assert not any(part in masked for part in ("0123456789ab", "wörd", "ss%2F"))
+
+
+def test_twelve_characters_of_a_secret_are_masked_in_a_short_text() -> None:
+    for part in (KEY[10:40], KEY[-12:]):
+        assert Masker([KEY]).mask(f"before {part}, after") == f"before {MASK}, after"
+    assert Masker([KEY]).mask(f"{KEY[:11]}…") == f"{KEY[:11]}…"
 
 
 def test_a_source_of_secrets_is_asked_each_time() -> None:
