@@ -159,7 +159,7 @@ def quick_jobs(monkeypatch):
 
 @pytest.fixture
 def lgp(monkeypatch, state, small_database):
-    """`lgp("leads", "list")` runs lgp.py in this process with --sandbox over the small demo database.
+    """`lgp("leads list", word, …)` runs lgp.py in this process with --sandbox over the small demo database.
 
     `sandbox=False`: without --sandbox (a served one through LGP_BASE_URL, say). `script="api_call"` or "auth" runs
     another script. `stdin`, `environ` (set for this run), `terminal=True` (stdout and stderr are terminals).
@@ -170,8 +170,9 @@ def lgp(monkeypatch, state, small_database):
     target.parent.mkdir(parents=True, mode=0o700)
     shutil.copy(small_database, target)
 
-    def run(*words, script="lgp", sandbox=True, stdin="", environ=None, terminal=False):
-        argv = [*words, "--sandbox"] if sandbox and "--" not in words else list(words)
+    def run(line="", *words, script="lgp", sandbox=True, stdin="", environ=None, terminal=False):
+        argv = [*line.split(), *words]
+        argv += ["--sandbox"] * (sandbox and "--" not in words)
         with monkeypatch.context() as patch:
             for name, value in (environ or {}).items():
                 patch.setenv(name, value)

@@ -147,9 +147,10 @@ class Import:
                 self.mark(batch, "not_sent")
             self.unanswered += 1
             if error.outcome != "unknown" or self.unanswered == MOST_UNANSWERED:
-                by_one = "Add --one-by-one: it finds the rows that are refused."
-                hints = {RefusedError: by_one, UnknownOutcomeError: self.context.notes.go_on}
-                error.hint = hints.get(type(error), error.hint)
+                if isinstance(error, RefusedError):
+                    error.hint = "Add --one-by-one: it finds the rows that are refused."
+                elif isinstance(error, UnknownOutcomeError):
+                    error.hint = self.context.notes.go_on
                 raise
         else:
             self.record(batch, answer)

@@ -1,7 +1,5 @@
 """Changes of many records: one result whose numbers add up, whatever the server does."""
 
-from __future__ import annotations
-
 import _thread
 import json
 import stat
@@ -37,7 +35,7 @@ def enrich(real, home):
 
     def run(*answers):
         plan(real, "POST", ENRICH, (202, {"jobId": "job-1"}), *answers)
-        reply = real("leads", "enrich", "--ids-from", "ids.txt", "--yes", *TODO)
+        reply = real("leads enrich --ids-from ids.txt --yes", *TODO)
         return reply, Path("left").read_text().split()
 
     return run
@@ -54,7 +52,7 @@ def people(count):
 
 
 def test_ids_answer_with_one_shape_and_a_line_in_the_record_of_changes(lgp, state):
-    reply = lgp("leads", "status", "--ids", "lead_1,lead_2", "lead_1", "--status", "Contacted")
+    reply = lgp("leads status --ids lead_1,lead_2 lead_1 --status Contacted")
     assert (reply.code, reply.json) == (0, {
         "requested": 2, "applied": 2, "skipped": 0, "rejected": 0, "unknown": 0, "not_sent": 0,
         "ids": ["lead_1", "lead_2"], "ids_total": 2, "jobs": [], "problems": [],
@@ -63,29 +61,20 @@ def test_ids_answer_with_one_shape_and_a_line_in_the_record_of_changes(lgp, stat
     line = json.loads((state / "sandbox" / "changes.jsonl").read_text())
     assert (line["command"], line["ids"]) == ("leads status", ["lead_1", "lead_2"])
     assert (line["applied"], line["outcome"]) == (2, "applied")
-    assert lgp("leads", "list", "--where", "id=lead_1").rows[0]["status"] == "contacted"
+    assert lgp("leads list --where id=lead_1").rows[0]["status"] == "contacted"
 
 
 def test_one_positional_id_answers_with_the_server_s_body_and_several_with_the_shape(lgp):
-    one, two, three = lgp("campaigns", "list", "--format", "ids").out.split()[:3]
-    assert lgp("campaigns", "archive", one).json["data"]["status"] == "archived"
-    assert " archived.\n" in lgp("campaigns", "archive", one, terminal=True).out
-    assert numbers(lgp("campaigns", "archive", two, three)) == [2, 2, 0, 0, 0, 0]
-    words = (
-        "leads",
-        "status",
-        "--ids",
-        "lead_1",
-        "--status",
-        "new",
-        "--fields",
-        "applied,rejected",
-    )
-    assert lgp(*words).json == {"applied": 1, "rejected": 0}
+    one, two, three = lgp("campaigns list --format ids").out.split()[:3]
+    assert lgp("campaigns archive", one).json["data"]["status"] == "archived"
+    assert " archived.\n" in lgp("campaigns archive", one, terminal=True).out
+    assert numbers(lgp("campaigns archive", two, three)) == [2, 2, 0, 0, 0, 0]
+    words = "leads status --ids lead_1 --status new --fields applied,rejected"
+    assert lgp(words).json == {"applied": 1, "rejected": 0}
 
 
 def test_who_is_enrolled_already_is_skipped_with_the_server_s_reason(lgp):
-    lgp("sequences", "create", "--name", "Fourth touch", "--channel", "email")
+    lgp("sequences create --name", "Fourth touch", "--channel", "email")
     words = ("sequences", "enroll", "name=Fourth touch", "--ids", "lead_1")
     assert lgp(*words, terminal=True).out.startswith("1 lead enrolled in Fourth touch.\n")
     reply = lgp(*words, "lead_2")
@@ -99,8 +88,8 @@ def test_who_is_enrolled_already_is_skipped_with_the_server_s_reason(lgp):
 
 
 def test_files_hold_what_was_changed_and_what_failed_for_their_owner_alone(lgp):
-    words = ("leads", "delete", "--ids", "lead_1", "nobody", "--yes", "--ids-out", "made")
-    reply = lgp(*words, *TODO)
+    words = "leads delete --ids lead_1 nobody --yes --ids-out made"
+    reply = lgp(words, *TODO)
     assert (reply.code, numbers(reply)) == (4, [2, 1, 0, 1, 0, 0])
     assert reply.json["problems"][0]["code"] == "not_found"
     assert "leads delete --ids-from FILE " in reply.error["hint"]
@@ -111,9 +100,9 @@ def test_files_hold_what_was_changed_and_what_failed_for_their_owner_alone(lgp):
 
 def test_rows_that_were_there_are_skipped_and_named_by_row_and_email(lgp):
     rows = people(120)
-    first = lgp("leads", "create", "--data", json.dumps(rows[110:111]), "--format", "ids")
-    assert lgp("leads", "list", "--email", "110@b.example").rows[0]["id"] == first.out.strip()
-    reply = lgp("leads", "create", "--data", json.dumps(rows))
+    first = lgp("leads create --data", json.dumps(rows[110:111]), "--format", "ids")
+    assert lgp("leads list --email 110@b.example").rows[0]["id"] == first.out.strip()
+    reply = lgp("leads create --data", json.dumps(rows))
     assert (reply.code, numbers(reply)) == (0, [120, 119, 1, 0, 0, 0])
     (problem,) = reply.json["problems"]
     assert (problem["row"], problem["email"]) == (111, "110@b.example")
@@ -123,10 +112,10 @@ def test_rows_that_were_there_are_skipped_and_named_by_row_and_email(lgp):
 def test_a_row_that_cannot_be_sent_is_named_and_nothing_is_sent(lgp):
     rows = people(2)
     rows[1] |= {"email": "no address", "title": 7}
-    reply = lgp("leads", "create", "--data", json.dumps(rows))
+    reply = lgp("leads create --data", json.dumps(rows))
     assert (reply.code, reply.error["outcome"]) == (2, "not_sent")
     assert [one["field"] for one in reply.error["details"]] == ["row 2: email", "row 2: title"]
-    assert lgp("leads", "list", "--where", "email=0@b.example", "--count").json["count"] == 0
+    assert lgp("leads list --where email=0@b.example --count").json["count"] == 0
 
 
 @pytest.mark.parametrize("fault", [(500, {}), "<html>"])
@@ -170,22 +159,22 @@ def test_a_change_in_flight_at_ctrl_c_is_counted_as_it_ended(lgp, serve):
 
 
 def test_an_unreachable_server_leaves_stdout_empty_and_everything_to_do(real):
-    reply = real("leads", "enrich", "--ids", "a", "b", *TODO)
+    reply = real("leads enrich --ids a b", *TODO)
     assert (reply.code, reply.out, reply.error["outcome"]) == (6, "", "not_sent")
     assert Path("left").read_text() == "a\nb\n"
 
 
 def test_what_may_be_sent_again_without_harm_is_still_to_do(real):
     plan(real, "DELETE", LEADS, {"deleted": 100, "notFound": []}, *[(500, {})] * 3)
-    reply = real("leads", "delete", "--ids", *IDS[:250], "--yes", *TODO)
+    reply = real("leads delete --ids", *IDS[:250], "--yes", *TODO)
     assert (reply.code, numbers(reply)) == (8, [250, 100, 0, 0, 100, 50])
     assert Path("left").read_text().split() == IDS[100:250]
 
 
 def test_after_an_unanswered_delete_the_absent_ones_are_done(lgp, serve):
     served = serve(faults=["DELETE /leads/batch=applied-reset*1"])
-    words = ("leads", "delete", "--ids", "lead_1", "lead_2", "--yes")
-    reply = lgp(*words, sandbox=False, environ=served.environ)
+    words = "leads delete --ids lead_1 lead_2 --yes"
+    reply = lgp(words, sandbox=False, environ=served.environ)
     assert (reply.code, numbers(reply)) == (0, [2, 2, 0, 0, 0, 0])
     assert {one["outcome"] for one in reply.json["problems"]} == {"applied"}
 
@@ -193,7 +182,7 @@ def test_after_an_unanswered_delete_the_absent_ones_are_done(lgp, serve):
 def test_the_worst_outcome_is_the_exit_code(real):
     for one, status in {"a": 404, "b": 200, "c": 403}.items():
         plan(real, "PUT", f"{AGENT}/leads/{one}/status", (status, {"data": {"id": one}}))
-    reply = real("leads", "status", "--ids", *"abcd", "--status", "new")
+    reply = real("leads status --ids", *"abcd", "--status", "new")
     assert (reply.code, numbers(reply)) == (3, [4, 1, 0, 2, 0, 1])
 
 
@@ -211,9 +200,9 @@ def test_a_lost_answer_names_the_command_that_shows_what_is_there(real, path, wo
 
 def test_rows_still_to_do_are_a_body_for_the_same_command(real):
     plan(real, "POST", LEADS, {"created": 100}, (503, {"error": "down"}), (400, {"error": "no"}))
-    real("leads", "create", "--data", json.dumps(people(150)), *TODO)
+    real("leads create --data", json.dumps(people(150)), *TODO)
     assert json.loads(Path("left").read_text()) == []  # unknown: never sent again by itself
-    reply = real("leads", "create", "--data", json.dumps(people(1)), *TODO)
+    reply = real("leads create --data", json.dumps(people(1)), *TODO)
     assert (reply.code, json.loads(Path("left").read_text())) == (4, people(1))
     assert "--data @FILE" in reply.error["hint"]
 
@@ -225,7 +214,7 @@ def test_rows_still_to_do_are_a_body_for_the_same_command(real):
 )  # fmt: skip
 def test_what_needs_yes_sends_nothing_without_it(real, words, count, code):
     plan(real, "POST", ENRICH, (202, {"jobId": "job-1"}))
-    reply = real(*words.split(), "--ids", *IDS[:count])
+    reply = real(words, "--ids", *IDS[:count])
     assert (reply.code, len(real.planned.calls)) == (code, code == 0)
     if code:
         assert reply.error["code"] == "needs_yes"
@@ -238,22 +227,22 @@ def test_what_needs_yes_sends_nothing_without_it(real, words, count, code):
      (["--fields", "aplied"], 2, "invalid_input")],
 )  # fmt: skip
 def test_what_cannot_go_well_is_found_before_anything_is_sent(lgp, extra, code, error):
-    words = ("leads", "status", "--ids", "lead_1", "lead_2", "--status", "converted")
-    reply = lgp(*words, *extra, environ={} if extra else {"LGP_MAX_CHANGES": "1"})
+    words = "leads status --ids lead_1 lead_2 --status converted"
+    reply = lgp(words, *extra, environ={} if extra else {"LGP_MAX_CHANGES": "1"})
     assert (reply.code, reply.error["code"], reply.out) == (code, error, "")
-    assert lgp("leads", "list", "--where", "id=lead_1").rows[0]["status"] != "converted"
+    assert lgp("leads list --where id=lead_1").rows[0]["status"] != "converted"
 
 
 def test_a_dry_run_shows_two_records_and_what_the_rest_takes(lgp):
     environ = {"LGP_RATE_LIMITS": "5/60,100/3600"}
-    shown = lgp("leads", "delete", "--ids", *IDS, "--dry-run", environ=environ).json
+    shown = lgp("leads delete --ids", *IDS, "--dry-run", environ=environ).json
     assert shown["body"] == {"ids": IDS[:2]}
     assert (shown["records"], shown["requests"], shown["least_seconds"]) == (1203, 13, 120.0)
     assert shown["yes"] == "the real run needs --yes"
 
 
 def test_what_was_refused_is_said_in_words(lgp):
-    refused = lgp("leads", "delete", "--ids", "nope", "--yes").error
+    refused = lgp("leads delete --ids nope --yes").error
     assert refused["message"] == "Refused: 1 of 1 record."
     assert refused["hint"] == "The result gives each reason; --todo-out FILE keeps the ids."
 
@@ -261,7 +250,7 @@ def test_what_was_refused_is_said_in_words(lgp):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_change_whose_answer_cannot_be_written_was_applied(process):
     with Path("/dev/full").open("w") as full:
-        words = ("leads", "status", "--ids", "lead_1", "--status", "new", "--sandbox")
+        words = ["leads", "status", "--ids", "lead_1", "--status", "new", "--sandbox"]
         run = process("lgp.py", *words, stdout=full)
         error = json.loads(run.communicate(timeout=20)[1].splitlines()[-1])["error"]
     assert (run.returncode, error["code"], error["outcome"]) == (9, "disk", "applied")
@@ -327,8 +316,8 @@ def test_each_record_has_an_outcome_whatever_a_server_counts(name, done, skipped
 
 
 def test_several_records_are_read_with_their_ids_and_the_problems(lgp):
-    one, two = lgp("campaigns", "list", "--format", "ids").out.split()[:2]
-    reply = lgp("campaigns", "get", one, "nobody", two)
+    one, two = lgp("campaigns list --format ids").out.split()[:2]
+    reply = lgp("campaigns get", one, "nobody", two)
     assert (reply.code, [row["id"] for row in reply.json["data"]]) == (4, [one, two])
     assert [(p["id"], p["code"]) for p in reply.json["problems"]] == [("nobody", "not_found")]
     metrics = ("campaigns", "metrics", one, two)
@@ -340,13 +329,13 @@ def test_several_records_are_read_with_their_ids_and_the_problems(lgp):
 def test_a_read_that_cannot_go_on_says_what_was_not_asked_for(real):
     plan(real, "GET", f"{AGENT}/campaigns/a", {"data": {"id": "a"}})
     plan(real, "GET", f"{AGENT}/campaigns/b", (401, {"error": "no"}))
-    reply = real("campaigns", "get", "a", "b", "c")
+    reply = real("campaigns get a b c")
     assert (reply.code, reply.json["data"]) == (3, [{"id": "a"}])
     problems = [(one["id"], one["code"]) for one in reply.json["problems"]]
     assert problems == [("b", "unauthorized"), ("c", "not_sent")]
 
 
 def test_a_dry_run_looks_no_name_up(real):
-    reply = real("campaigns", "get", "name=Spring ABM", "--dry-run")
+    reply = real("campaigns get", "name=Spring ABM", "--dry-run")
     assert (reply.code, reply.json["url"]) == (0, f"{AGENT}/campaigns/ID")
     assert reply.notes == ["name=… is looked up in the real run."]

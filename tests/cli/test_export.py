@@ -1,15 +1,11 @@
 """Exports: every row exactly once, wherever the work was cut off."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import json
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import responses
@@ -19,26 +15,26 @@ from leadgenius.scopes import PRODUCTION
 
 BULK = f"{PRODUCTION}/api/enrich-leads/list"
 KEY = "da2-" + "a1" * 13
-EXPORT = ("enrich-leads", "list", "--all", "--page-size", "9", "--out")
+EXPORT = "enrich-leads list --all --page-size 9 --out"
 
 
 @pytest.fixture
-def rows(lgp: Any) -> list[dict[str, Any]]:
+def rows(lgp):
     """Every row of the list; more than six pages of nine."""
-    found: list[dict[str, Any]] = lgp("enrich-leads", "list", "--all").rows
+    found = lgp("enrich-leads list --all").rows
     assert len(found) == 60
     return found
 
 
 @pytest.fixture
-def cut(lgp: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def cut(lgp, monkeypatch):
     """`cut(3, *words)`: a run that Ctrl-C stops after the checkpoint of the third page;
     `at="clock"`: before it, when the page's rows are synced."""
 
-    def run(page: int, *words: str, at: str = "write_private") -> Any:
+    def run(page, *words, at="write_private"):
         real, calls = getattr(export, at), []
 
-        def stop(*given: Any) -> Any:
+        def stop(*given):
             calls.append(given)
             made = real(*given)
             if len(calls) == page:
@@ -54,14 +50,12 @@ def cut(lgp: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     return run
 
 
-def read(path: Path) -> list[Any]:
+def read(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_a_whole_run_leaves_the_file_alone_in_its_folder(
-    lgp: Any, home: Path, rows: list[Any]
-) -> None:
-    reply = lgp(*EXPORT, "leads.jsonl")
+def test_a_whole_run_leaves_the_file_alone_in_its_folder(lgp, home, rows):
+    reply = lgp(EXPORT, "leads.jsonl")
     facts = {"file": "leads.jsonl", "rows": len(rows), "complete": True, "sandbox": True}
     assert (reply.code, reply.json) == (0, {**reply.json, **facts})
     assert read(home / "leads.jsonl") == rows
@@ -73,10 +67,10 @@ def test_a_whole_run_leaves_the_file_alone_in_its_folder(
 @pytest.mark.parametrize("at", ["clock", "write_private"])
 @pytest.mark.parametrize("name", ["leads.jsonl", "leads.json", "leads.csv"])
 def test_cut_off_at_any_moment_and_run_again_each_row_comes_once(
-    lgp: Any, home: Path, cut: Any, rows: list[Any], page: int, at: str, name: str
-) -> None:
-    lgp(*EXPORT, f"whole-{name}", "--excel")
-    stopped = cut(page, *EXPORT, name, "--excel", at=at)
+    lgp, home, cut, rows, page, at, name
+):
+    lgp(EXPORT, f"whole-{name}", "--excel")
+    stopped = cut(page, EXPORT, name, "--excel", at=at)
     kept = 9 * (page - (at == "clock"))
     assert len(list(home.glob(f"{name}*"))) == (2 if kept else 0)
     if at == "write_private":
@@ -84,7 +78,7 @@ def test_cut_off_at_any_moment_and_run_again_each_row_comes_once(
     elif kept:
         with (home / f"{name}.part").open("a") as part:
             part.write('{"torn' * 20_000)  # what a kill in the middle of a page leaves
-    reply = lgp(*EXPORT, name, "--excel", "--page-size", "20")
+    reply = lgp(EXPORT, name, "--excel", "--page-size", "20")
     assert (reply.code, reply.json["rows"]) == (0, len(rows))
     assert any(f"after {kept} rows" in note for note in reply.notes) is (kept > 0)
     found, whole = (home / name).read_text(), (home / f"whole-{name}").read_text()
@@ -94,11 +88,11 @@ def test_cut_off_at_any_moment_and_run_again_each_row_comes_once(
 
 @pytest.mark.parametrize("renamed", [False, True])
 def test_a_run_killed_while_it_renames_leaves_nothing_to_repair(
-    lgp: Any, home: Path, rows: list[Any], monkeypatch: pytest.MonkeyPatch, renamed: bool
-) -> None:
+    lgp, home, rows, monkeypatch, renamed
+):
     replace = Path.replace
 
-    def stop(path: Path, target: Path) -> None:
+    def stop(path, target):
         if path.suffix != ".part" or renamed:
             replace(path, target)
         if path.suffix == ".part":
@@ -106,15 +100,13 @@ def test_a_run_killed_while_it_renames_leaves_nothing_to_repair(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", stop)
-        assert lgp(*EXPORT, "leads.jsonl").code == 130
-    assert (lgp(*EXPORT, "leads.jsonl").code, read(home / "leads.jsonl")) == (0, rows)
+        assert lgp(EXPORT, "leads.jsonl").code == 130
+    assert (lgp(EXPORT, "leads.jsonl").code, read(home / "leads.jsonl")) == (0, rows)
     assert not list(home.glob("leads.jsonl.*"))
 
 
-def test_where_works_on_the_way_and_its_counts_survive(
-    lgp: Any, home: Path, cut: Any, rows: list[Any]
-) -> None:
-    words = (*EXPORT, "new.jsonl", "--where", "status=new")
+def test_where_works_on_the_way_and_its_counts_survive(lgp, home, cut, rows):
+    words = (EXPORT, "new.jsonl", "--where", "status=new")
     new = [row for row in rows if row["status"] == "new"]
     cut(2, *words)
     reply = lgp(*words)
@@ -139,47 +131,45 @@ def test_where_works_on_the_way_and_its_counts_survive(
     ],
 )
 def test_a_checkpoint_that_cannot_be_gone_on_from_says_why_and_what_is_at_stake(
-    lgp: Any, home: Path, cut: Any, words: str, change: Any, named: str
-) -> None:
-    cut(3, *EXPORT, "leads.jsonl")
+    lgp, home, cut, words, change, named
+):
+    cut(3, EXPORT, "leads.jsonl")
     path = home / "leads.jsonl.checkpoint"
     known = path.read_text()
     path.write_text("{" if change is None else json.dumps(json.loads(known) | change))
-    reply = lgp(*EXPORT, "leads.jsonl", *words.split())
+    reply = lgp(EXPORT, "leads.jsonl", *words.split())
     assert (reply.code, reply.error["code"]) == (9, "checkpoint")
     assert named in reply.error["message"]
     assert ("27 rows" in reply.error["message"]) is (named != "damaged")
     assert "--restart" in reply.error["hint"]
     path.write_text(known)
-    assert lgp(*EXPORT, "leads.jsonl").json["rows"] == 60
+    assert lgp(EXPORT, "leads.jsonl").json["rows"] == 60
 
 
-def test_restart_begins_anew(lgp: Any, home: Path, cut: Any, rows: list[Any]) -> None:
-    cut(2, *EXPORT, "leads.jsonl", "--where", "status=new")
-    cut(1, *EXPORT, "leads.jsonl", "--restart", at="clock")
+def test_restart_begins_anew(lgp, home, cut, rows):
+    cut(2, EXPORT, "leads.jsonl", "--where", "status=new")
+    cut(1, EXPORT, "leads.jsonl", "--restart", at="clock")
     assert not (home / "leads.jsonl.checkpoint").exists()
-    assert lgp(*EXPORT, "leads.jsonl", "--restart").code == 0
+    assert lgp(EXPORT, "leads.jsonl", "--restart").code == 0
     assert read(home / "leads.jsonl") == rows
 
 
-def test_a_second_run_on_the_same_file_is_refused(lgp: Any, home: Path) -> None:
+def test_a_second_run_on_the_same_file_is_refused(lgp, home):
     with (home / "leads.jsonl.part").open("w") as part:
         os.fchmod(part.fileno(), 0o600)
         fcntl.flock(part, fcntl.LOCK_EX)
-        reply = lgp(*EXPORT, "leads.jsonl")
+        reply = lgp(EXPORT, "leads.jsonl")
     assert (reply.code, reply.error["code"]) == (9, "locked")
 
 
-def test_a_full_disk_leaves_the_old_file(
-    lgp: Any, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_the_old_file(lgp, home, monkeypatch):
     (home / "leads.jsonl").write_text("old")
 
-    def full(descriptor: int) -> None:
+    def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    reply = lgp(*EXPORT, "leads.jsonl")
+    reply = lgp(EXPORT, "leads.jsonl")
     assert (reply.code, reply.error["code"]) == (9, "disk")
     assert [path.read_text() for path in home.glob("leads*")] == ["old"]
 
@@ -193,24 +183,22 @@ def test_a_full_disk_leaves_the_old_file(
         (lambda path, _: os.mkfifo(path, 0o600), ""),
     ],
 )
-def test_what_is_planted_in_the_place_of_a_file_is_refused_at_once(
-    lgp: Any, home: Path, plant: Callable[[Path, Path], None], suffix: str
-) -> None:
+def test_what_is_planted_in_the_place_of_a_file_is_refused_at_once(lgp, home, plant, suffix):
     victim = home / "victim"
     victim.write_text("precious")
     victim.chmod(0o600)
     plant(home / f"leads.jsonl{suffix}", victim)
-    assert lgp(*EXPORT, "leads.jsonl").code == 9
+    assert lgp(EXPORT, "leads.jsonl").code == 9
     assert victim.read_text() == "precious"
 
 
 @responses.activate
-def test_after_a_failure_the_same_command_goes_on(lgp: Any, home: Path) -> None:
+def test_after_a_failure_the_same_command_goes_on(lgp, home):
     for status, name, token in ((200, KEY, "t"), (500, "", ""), (200, "=b", None)):
         body = {"success": True, "data": [{"id": name}], "nextToken": token}
         responses.get(BULK, status=status, json=body)
     environ = {"LGP_AMPLIFY_API_KEY": KEY, "LGP_COMPANY_ID": "c"}
-    words = (*EXPORT, "leads.csv", "--fields", "id", "--max-wait", "0")
+    words = (EXPORT, "leads.csv", "--fields", "id", "--max-wait", "0")
     failed = lgp(*words, sandbox=False, environ=environ)
     assert (failed.code, "after the 1 row" in failed.error["hint"]) == (7, True)
     assert lgp(*words, sandbox=False, environ=environ).code == 0

@@ -1,7 +1,5 @@
 """leads import: each row sent once, whatever happens on the way; and what is said of it."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import json
@@ -11,14 +9,12 @@ import sqlite3
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from cli import imports, lists
 from cli.spreadsheet import Row
 from leadgenius.files import locked
-from leadgenius.retry import Request
 from leadgenius.settings import iso
 from leadgenius.transport import Transport
 from sandbox import leads as server_leads
@@ -34,28 +30,28 @@ class Killed(BaseException):
     """A process that ends at once: nothing of ours catches it."""
 
 
-def kill(*args: Any, **kwargs: Any) -> None:
+def kill(*args, **kwargs):
     raise Killed
 
 
 class Clock:
     """The time of a run and of the server it talks to; sleeping moves it."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.ahead, self.slept = 0.0, [0.0]
 
-    def time(self) -> float:
+    def time(self):
         return time.time() + self.ahead
 
     monotonic = time
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds):
         self.ahead += seconds
         self.slept.append(seconds)
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch):
     made = Clock()
     monkeypatch.setattr(imports, "time", made)
     monkeypatch.setenv("LGP_RATE_LIMITS", "100000/60")
@@ -63,17 +59,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_batches(monkeypatch):
     monkeypatch.setattr(imports.Import, "size", 2)
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+def sent(monkeypatch):
     """(method, path) of every request, as it leaves."""
-    made: list[tuple[str, str]] = []
+    made = []
     send = Transport.send
 
-    def noting(self: Transport, request: Request, timeout: float) -> Any:
+    def noting(self, request, timeout):
         made.append((request.method, request.path))
         return send(self, request, timeout)
 
@@ -82,13 +78,13 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def imported(lgp: Any, serve: Any, clock: Clock) -> Any:
+def imported(lgp, serve, clock):
     """`imported(faults=[…])` is (run, served): imports into a served sandbox that takes doubles."""
 
-    def start(**options: Any) -> Any:
+    def start(**options):
         served = serve(**{"allow_duplicates": True, **options}, clock=clock.time, rate_limit=False)
 
-        def run(*words: str) -> Any:
+        def run(*words):
             line = ("leads", "import", *words, "--yes")
             return lgp(*line, sandbox=False, environ=served.environ)
 
@@ -97,33 +93,33 @@ def imported(lgp: Any, serve: Any, clock: Clock) -> Any:
     return start
 
 
-def sheet(count: int, name: str = "c.csv", email: str = "n") -> str:
+def sheet(count, name="c.csv", email="n"):
     rows = [f"N{n},Last,{email}{n}@x.example,client_a,\n" for n in range(count)]
     Path(name).write_text(HEAD + "".join(rows))
     return name
 
 
-def stored(served: Any) -> list[str]:
+def stored(served):
     """The e-mails of the leads that imports made."""
     query = "SELECT email FROM leads WHERE email LIKE '%@x.example' ORDER BY email"
     return [row[0] for row in sqlite3.connect(served.app.database).execute(query)]
 
 
-def result(reply: Any) -> tuple[int, dict[str, int]]:
+def result(reply):
     """(exit code, the counts of rows that are not 0); they add up."""
     found = {name: reply.json[name] for name in (*imports.OUTCOMES, "doubles") if reply.json[name]}
     assert sum(found.values()) == reply.json["rows"]
     return reply.code, found | {"sent": reply.json["sent"]}
 
 
-def test_an_import_and_its_files(lgp: Any, state: Path) -> None:
-    reply = lgp("leads", "import", sheet(3))
+def test_an_import_and_its_files(lgp, state):
+    reply = lgp("leads import", sheet(3))
     assert result(reply) == (0, {"created": 3, "sent": 3})
     ids = reply.json["ids"]
     made = [f"{n + 2},n{n}@x.example,{one}" for n, one in enumerate(ids)]
     lines = Path("c.csv.ids.csv").read_text("utf-8-sig").splitlines()
     assert lines == ["line,email,id", *made]
-    (found,) = lgp("leads", "list", "--email", "n1@x.example").rows
+    (found,) = lgp("leads list --email n1@x.example").rows
     assert (found["id"], found["firstName"], found["client_id"]) == (ids[1], "N1", "client_a")
     change = json.loads((state / "sandbox" / "changes.jsonl").read_text().splitlines()[-1])
     assert (change["created"], change["ids"]) == (3, ids)
@@ -132,14 +128,12 @@ def test_an_import_and_its_files(lgp: Any, state: Path) -> None:
     at = {json.loads(line)["at"] for line in kept.splitlines()[1:]}
     assert len(at) == 1  # no row of a batch counts as older than the others
     assert {path.stat().st_mode & 0o777 for path in Path().glob("c.csv.*")} == {0o600}
-    words = ("sequences", "enroll", lgp("sequences", "list").rows[0]["id"], "--ids-from")
+    words = ("sequences", "enroll", lgp("sequences list").rows[0]["id"], "--ids-from")
     assert lgp(*words, "c.csv.ids.csv").json["applied"] == 3
-    assert lgp("leads", "import", "c.csv", "--format", "ids").out.split() == ids
+    assert lgp("leads import c.csv --format ids").out.split() == ids
 
 
-def test_the_same_command_sends_only_what_is_not_done_and_no_changed_values(
-    imported: Any, sent: Any
-) -> None:
+def test_the_same_command_sends_only_what_is_not_done_and_no_changed_values(imported, sent):
     run, served = imported()
     assert result(run(sheet(205))) == (0, {"created": 205, "sent": 205})
     assert sent == [BATCH, LIST, BATCH, BATCH]
@@ -160,7 +154,7 @@ def test_the_same_command_sends_only_what_is_not_done_and_no_changed_values(
     assert len(stored(served)) == 206
 
 
-def test_one_e_mail_of_two_clients_is_two_leads(imported: Any) -> None:
+def test_one_e_mail_of_two_clients_is_two_leads(imported):
     run, served = imported()
     Path("c.csv").write_text("firstName,lastName,email\nA,B,n@x.example\n")
     assert run("c.csv", "--client-id", "client_a").json["sent"] == 1
@@ -171,16 +165,16 @@ def test_one_e_mail_of_two_clients_is_two_leads(imported: Any) -> None:
 
 @pytest.mark.parametrize("faults", [[], ["GET /leads=lag:2"]])
 def test_killed_at_any_moment_and_run_again_each_lead_is_there_once(
-    imported: Any, faults: Any, monkeypatch: pytest.MonkeyPatch, clock: Clock,
-    small_batches: None,
-) -> None:  # fmt: skip
+    imported, faults, monkeypatch, clock,
+    small_batches,
+):  # fmt: skip
     run, served = imported(faults=faults)
 
-    def killed(at: int) -> bool:
+    def killed(at):
         """Whether a run was killed before its `at`-th request or write to the disk."""
         passed = itertools.count(1)
 
-        def before(function: Any) -> Any:
+        def before(function):
             return lambda *args, **options: (
                 kill() if next(passed) == at else function(*args, **options)
             )
@@ -213,9 +207,9 @@ def test_killed_at_any_moment_and_run_again_each_lead_is_there_once(
     ],
 )
 def test_what_is_not_answered_or_refused_is_looked_for_counted_and_sent_again(
-    imported: Any, sent: Any, clock: Clock,
-    faults: Any, code: int, counts: Any, batches: int, hint: str,
-) -> None:  # fmt: skip
+    imported, sent, clock,
+    faults, code, counts, batches, hint,
+):  # fmt: skip
     run, served = imported(faults=[f"POST /leads/batch={one}" for one in faults])
     reply = run(sheet(250))
     assert (result(reply), sent.count(BATCH)) == ((code, counts), batches)
@@ -227,9 +221,9 @@ def test_what_is_not_answered_or_refused_is_looked_for_counted_and_sent_again(
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_server_that_stores_nothing_is_found_after_the_first_batch(
-    imported: Any, sent: Any, clock: Clock, killed: bool, small_batches: None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    imported, sent, clock, killed, small_batches,
+    monkeypatch,
+):  # fmt: skip
     run, served = imported(faults=["POST /leads/batch=stored-nothing"])
     sheet(3)
     if killed:
@@ -247,14 +241,14 @@ def test_a_server_that_stores_nothing_is_found_after_the_first_batch(
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_an_answer_without_ids_or_reasons_is_resolved_by_looking_or_unknown(
-    imported: Any, monkeypatch: pytest.MonkeyPatch, clock: Clock, kept: bool
-) -> None:
+    imported, monkeypatch, clock, kept
+):
     run, _ = imported(allow_duplicates=False)
     run(sheet(2, "before.csv"))
     clock.ahead += 10
     create = HANDLERS["leads.create-batch"]
 
-    def unclear(call: Any) -> Any:
+    def unclear(call):
         body = json.loads(create(call).body)
         return reply(201, **{**body, "createdIds": None, "skipped": 2})
 
@@ -268,18 +262,16 @@ def test_an_answer_without_ids_or_reasons_is_resolved_by_looking_or_unknown(
 
 
 @pytest.mark.parametrize("option", [[], ["--resend-unknown"]])
-def test_what_lies_beyond_the_search_depth_is_the_users_decision(
-    lgp: Any, monkeypatch: pytest.MonkeyPatch, option: Any, sent: Any
-) -> None:
+def test_what_lies_beyond_the_search_depth_is_the_users_decision(lgp, monkeypatch, option, sent):
     sheet(3)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Transport, "send", kill)
-        lgp("leads", "import", "c.csv")
+        lgp("leads import c.csv")
     monkeypatch.setattr(server_leads, "INDEX_DEPTH", 10)
     monkeypatch.setattr(lists, "SEARCH_DEPTH", 10)
-    lgp("leads", "import", sheet(12, "later.csv", "later"))
+    lgp("leads import", sheet(12, "later.csv", "later"))
     sent.clear()
-    reply = lgp("leads", "import", "c.csv", *option)
+    reply = lgp("leads import c.csv", *option)
     assert (reply.code, sent.count(BATCH)) == ((0, 1) if option else (8, 0))
     assert reply.json["created" if option else "unknown"] == 3
     assert option or "--resend-unknown" in reply.error["hint"]
@@ -297,47 +289,45 @@ def test_what_lies_beyond_the_search_depth_is_the_users_decision(
         ("new", "a@x.example", 60, "another", (False, "unknown")),
     ],
 )
-def test_what_one_of_the_newest_leads_says_of_a_row(
-    monkeypatch: Any, name: str, email: str, age: float, said: str, expected: Any
-) -> None:
+def test_what_one_of_the_newest_leads_says_of_a_row(monkeypatch, name, email, age, said, expected):
     monkeypatch.setattr(lists, "SEARCH_DEPTH", 1)
     row, before = (Row(line, [], {"email": "a@x.example"}) for line in (3, 2))
     row.state, row.at, row.id, before.id, before.at = "unknown", 1e9, said, "before", 1e9 - 1
     lead = {"id": name, "email": email, "createdAt": iso(1e9 - age)}
     client = SimpleNamespace(pages=lambda path: [SimpleNamespace(items=[lead])])
-    work: Any = SimpleNamespace(rows=[before, row], client=client)
+    work = SimpleNamespace(rows=[before, row], client=client)
     assert (imports.Import.look(work, [row]), row.state) == expected
 
 
 @pytest.mark.parametrize("words", [[], ["--one-by-one"]])
 def test_existing_rows_are_no_error_and_rejected_ones_are_sent_again_only_when_changed(
-    lgp: Any, sent: Any, words: Any
-) -> None:
-    lgp("leads", "import", sheet(2, "before.csv"))
+    lgp, sent, words
+):
+    lgp("leads import", sheet(2, "before.csv"))
     text = Path(sheet(2)).read_text() + "A,B,new@x.example,client_a,"
     Path("c.csv").write_text(f"{text}nosuch\n")
-    reply = lgp("leads", "import", "c.csv", *words)
+    reply = lgp("leads import c.csv", *words)
     assert result(reply) == (4, {"existing": 2, "rejected": 1, "sent": 3})
     assert "Neither campaign nor fields of existing leads were changed." in reply.notes
     assert "1 row rejected: see c.csv.rejects.csv." in reply.error["message"]
     assert "campaign" in Path("c.csv.rejects.csv").read_text().splitlines()[1] or words
     sent.clear()
-    reply = lgp("leads", "import", "c.csv", *words)
+    reply = lgp("leads import c.csv", *words)
     assert (result(reply)[1]["rejected"], sent) == (1, [])
     Path("c.csv").write_text(f"{text}\n")
-    reply = lgp("leads", "import", "c.csv", *words)
+    reply = lgp("leads import c.csv", *words)
     assert result(reply) == (0, {"created": 1, "existing": 2, "sent": 1})
 
 
-def test_bad_rows_stop_everything_unless_skipped(lgp: Any, sent: Any) -> None:
+def test_bad_rows_stop_everything_unless_skipped(lgp, sent):
     rows = "A,B,a@x.example\nA,B,nothing\nA,B,a@x.example\n"
     Path("c.csv").write_text("firstName,lastName,email\n" + rows)
-    reply = lgp("leads", "import", "c.csv", terminal=True)
+    reply = lgp("leads import c.csv", terminal=True)
     assert (reply.code, sent) == (2, [])
     assert "line 3" in reply.err and "email must be" in reply.err
-    plan = lgp("leads", "import", "c.csv", "--skip-invalid", "--dry-run").json
+    plan = lgp("leads import c.csv --skip-invalid --dry-run").json
     assert (plan["records"], plan["rejected"]) == (1, 1)
-    reply = lgp("leads", "import", "c.csv", "--skip-invalid")
+    reply = lgp("leads import c.csv --skip-invalid")
     counts = {"created": 1, "rejected": 1, "doubles": 1, "sent": 1}
     assert result(reply) == (4, counts)
     assert reply.json["problems"] == [
@@ -345,12 +335,12 @@ def test_bad_rows_stop_everything_unless_skipped(lgp: Any, sent: Any) -> None:
          "message": "email must be an e-mail address"}
     ]  # fmt: skip
     assert any("hide leads without a client" in one for one in reply.notes)
-    reply = lgp("leads", "import", "c.csv", "--skip-invalid", terminal=True)
+    reply = lgp("leads import c.csv --skip-invalid", terminal=True)
     words = "1 lead created; 1 row rejected: see c.csv.rejects.csv; 1 double left out."
     assert reply.out.startswith(f"{words}\n")
 
 
-def test_many_rows_and_fences_are_asked_about_before_anything_is_sent(lgp: Any, sent: Any) -> None:
+def test_many_rows_and_fences_are_asked_about_before_anything_is_sent(lgp, sent):
     line, few = ("leads", "import", sheet(126)), {"LGP_MAX_CHANGES": "125"}
     assert lgp(*line).error["code"] == "needs_yes"
     assert lgp(*line, "--yes", environ=few).error["code"] == "too_many_changes"
@@ -362,19 +352,17 @@ def test_many_rows_and_fences_are_asked_about_before_anything_is_sent(lgp: Any, 
     assert (reply.code, sent) == (2, [])
     assert '"client_id":"client_id"' in reply.err and '{"firstName":"N1"' in reply.err
     assert not Path("c.csv.lgp-ledger").exists()
-    assert lgp("leads", "import", sheet(25)).code == 0
+    assert lgp("leads import", sheet(25)).code == 0
 
 
-def test_a_rehearsal_says_nothing_about_another_service(imported: Any, lgp: Any) -> None:
+def test_a_rehearsal_says_nothing_about_another_service(imported, lgp):
     run, _ = imported()
-    assert lgp("leads", "import", sheet(3)).json["sent"] == 3
+    assert lgp("leads import", sheet(3)).json["sent"] == 3
     assert run("c.csv").json["sent"] == 3
-    assert lgp("leads", "import", "c.csv").json["sent"] == 0
+    assert lgp("leads import c.csv").json["sent"] == 0
 
 
-def test_a_rotated_key_goes_on_and_another_company_does_not(
-    imported: Any, lgp: Any, home: Path, sent: Any
-) -> None:
+def test_a_rotated_key_goes_on_and_another_company_does_not(imported, lgp, home, sent):
     served, path = imported()[1], home / ".leadgenius_auth.json"
     first, other, third, strange = (
         served.environ["LGP_API_KEY"],
@@ -393,11 +381,11 @@ def test_a_rotated_key_goes_on_and_another_company_does_not(
         path.chmod(0o600)
         sent.clear()
         environ = {"LGP_BASE_URL": served.origin}
-        reply = lgp("leads", "import", "c.csv", sandbox=False, environ=environ)
+        reply = lgp("leads import c.csv", sandbox=False, environ=environ)
         assert (reply.code, len(sent)) == expected
 
 
-def test_a_second_run_on_the_file_and_a_damaged_ledger_are_exit_9(imported: Any) -> None:
+def test_a_second_run_on_the_file_and_a_damaged_ledger_are_exit_9(imported):
     run, served = imported()
     ledger = Path(f"{sheet(3)}.lgp-ledger")
     with locked(ledger):
@@ -410,9 +398,7 @@ def test_a_second_run_on_the_file_and_a_damaged_ledger_are_exit_9(imported: Any)
     assert (run("c.csv").error["code"], len(stored(served))) == ("checkpoint", 3)
 
 
-def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
-    imported: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_says_what_is_kept_and_how_to_go_on(imported, monkeypatch):
     run, _ = imported()
     with monkeypatch.context() as patch:
         patch.setattr(imports.Import, "record", lambda *_: signal.raise_signal(signal.SIGINT))
@@ -423,9 +409,7 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
     assert result(run("c.csv")) == (0, {"created": 250, "sent": 150})
 
 
-def test_no_wait_goes_beyond_max_time(
-    imported: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_wait_goes_beyond_max_time(imported, clock, monkeypatch):
     run, _ = imported(faults=["POST /leads/batch=reset*1"])
     with monkeypatch.context() as patch:
         patch.setattr(imports, "time", time)

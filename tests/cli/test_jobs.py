@@ -1,7 +1,5 @@
 """Jobs: kept the moment they are known, followed to their end, reports written."""
 
-from __future__ import annotations
-
 import json
 import stat
 from pathlib import Path
@@ -42,7 +40,7 @@ def enrich(real):
 
     def run(*words, job_id="job-1"):
         real.planned.post(ENRICH, status=202, json={"success": True, "jobId": job_id})
-        return real("leads", "enrich", "--ids", "a", "b", "c", *words)
+        return real("leads enrich --ids a b c", *words)
 
     return run
 
@@ -115,13 +113,12 @@ def test_an_id_that_cannot_be_asked_for_is_exit_8_and_kept_nowhere(enrich, state
 
 def test_jobs_started_here_are_listed_as_last_seen_the_newest_first(lgp, state, quick_jobs):
     first, second = (
-        lgp("leads", "enrich", "--ids", one).json["jobs"][0]["jobId"]
-        for one in ("lead_1", "lead_2")
+        lgp("leads enrich --ids", one).json["jobs"][0]["jobId"] for one in ("lead_1", "lead_2")
     )
-    lgp("jobs", "status", first)
+    lgp("jobs status", first)
     with (state / "sandbox" / "jobs.jsonl").open("a") as kept:
         kept.write('{"jobId": "x", "origin": "https://other.example"}\n{"jobId": "ha')
-    rows = [[row["jobId"], row["operation"], row["status"]] for row in lgp("jobs", "list").rows]
+    rows = [[row["jobId"], row["operation"], row["status"]] for row in lgp("jobs list").rows]
     trigger = "enrichment.trigger"
     assert rows == [[second, trigger, "started"], [first, trigger, "completed"]]
 
@@ -129,9 +126,9 @@ def test_jobs_started_here_are_listed_as_last_seen_the_newest_first(lgp, state, 
 def test_several_jobs_are_read_together_and_what_failed_counts(real, look, waits):
     look("failed", job_id="f")
     look("running", "running", "completed", job_id="c")
-    seen = real("jobs", "status", "c")
+    seen = real("jobs status c")
     assert (seen.code, seen.json["data"]["status"]) == (0, "running")
-    reply = real("jobs", "status", "f", "c", "--wait")
+    reply = real("jobs status f c --wait")
     assert (reply.code, reply.error["code"], waits) == (4, "job_failed", [2])
     assert [row["status"] for row in reply.json["data"]] == ["failed", "completed"]
     assert [one["id"] for one in reply.json["problems"]] == ["f"]
@@ -140,25 +137,25 @@ def test_several_jobs_are_read_together_and_what_failed_counts(real, look, waits
 def test_a_report_is_written_with_guarded_cells_and_never_printed(real, look):
     content = 'name,note,id\r\n=1+1,"a;b\nc",x\r\n'
     look("completed", job_id="r1", result={"format": "csv", "rows": 1, "content": content})
-    shown = real("jobs", "status", "r1")
+    shown = real("jobs status r1")
     assert shown.json["data"]["result"]["content"] == "30 characters; --out FILE writes them"
-    assert "1+1" not in real("jobs", "status", "r1", "--format", "csv").out
-    reply = real("jobs", "status", "r1", "--out", "report.csv")
+    assert "1+1" not in real("jobs status r1 --format csv").out
+    reply = real("jobs status r1 --out report.csv")
     assert (reply.code, reply.json["rows"]) == (0, 1)
     assert Path("report.csv").read_text() == """name,note,id\n"'=1+1","a;b\nc","x"\n"""
-    assert real("jobs", "status", "r1", "--out", "report.json").code == 2
+    assert real("jobs status r1 --out report.json").code == 2
     assert not Path("report.json").exists()
 
 
 @pytest.mark.parametrize("content", [[{"id": "a", "n": 1}], '[{"id": "a", "n": 1}]'])
 def test_a_report_in_json_is_written_as_it_is(real, look, content):
     look("completed", job_id="r1", result={"format": "json", "content": content})
-    assert real("jobs", "status", "r1", "--out", "report.json").json["rows"] == 1
+    assert real("jobs status r1 --out report.json").json["rows"] == 1
     assert json.loads(Path("report.json").read_text()) == [{"id": "a", "n": 1}]
 
 
 def test_a_report_asked_for_with_out_is_waited_for(lgp):
-    words = ("analytics", "report", "--report-type", "leads", "--report-format", "csv")
-    job_id = lgp(*words).json["jobId"]
-    reply = lgp("jobs", "status", job_id, "--out", "report.csv", "--wait-time", "0.01")
+    words = "analytics report --report-type leads --report-format csv"
+    job_id = lgp(words).json["jobId"]
+    reply = lgp("jobs status", job_id, "--out", "report.csv", "--wait-time", "0.01")
     assert (reply.code, Path("report.csv").exists()) == (10, False)

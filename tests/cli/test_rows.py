@@ -1,7 +1,5 @@
 """--where on rows: what fits, and what cannot be compared."""
 
-from __future__ import annotations
-
 import pytest
 
 from cli.rows import conditions
@@ -30,15 +28,13 @@ NOT_COMPARABLE = "aiLeadScore>50 / status<5 / technologies>1 / createdAt>5"
 @pytest.mark.parametrize(
     ("texts", "verdict"), [(FITS, True), (DOES_NOT, False), (NOT_COMPARABLE, None)]
 )
-def test_a_condition_fits_a_row_or_not_or_cannot_be_compared(
-    texts: str, verdict: bool | None
-) -> None:
+def test_a_condition_fits_a_row_or_not_or_cannot_be_compared(texts, verdict):
     found = conditions(texts.replace("\n", " / ").split(" / "))
     assert {one: one.holds(ROW) for one in found} == dict.fromkeys(found, verdict)
 
 
 @pytest.mark.parametrize("text", ["status", "=qualified", "", "status qualified", "1a=2"])
-def test_a_condition_without_field_or_operator_is_refused(text: str) -> None:
+def test_a_condition_without_field_or_operator_is_refused(text):
     with pytest.raises(UsageError) as caught:
         conditions([text])
     assert caught.value.exit_code == 2

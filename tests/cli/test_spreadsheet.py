@@ -1,13 +1,10 @@
 """Reading a spreadsheet: dialects, headings, mapping, what cannot be read, our own csv again."""
 
-from __future__ import annotations
-
 import csv
 import json
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,28 +25,26 @@ LEAD = {
 
 
 @pytest.fixture
-def run(lgp: Any) -> Any:
+def run(lgp):
     """`run(content, *words)`: an import of c.csv; with --dry-run nothing is sent."""
 
-    def start(content: str | bytes | None, *words: str) -> Any:
+    def start(content, *words):
         if content is not None:
             Path("c.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
-        return lgp("leads", "import", "c.csv", *words)
+        return lgp("leads import c.csv", *words)
 
     return start
 
 
 @pytest.fixture
-def plan(run: Any) -> Any:
+def plan(run):
     """The leads that an import would send."""
     return lambda *words: run(*words, "--dry-run").json["body"]["leads"]
 
 
 @pytest.mark.parametrize("delimiter", ",;\t|")
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-def test_every_dialect_encoding_and_known_heading_gives_the_same_leads(
-    plan: Any, delimiter: str, encoding: str
-) -> None:
+def test_every_dialect_encoding_and_known_heading_gives_the_same_leads(plan, delimiter, encoding):
     with Path("c.csv").open("w", encoding=encoding, newline="") as file:
         rows = [HEADINGS.split(","), LEAD.values()]
         csv.writer(file, delimiter=delimiter).writerows(rows)
@@ -66,11 +61,11 @@ def test_every_dialect_encoding_and_known_heading_gives_the_same_leads(
         json.dumps({"data": [{**LEAD, "notes": None}]}, indent=1),
     ],
 )
-def test_json_and_jsonl_are_read_too(plan: Any, text: str) -> None:
+def test_json_and_jsonl_are_read_too(plan, text):
     assert plan(text) == [LEAD]
 
 
-def test_a_name_is_split_at_its_last_space_and_mapped_columns_come_first(run: Any) -> None:
+def test_a_name_is_split_at_its_last_space_and_mapped_columns_come_first(run):
     text = "Name,Email,Work Email,Phone,Mobile,id,Fax\n"
     text += "Anna Maria Schmidt,p@x.example,w@x.example,,+1 555 0100,9,1\n"
     words = ["--map", "Name=firstName+lastName", "--map", "work email=email"]
@@ -88,7 +83,7 @@ def test_a_name_is_split_at_its_last_space_and_mapped_columns_come_first(run: An
     assert '"Mobile":"phoneNumber"' in note and '"Fax":"not imported"' in note
 
 
-def test_gaps_are_filled_empty_cells_left_out(plan: Any) -> None:
+def test_gaps_are_filled_empty_cells_left_out(plan):
     text = "firstName,lastName,email,client_id,status,notes\n"
     text += "A,B, a@x.example ,,Qualified, \nC,D,c@x.example,own,,'=1+1\n"
     assert plan(text, "--client-id", "client_a", "--campaign-id", "k") == [
@@ -100,7 +95,7 @@ def test_gaps_are_filled_empty_cells_left_out(plan: Any) -> None:
 
 
 ROW = f"{HEAD}A,B,a@x.example\n"
-WRONG: dict[str, tuple[str | bytes | None, str]] = {
+WRONG = {
     "not there": (None, "There is no file c.csv"),
     "empty": ("", "has no rows"),
     "blank": ("\n\n", "has no rows"),
@@ -123,21 +118,15 @@ WRONG: dict[str, tuple[str | bytes | None, str]] = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_what_cannot_be_read_is_exit_2_with_the_line_and_nothing_is_sent(
-    lgp: Any, run: Any, kind: str
-) -> None:
+def test_what_cannot_be_read_is_exit_2_with_the_line_and_nothing_is_sent(lgp, run, kind):
     content, words = WRONG[kind]
-    reply = (
-        lgp("leads", "import", kind) if len(kind) == 1 else run(content, *[kind] * ("=" in kind))
-    )
+    reply = lgp("leads import", kind) if len(kind) == 1 else run(content, *[kind] * ("=" in kind))
     assert (reply.code, reply.out) == (2, "")
     assert words in reply.error["message"]
     assert not Path("c.csv.lgp-ledger").exists()
 
 
-def test_bad_rows_are_listed_by_line_and_can_be_fixed_in_the_rejects_file(
-    run: Any, plan: Any
-) -> None:
+def test_bad_rows_are_listed_by_line_and_can_be_fixed_in_the_rejects_file(run, plan):
     reply = run(
         "First Name;Last Name;email;Notes\n"
         '=A;B;a@x.example;"two\nlines"\n'
@@ -167,7 +156,7 @@ def test_bad_rows_are_listed_by_line_and_can_be_fixed_in_the_rejects_file(
     ]
 
 
-def test_a_double_is_left_out_but_not_one_of_another_client(plan: Any) -> None:
+def test_a_double_is_left_out_but_not_one_of_another_client(plan):
     rows = "A,B,a@x.example,k\nA,B,A@x.Example,k\nA,B,A@X.example,other\n"
     assert len(plan("firstName,lastName,email,client_id\n" + rows)) == 2
 
@@ -183,14 +172,14 @@ VALUES = st.dictionaries(
 
 
 @given(st.lists(VALUES, min_size=1, max_size=4))
-def test_our_own_csv_comes_back_with_equal_values(rows: list[dict[str, str]]) -> None:
+def test_our_own_csv_comes_back_with_equal_values(rows):
     leads = [{**row, "email": f"{n}@x.example", "status": "new"} for n, row in enumerate(rows)]
     readonly = {"id": "1", "technologies": ["a"], "createdAt": "2026-01-01T00:00:00.000Z"}
-    context: Any = SimpleNamespace(
+    context = SimpleNamespace(
         columns=operations()["enrich-leads.list"].columns(), fields=None, notes=lambda *_: None,
         options=SimpleNamespace(excel=False, csv_raw=False, no_check=True), typed=lambda name: None,
     )  # fmt: skip
-    text: list[str] = []
+    text = []
     Csv(text.append, context).rows([{**readonly, **lead} for lead in leads])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "leads.csv")
