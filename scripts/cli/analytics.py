@@ -72,7 +72,7 @@ def run(context: Context) -> int:
         record.setdefault("period", period)
     rows = answers.dig(record, "stages", "series")
     if not rows_in(rows) or output.format == "json" or output.fields:
-        output.document(body, client.requests)
+        output.document(body)
     elif output.format == "table" and not context.options.out:
         from cli.terminal import print_bars
 
@@ -86,7 +86,7 @@ def run(context: Context) -> int:
         print_bars(output, title.capitalize(), heads, bars, below)
     else:
         output.columns = output.preferred = list(rows[0])
-        output.listing(rows, client.requests)
+        output.listing(rows)
     return 0
 
 
@@ -143,7 +143,7 @@ def report(context: Context) -> int:
         return context.preview("POST", path, body=body)
     answer = context.client.post(path, body)
     started = answers.job_id(answer) or ""
-    context.record_change(path, [started], outcome="applied")
+    context.record_change(path, [started])
     job_id = jobs.note(context, started)
     if options.wait or options.out:
         return jobs.finish(context, job_id)

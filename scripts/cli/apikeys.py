@@ -45,7 +45,7 @@ def create(context: Context) -> int:
         "prefix": prefix(key),
         "stored": stores,
     }
-    context.record_change(path, [found["id"]], outcome="applied")
+    context.record_change(path, [found["id"]])
     try:
         if context.typed("check") or context.command.words == "keys rotate":
             client.keys.key = key  # whatever the environment and the file hold
@@ -67,7 +67,7 @@ def create(context: Context) -> int:
     if show:
         found["key"] = key
     sentence = f"Key {found['name']} made ({prefix(key)}…){' and stored' if stores else ''}."
-    context.output.document({**found, **context.mark()}, client.requests, sentence)
+    context.output.document({**found, **context.mark()}, sentence)
     if stores:
         source = client.keys.find("agent").source
         if source != found["stored_in"]:

@@ -192,7 +192,7 @@ class Changes:
         finally:
             output.columns = list(document)
             if output.format == "ids":
-                output.listing(made, context.client.requests)
+                output.listing(made)
             elif counts["not_sent"] < len(self.items):
                 request.show(context, document, self.sentence(counts))
         return counts["rejected"]

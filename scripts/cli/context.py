@@ -42,6 +42,7 @@ class Context:
         self.operation: Any = operations().get(command.operation)  # None without one
         self.output = Output(options, sys.stdout, notes)
         self.output.mark, self.output.preferred = self.mark, command.columns.split()
+        self.output.requests = lambda: self.client.requests
         if self.operation:
             self.output.columns = self.operation.columns()
 
@@ -128,10 +129,12 @@ class Context:
         """What results and receipts carry when an answer came from a sandbox."""
         return {"sandbox": True} if self.client.sandbox else {}
 
-    def record_change(self, path: str, ids: Sequence[str], **counts: Any) -> None:
+    def record_change(
+        self, path: str, ids: Sequence[str], outcome: str = "applied", **counts: Any
+    ) -> None:
         """Add a line to changes.jsonl: what an owner reads after an unattended day."""
         facts = {"command": self.command.words, "profile": self.options.profile or "default"}
-        self.append("changes.jsonl", **facts, path=path, ids=ids[:50], **counts)
+        self.append("changes.jsonl", **facts, path=path, ids=ids[:50], outcome=outcome, **counts)
 
     def append(self, name: str, **facts: Any) -> None:
         """Add a line of JSON to a private file of the state directory; a warning when that cannot

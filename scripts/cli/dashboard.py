@@ -106,7 +106,7 @@ def run(context: Context) -> int:
     facts = f"{' to '.join(params.values())}, whole days UTC · {source}"
     with replace_whole(out) as file:
         file.write(context.output.masked(_page(facts, main)))
-    context.output.receipt(len(campaigns) + len(accounts), client.requests, True)
+    context.output.receipt(len(campaigns) + len(accounts))
     return 0
 
 

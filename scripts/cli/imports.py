@@ -99,13 +99,12 @@ class Import:
 
     def ask(self, rows: list[Row]) -> None:
         """The question and the warning before anything is sent."""
-        context = self.context
+        notes = self.context.notes
         if len(rows) > MANY:
-            for row in rows[:2] if context.notes.terminal else ():
-                context.notes("note", compact(row.lead))
-            lines = [f"line {row.line}" for row in rows]
-            context.confirm("import", lines)
-        leads.note_without_client(context, [row.lead for row in rows])
+            for row in rows[:2] if notes.terminal else ():
+                notes("note", compact(row.lead))
+            self.context.confirm("import", [f"line {row.line}" for row in rows])
+        leads.note_without_client(self.context, [row.lead for row in rows])
 
     # ---- sending
 
@@ -260,7 +259,7 @@ class Import:
         if context.output.format == "ids":
             context.output.listing(ids)
         else:
-            context.output.document(result, self.client.requests, f"{words}.")
+            context.output.document(result, f"{words}.")
         return counts["rejected"]
 
     def write(self, state: str) -> str:

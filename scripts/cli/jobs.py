@@ -148,7 +148,7 @@ def finish(context: Context, job_id: str) -> int:
         return write_report(context, report)
     if body and not (out and error):
         hide_content(body)
-        context.output.document(body, context.client.requests)
+        context.output.document(body)
     if error:
         raise error
     return 0
@@ -164,16 +164,16 @@ def hide_content(body: Any) -> None:
 def write_report(context: Context, report: dict[str, Any]) -> int:
     """Write the report of a job to --out: csv with guarded cells, anything else as JSON. UsageError
     when the file's name says another format."""
-    output, content, requests = context.output, report["content"], context.client.requests
+    output, content = context.output, report["content"]
     form = "csv" if report.get("format") == "csv" else "json"
     if form != output.format:
         raise UsageError(f"The report is {form}: let the name of --out end in .{form}.")
     if form == "csv":
         reader = csv.DictReader(io.StringIO(str(content)))
         output.columns = reader.fieldnames or ()
-        output.listing(list(reader), requests)
+        output.listing(list(reader))
     else:
         with contextlib.suppress(ValueError, TypeError):  # parsed already, or a text
             content = json.loads(content)
-        output.document(content, requests)
+        output.document(content)
     return 0

@@ -171,7 +171,7 @@ def _print(walk: Walk) -> int:
         _note_position(walk, written, more)
         writer.end(summary)
     complete = not more and summary.get("complete", True)
-    output.receipt(written, walk.context.client.requests, complete)
+    output.receipt(written, complete)
     return 0
 
 
@@ -218,5 +218,5 @@ def _count(walk: Walk) -> int:
         output.columns = output.preferred = [*names, "n"]
         output.below(words)
         result = by
-    output.document(result, walk.context.client.requests, words)
+    output.document(result, words)
     return 0

@@ -37,7 +37,7 @@ def login(context: Context) -> int:
         "stored_in": str(client.file.path),
         **context.mark(),
     }
-    context.output.document(facts, client.requests, f"Logged in as {email} at {client.origin}.")
+    context.output.document(facts, f"Logged in as {email} at {client.origin}.")
     return 0
 
 
@@ -127,7 +127,7 @@ def status(context: Context) -> int:
     if not (found["agent"] or found["system"] or login["valid"]):
         client.keys.find("agent")  # raises, with the way to get one
     checks, failed = _check(context) if context.typed("check") else ({}, None)
-    context.output.document(found | checks, client.requests)
+    context.output.document(found | checks)
     if failed:
         raise failed
     return 0
@@ -159,7 +159,7 @@ def logout(context: Context) -> int:
     """Drop the stored token, with --keys the keys too."""
     removed = context.client.file.logout(keys=bool(context.typed("keys")))
     sentence = f"Logged out; removed: {', '.join(removed) or 'nothing'}."
-    context.output.document({"logged_out": True, "removed": removed}, 0, sentence)
+    context.output.document({"logged_out": True, "removed": removed}, sentence)
     return 0
 
 
@@ -174,7 +174,7 @@ def save_key(context: Context) -> int:
     client.file.store_key(client.origin, key, scope)
     facts = {"saved": True, "scope": scope, "origin": client.origin, "prefix": prefix(key)}
     sentence = f"Key {prefix(key)}… saved for {scope} calls to {client.origin}."
-    context.output.document(facts, 0, sentence)
+    context.output.document(facts, sentence)
     return 0
 
 

@@ -122,6 +122,7 @@ class Output:
         self.indent = 2 if self.terminal and not options.out else None
         self.started = time.monotonic()
         self.mark: Callable[[], Row] = dict  # what receipts of a sandbox carry; see Context.mark
+        self.requests: Callable[[], int] = int  # how many were made
         if self.format == "table" and not find_spec("rich"):
             notes("note", "Install the package rich (pip install rich) to see tables.")
             self.format = "json"
@@ -170,14 +171,14 @@ class Output:
         else:
             self.notes("note", text)
 
-    def listing(self, rows: Sequence[Any], requests: int = 0) -> None:
+    def listing(self, rows: Sequence[Any]) -> None:
         """A whole list that is at hand, and its receipt."""
         with self.open() as writer:
             writer.rows(rows)
             writer.end({})
-        self.receipt(len(rows), requests, True)
+        self.receipt(len(rows))
 
-    def document(self, value: Any, requests: int = 0, sentence: str = "") -> None:
+    def document(self, value: Any, sentence: str = "") -> None:
         """One answer that is no list: the whole body as JSON, its record in the other formats.
 
         `sentence` is what a person at a terminal reads instead.
@@ -188,7 +189,7 @@ class Output:
             shown = pick(record, self.fields) if self.fields else value
             with self.open():
                 self.write(compact(shown, self.indent) + "\n")
-            self.receipt(len(rows), requests, True)
+            self.receipt(len(rows))
         elif self.format == "table" and isinstance(record, dict) and not self.options.out:
             from cli import terminal
 
@@ -197,14 +198,14 @@ class Output:
             else:
                 terminal.print_record(self, record)
         else:
-            self.listing(rows, requests)
+            self.listing(rows)
 
-    def receipt(self, rows: int, requests: int, complete: bool, **more: Any) -> None:
+    def receipt(self, rows: int, complete: bool = True, **more: Any) -> None:
         """What --out wrote: file, rows, requests, seconds, complete. Nothing without --out."""
         path, seconds = self.options.out, round(time.monotonic() - self.started, 1)
         if not path:
             return
-        facts = {"file": str(path), "rows": rows, "requests": requests, "seconds": seconds}
+        facts = {"file": str(path), "rows": rows, "requests": self.requests(), "seconds": seconds}
         text = compact({**facts, "complete": complete, **more, **self.mark()})
         if self.terminal:
             size = f"{path.stat().st_size / 1024:,.0f} KB, {seconds:g} s"

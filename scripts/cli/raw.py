@@ -81,8 +81,8 @@ def _once(context: Context, method: str, target: Target, params: dict[str, Any])
         context.notes.write(compact({"status": answer.status, "headers": headers}) + "\n")
     if operation.changing if operation else method != "GET":
         made = answers.new_id(answer.body)
-        context.record_change(target.path, [made] if made else ids, outcome="applied")
+        context.record_change(target.path, [made] if made else ids)
     guarded = target.scope.name == "root" and not context.typed("show")
     body = hidden(answer.body) if guarded else answer.body
-    context.output.document(body, context.client.requests)
+    context.output.document(body)
     return 0

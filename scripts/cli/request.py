@@ -53,7 +53,7 @@ def send(context: Context, path: str, body: Any = None, params: Any = None) -> i
         raise
     if operation.changing:
         made = row_id(answers.record(answer))
-        context.record_change(path, [made] if made else [], outcome="applied")
+        context.record_change(path, [made] if made else [])
     show(context, answer)
     return 0
 
@@ -74,7 +74,7 @@ def show(context: Context, answer: Any, words: str = "") -> None:
         noun = context.command.words.split()[-2].removesuffix("s").capitalize()
         name = answers.dig(answers.record(answer), "name", "accountName", "email", "url")
         words = " ".join(str(one) for one in (noun, name, done(context)) if one) + "."
-    context.output.document(answer, context.client.requests, words)
+    context.output.document(answer, words)
 
 
 def done(context: Context) -> str:
@@ -146,7 +146,7 @@ def read_ids(
                 problems += [{"id": other, **left} for other in ids[done:]]
                 break
         writer.end({"problems": problems, **context.mark()})
-    output.receipt(rows, context.client.requests, not problems)
+    output.receipt(rows, not problems)
     if problems and output.format != "json":
         listed = " ".join(plain(one["id"]) for one in problems[:FIRST])
         context.notes("warning", f"{plural(len(problems), 'problem')}: {listed}")
