@@ -236,7 +236,8 @@ class Import:
         ids = [row.id for row in made]
         if counts["sent"]:
             sent = [row.id for row in made if row.sent]
-            context.record_change(self.operation.path, sent, file=self.path, **counts)
+            outcome = "unknown" if counts["unknown"] else "applied"
+            context.record_change(self.operation.path, sent, outcome, file=self.path, **counts)
         if counts["existing"]:
             context.notes("note", "Neither campaign nor fields of existing leads were changed.")
         problems = [

@@ -142,9 +142,8 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, options: Iterable[Option]) -> None:
         super().__init__(prog, add_help=False, allow_abbrev=False)
         for one in options:
-            how: dict[str, Any] = {"action": "store_true", "default": None}
-            if one.metavar:
-                how = {"metavar": one.metavar, **one.more}
+            value = {"metavar": one.metavar, **one.more}
+            how = value if one.metavar else {"action": "store_true", "default": None}
             self.add_argument(*(one.flags or [one.name]), **how)
 
     def error(self, message: str) -> NoReturn:
