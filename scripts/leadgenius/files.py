@@ -33,13 +33,11 @@ def check_safe(path: Path, name: str = "the file") -> Path:
     for a folder, for one that cannot be made, and for a link, file, pipe or device of another user.
     Modes do not matter: a regular file is replaced by a new one.
     """
-    for look in (path.lstat, path.stat):
-        try:
-            problem = unsafe(look(), modes=False)
-        except OSError:  # there is none, or its folder cannot be looked into
-            break
-        if problem:
-            raise LocalError(f"{path} is not written to: {problem}.", code="permission")
+    problem = ""
+    with suppress(OSError):  # there is none, or its folder cannot be looked into
+        problem = unsafe(path.lstat(), modes=False) or unsafe(path.stat(), modes=False)
+    if problem:
+        raise LocalError(f"{path} is not written to: {problem}.", code="permission")
     target = Path(os.path.realpath(path))
     device = target.exists() and not target.is_file()
     if target.is_dir() or not (device or os.access(target.parent, os.W_OK | os.X_OK)):

@@ -115,10 +115,10 @@ class Keys:
         self.environ, self.key = environ, key
         used = {} if profile else environ
         agent, amplify = variable(used, *KEY_VARIABLES[:2]), variable(used, KEY_VARIABLES[2])
-        self._given, supplied = {"agent": agent, "amplify": amplify}, agent or amplify
-        if settings.profile and supplied:
+        self._given, any_key = {"agent": agent, "amplify": amplify}, agent or amplify
+        if settings.profile and any_key:
             raise UsageError(
-                f"LGP_PROFILE and {supplied[1]} both say which account is meant.",
+                f"LGP_PROFILE and {any_key[1]} both say which account is meant.",
                 f"Unset one of them, or choose with --profile {settings.profile}.",
             )
         name, saved = profile or settings.profile, ""

@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 from random import uniform
 from typing import Any, NamedTuple
 
-from leadgenius import errors
 from leadgenius.answers import dig, text
+from leadgenius.errors import LeadGeniusError, UnknownOutcomeError
 from leadgenius.scopes import LOGIN, Scope
 from leadgenius.settings import iso
 
@@ -94,7 +94,7 @@ RULES = {
         "body over 64 MiB", "never", 7, "The answer is larger than 64 MiB.",
         "Ask for less at once, with filters or smaller pages."),
 }  # fmt: skip
-_ERRORS = {one.exit_code: one for one in errors.LeadGeniusError.__subclasses__()}
+_ERRORS = {one.exit_code: one for one in LeadGeniusError.__subclasses__()}
 
 
 class Answer(NamedTuple):
@@ -195,7 +195,7 @@ def reset_wait(headers: Headers, now: float) -> float:
     return _number(headers.get("X-RateLimit-Reset")) - _date(headers.get("Date"), now)
 
 
-def error_of(request: Request, found: Answer, asked: float, now: float) -> errors.LeadGeniusError:
+def error_of(request: Request, found: Answer, asked: float, now: float) -> LeadGeniusError:
     """The error that is left, unless the outcome of a change is unknown."""
     rule, body = rule_of(request, found), found.body
     facts = {
@@ -214,11 +214,11 @@ def error_of(request: Request, found: Answer, asked: float, now: float) -> error
     return _ERRORS[rule.exit_code](message, code=rule.code, hint=rule.hint, **facts)
 
 
-def unknown(request: Request, facts: Mapping[str, Any]) -> errors.UnknownOutcomeError:
+def unknown(request: Request, facts: Mapping[str, Any]) -> UnknownOutcomeError:
     """The error of a change without a clear answer."""
     harmless = request.method in IDEMPOTENT
     hint = "Sending the same again is harmless: run the same command again."
-    return errors.UnknownOutcomeError(
+    return UnknownOutcomeError(
         "The change may or may not have been applied: no clear answer came.",
         hint=hint if harmless else "check_change",  # the command line knows which list shows it
         **{**facts, "retryable": harmless},

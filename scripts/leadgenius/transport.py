@@ -8,11 +8,11 @@ import math
 import os
 import re
 import socket
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import requests
@@ -35,7 +35,7 @@ _REASON = re.compile(  # what is said of an error: nothing but these words of it
 )
 
 
-class Attempt(threading.Thread):
+class Attempt(Thread):
     """One request, in a thread that a deadline can leave behind. Once cancelled it sends nothing
     more, so "not sent" stays true.
     """
@@ -47,7 +47,7 @@ class Attempt(threading.Thread):
     def __init__(self, ask: Callable[[], requests.Response], sent: bool) -> None:
         super().__init__(daemon=True)
         # An event, because an interrupted `join` takes the thread for ended.
-        self._ask, self.sent, self.done = ask, sent, threading.Event()
+        self._ask, self.sent, self.done = ask, sent, Event()
 
     def run(self) -> None:
         """Send it and read the whole answer, to `result`."""
@@ -91,7 +91,7 @@ class _Watched(HTTPConnection):
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is None:
             self.connect()
-        attempt: Any = threading.current_thread()
+        attempt: Any = current_thread()
         attempt.sock, attempt.sent = self.sock, True
         if attempt.cancelled:
             raise TimeoutError("the deadline has passed")
