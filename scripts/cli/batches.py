@@ -195,7 +195,7 @@ class Changes:
                 output.listing(made)
             elif counts["not_sent"] < len(self.items):
                 request.show(context, document, self.sentence(counts))
-        return counts["rejected"]
+        return int(counts["rejected"])
 
     def sentence(self, counts: dict[str, int]) -> str:
         """`289 leads enrolled in First touch; 1 skipped: already enrolled.`"""

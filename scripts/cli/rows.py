@@ -21,10 +21,9 @@ _SECRET = {"apiKey", "key", "plainTextKey", "token", "jwt_token", "access_token"
 
 def row_id(row: Any) -> str | None:
     """The id of a row of ours or of the API's."""
-    if not isinstance(row, dict):
-        return str(row) if isinstance(row, (str, int)) else None
-    names = ("id", "leadId", "lead_id", "jobId", "key")
-    return next((str(row[name]) for name in names if row.get(name)), None)
+    if isinstance(row, (str, int)):
+        return str(row)
+    return answers.text(row, "id", "leadId", "lead_id", "jobId", "key")
 
 
 def pick(row: Any, fields: Sequence[str] | None) -> Any:
