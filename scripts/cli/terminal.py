@@ -82,18 +82,19 @@ class TableWriter:
         output.notes("note", words + note)
 
 
-def _column(name: str, head: str, texts: list[str]) -> tuple[Column, int]:
-    """A column and its least width. Numbers, times and ids are never cut."""
+def _column(name: str, head: str, texts: list[str]) -> tuple[Column, int, int]:
+    """A column, its least and its natural width. Numbers, times and ids are never cut."""
     widest, digits = max(map(cell_len, [head, *texts])), "".join(texts)
     whole = re.fullmatch(r"[-0-9.,%: *]*", digits) or re.search(r"(^id|_id|Id)$", name)
+    most = widest if whole else min(widest, _WIDEST)
     made = Column(
         Text(inert(head), no_wrap=True),
         justify="right" if re.fullmatch("[-0-9.,%]*", digits) else "left",
-        max_width=widest if whole else min(widest, _WIDEST),
+        max_width=most,
         no_wrap=bool(whole),
         overflow="ellipsis",
     )
-    return made, widest if whole else min(widest, _LEAST)
+    return made, most if whole else min(most, _LEAST), most
 
 
 def _table(write: Write, output: Output, rows: list[Any], heads: Mapping[str, str]) -> str:
@@ -114,11 +115,11 @@ def _table(write: Write, output: Output, rows: list[Any], heads: Mapping[str, st
         short = [text[:_LONGEST] for text in texts.split("\n")]
         columns.append(_column(name, heads.get(name, name), short))
         cells.append([_styled(name, text) for text in short])
-    if sum(one.max_width + 2 for one, _ in columns) > sheet.width + 2:
+    if sum(most + 2 for _, _, most in columns) > sheet.width + 2:
         del columns[len(wanted) :]
-    while sum(least + 2 for _, least in columns) > sheet.width + 2 and len(columns) > 1:
+    while sum(least + 2 for _, least, _ in columns) > sheet.width + 2 and len(columns) > 1:
         columns.pop()
-    made = (one for one, _ in columns)
+    made = (one for one, _, _ in columns)
     table = Table(*made, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for line in zip(*cells[: len(columns)], strict=True):
         table.add_row(*line)
