@@ -289,11 +289,11 @@ class Client:
         asked = {**usual, **(params or {})}
         if bulk:
             asked["companyId"] = asked.get("companyId") or self.company_id()
-        before, seen = None, {asked.get("nextToken")}
+        before, seen = None, {asked.get("nextToken", "")}
         while True:
             body = self.call("GET", endpoint, asked, scope=scope).body
             found = answers.rows(body, collection)
-            cursor = answers.cursor(body) or "" if bulk else ""
+            cursor = answers.cursor(body) if bulk else None
             if found is None or cursor in seen:
                 raise ServerError(
                     "The server gave no rows, or a cursor again: the list may be incomplete.",
@@ -303,13 +303,16 @@ class Client:
                 )
             if found == before:
                 return
-            yield Page(found, body, asked.get("page", 0), cursor or None)
+            yield Page(found, body, asked.get("page", 0), cursor)
             more = cursor if bulk else found and asked["page"] != answers.total(body, "totalPages")
             if not more:
                 return
-            asked |= {"nextToken": cursor} if bulk else {"page": asked["page"] + 1}
-            before = None if bulk else found
-            seen.add(asked.get("nextToken"))
+            if bulk:
+                asked["nextToken"] = cursor
+                seen.add(cursor)
+            else:
+                asked["page"] += 1
+                before = found
             del found, body  # not two pages at once
 
     def company_id(self) -> str:
