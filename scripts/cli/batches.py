@@ -188,7 +188,7 @@ class Changes:
         lines = {"ids_out": made, "todo_out": [compact(todo)] if self.creates else todo}
         try:
             for name, file in self.files.items():
-                write_private(file, "".join(f"{line}\n" for line in lines[name]).encode())
+                write_private(file, "".join(f"{line}\n" for line in lines[name]))
         finally:
             output.columns = list(document)
             if output.format == "ids":
@@ -201,9 +201,7 @@ class Changes:
         """`289 leads enrolled in First touch; 1 skipped: already enrolled.`"""
         context = self.context
         noun = "campaign" if context.operation.id == "campaigns.archive" else "lead"
-        ended = self.jobs and all(job["status"] in jobs.ENDED for job, _ in self.jobs)
-        words = f"{plural(counts['applied'], noun)} "
-        words += "enriched" if ended else request.done(context)
+        words = f"{plural(counts['applied'], noun)} {request.done(context)}"
         if self.record:
             words += f" in {context.typed('path_id').rpartition('=')[2]}"
         for name in OUTCOMES[1:]:

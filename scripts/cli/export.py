@@ -59,7 +59,7 @@ def _known(context: Context, walk: Walk, path: Path, size: int) -> dict[str, Any
         "path": walk.path,
         "parameters": walk.params,
         "where": sorted(map(list, walk.kept)),
-        "format": [output.format, bool(options.excel), bool(options.csv_raw)],
+        "format": [output.format, options.excel, options.csv_raw],
         "fields": output.fields,
     }
     fresh = {"query": query, "cursor": None, "counts": (0, 0, 0), "bytes": 0}
@@ -116,7 +116,7 @@ def _write(
         if walk.cursor:
             known |= {"time": clock(), "cursor": walk.cursor, "bytes": file.tell()}
             known["counts"] = walk.matched, walk.read, walk.not_comparable
-            write_private(checkpoint, json.dumps(known).encode())
+            write_private(checkpoint, json.dumps(known))
     summary = walk.summary()
     writer.end({"rows": walk.matched, **summary})
     sync()

@@ -118,10 +118,10 @@ def replace_whole(path: Path) -> Iterator[TextIOWrapper]:
         beside.unlink(missing_ok=True)
 
 
-def write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, text: str) -> None:
     """Replace the content of `path`; see replace_whole."""
     with replace_whole(path) as file:
-        file.buffer.write(data)
+        file.write(text)
 
 
 @contextmanager

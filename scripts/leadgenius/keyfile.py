@@ -119,7 +119,7 @@ class KeyFile:
                 yield account
                 account["layout"] = 2  # a base_url that means what it says
                 kept = {name: value for name, value in account.items() if value is not None}
-                files.write_private(path, json.dumps(kept, indent=2).encode())
+                files.write_private(path, json.dumps(kept, indent=2))
         except LocalError as error:
             error.hint = error.hint or ELSEWHERE
             raise

@@ -105,8 +105,8 @@ def unsafe(found: os.stat_result, modes: bool = True) -> str:
         return ""
     if found.st_uid not in (0, os.geteuid()):
         return "it belongs to another user"
-    mode, kind = found.st_mode, stat.S_IFMT(found.st_mode)
-    others = {stat.S_IFREG: 0o022, stat.S_IFDIR: 0o002}.get(kind, 0)
+    mode = found.st_mode
+    others = {stat.S_IFREG: 0o022, stat.S_IFDIR: 0o002}.get(stat.S_IFMT(mode), 0)
     if modes and mode & others and not mode & stat.S_ISVTX:
         return "other users can write to it"
     return ""

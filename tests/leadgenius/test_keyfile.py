@@ -164,7 +164,7 @@ def test_check_writable_adds_nothing_and_without_a_place_nothing_is_stored(file,
 
 def test_a_file_is_replaced_whole_or_not_at_all(home):
     path = home / "out.jsonl"
-    files.write_private(path, b"old")
+    files.write_private(path, "old")
     path.chmod(0o644)
     with pytest.raises(ZeroDivisionError), files.replace_whole(path) as file:
         file.write("half")
@@ -190,7 +190,7 @@ def test_what_others_could_have_planted_is_refused(home, monkeypatch):
     for odd in (path, link, home):
         with pytest.raises(LocalError):
             files.open_private(odd, os.O_RDWR)
-    files.write_private(path, b"new")  # whoever could write to the old one
+    files.write_private(path, "new")  # whoever could write to the old one
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o600)
     with pytest.raises(LocalError, match="folder"):
         files.check_safe(home, "--out")
