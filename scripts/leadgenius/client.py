@@ -289,7 +289,7 @@ class Client:
         asked = {**usual, **(params or {})}
         if bulk:
             asked["companyId"] = asked.get("companyId") or self.company_id()
-        before, seen = None, {asked.get("nextToken", "")}
+        before, seen = None, {asked.get("nextToken") or ""}
         while True:
             body = self.call("GET", endpoint, asked, scope=scope).body
             found = answers.rows(body, collection)
