@@ -89,13 +89,13 @@ def read(context: Context, path: Path) -> Sheet:
     rows = []
     for line, cells in lines:
         row = Row(line, cells, {**given, **_lead(cells, columns)})
-        problems = _problems(row, len(headings), context.options.no_check)
-        earlier = row if problems else first.setdefault(row.key, row)
+        row.note = _problems(row, len(headings), context.options.no_check)
+        earlier = row if row.note else first.setdefault(row.key, row)
         if earlier.lead | {"email": ""} != row.lead | {"email": ""}:  # the same but for its case
-            problems = [f"email is that of line {earlier.line}, with other values"]
-        if problems:
-            row.state, row.note = "rejected", "; ".join(problems)
-        if problems or row is earlier:
+            row.note = f"email is that of line {earlier.line}, with other values"
+        if row.note:
+            row.state = "rejected"
+        if row.note or row is earlier:
             rows.append(row)
     return Sheet(headings, mapping, rows, len(lines) - len(rows))
 
@@ -156,7 +156,7 @@ def _columns(context: Context, headings: list[str]) -> Columns:
     for text in context.typed("map") or ():
         heading, _, target = text.rpartition("=")
         fields = [FIELDS.get(_plain(one)) or one for one in target.split("+")]
-        inputs.refuse(context, validate.unknown_fields(dict.fromkeys(fields), CREATE.body or {}))
+        inputs.refuse(context, validate.unknown_fields(dict.fromkeys(fields), CREATE.body))
         mapped[_plain(heading)] = "+".join(fields)
     named, plain = FIELDS | mapped, [_plain(one) for one in headings]
     columns = [(place, named[one]) for place, one in enumerate(plain) if named.get(one)]
@@ -184,10 +184,10 @@ def _lead(cells: list[str], columns: Columns) -> dict[str, Any]:
     return lead
 
 
-def _problems(row: Row, width: int, no_check: bool) -> list[str]:
+def _problems(row: Row, width: int, no_check: bool) -> str:
     """Why a row cannot be sent; `width`: how many columns have a heading."""
-    found = [] if no_check else validate.problems(row.lead, CREATE.body or {})
+    found = [] if no_check else validate.problems(row.lead, CREATE.body)
     words = [f"{one.path} {one.problem}" for one in found if not one.assumed]
     if any(row.cells[width:]):
         words.append(f"has {len(row.cells)} cells, and {width} have a heading")
-    return words
+    return "; ".join(words)
