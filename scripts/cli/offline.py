@@ -111,8 +111,8 @@ def _page(top: str, rows: Sequence[tuple[str, str]], end: str) -> int:
 
 
 def schema(context: Context) -> int:
-    """All operations, in a line each, or one in full: by its id or the words of a command."""
-    name, known = " ".join(context.typed("name")), operations()
+    """All operations, in a line each, or one in full: by its id, also with blanks for dots."""
+    name, known = ".".join(context.typed("name")), operations()
     if not name:
         names = ("method", "path", "effect", "summary")
         rows = [
@@ -121,7 +121,7 @@ def schema(context: Context) -> int:
         ]
         context.output.listing(rows)
         return 0
-    operation = known.get(next((one.operation for one in COMMANDS if one.words == name), name))
+    operation = known.get(name)
     if not operation:
         raise parser.refusal("schema", name, known)
     facts = operation._asdict()
