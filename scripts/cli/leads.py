@@ -14,7 +14,7 @@ def bulk(context: Context) -> int:
     """A bulk list. The company: the option, the variable, the stored one, or found through one
     lead."""
     preview = "COMPANY_ID" if context.options.dry_run else ""
-    company = context.typed("query_companyId") or preview
+    company = context.options.query_companyId or preview
     if not company:
         context.client.keys.find("amplify")  # without it the company would help nobody
         try:

@@ -112,7 +112,7 @@ def _page(top: str, rows: Sequence[tuple[str, str]], end: str) -> int:
 
 def schema(context: Context) -> int:
     """All operations, in a line each, or one in full: by its id, also with blanks for dots."""
-    name, known = ".".join(context.typed("name")), operations()
+    name, known = ".".join(context.options.name), operations()
     if not name:
         names = ("method", "path", "effect", "summary")
         rows = [
@@ -169,7 +169,7 @@ def clear(context: Context) -> int:
 
 def completion(context: Context) -> int:
     """Print the lines for a shell: eval "$(lgp completion bash)"."""
-    shell = " ".join(context.typed("name"))
+    shell = " ".join(context.options.name)
     if shell not in _ENDS:
         raise parser.refusal("completion", shell, _ENDS)
     program = shlex.join([sys.executable, str(Path(sys.argv[0]).resolve())])

@@ -19,11 +19,11 @@ from leadgenius.scopes import SYSTEM, Target
 def send(context: Context) -> int:
     """One request; or a list like that of a command, where an option or the format asks for its
     rows."""
-    if context.typed("key"):
+    given = context.options
+    endpoint, method = given.endpoint, given.method.upper()
+    if given.key:
         words = "--key can be read by every process on this machine; prefer LGP_API_KEY."
         context.notes("warning", words)
-    given, endpoint = context.options, context.typed("endpoint")
-    method = context.typed("method").upper()
     if method not in ("GET", "POST", "PUT", "DELETE"):
         raise UsageError("METHOD is GET, POST, PUT or DELETE.")
     useless = ("yes",) if method == "GET" else ("list", "page")
@@ -32,7 +32,7 @@ def send(context: Context) -> int:
     if endpoint[1:2] == ":":
         hint = "Leave out the leading slash (campaigns), or set MSYS_NO_PATHCONV=1."
         raise UsageError("The shell turned the endpoint into a Windows path.", hint=hint)
-    target = scopes.route(endpoint, context.client.origin, context.typed("scope") or "auto")
+    target = scopes.route(endpoint, context.client.origin, given.scope or "auto")
     context.operation = operation = at(method, target.path)
     if operation:
         context.output.columns = operation.columns()
@@ -40,7 +40,7 @@ def send(context: Context) -> int:
     if not (given.format or given.out):
         context.output.format = "json"  # also on a terminal
     params: dict[str, Any] = parse_qs(target.query, keep_blank_values=True)
-    for word in context.typed("param") or ():
+    for word in given.param or ():
         name, equals, value = word.partition("=")
         if not equals:
             raise UsageError("-p takes KEY=VALUE.")
@@ -74,7 +74,7 @@ def _once(context: Context, method: str, target: Target, params: dict[str, Any])
         verb = "enrol or enrich" if many else "delete"
         context.confirm(verb, ids or [target.path.rsplit("/", 1)[-1]])
     answer = context.client.call(method, target.path, **request)
-    if context.typed("include"):
+    if context.options.include:
         headers = {
             name: one for name, one in answer.headers.items() if name.lower() != "set-cookie"
         }
@@ -82,7 +82,7 @@ def _once(context: Context, method: str, target: Target, params: dict[str, Any])
     if operation.changing if operation else method != "GET":
         made = answers.new_id(answer.body)
         context.record_change(target.path, [made] if made else ids)
-    guarded = target.scope.name == "root" and not context.typed("show")
+    guarded = target.scope.name == "root" and not context.options.show
     body = hidden(answer.body) if guarded else answer.body
     context.output.document(body)
     return 0
