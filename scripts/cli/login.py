@@ -30,14 +30,10 @@ def login(context: Context) -> int:
         return context.preview("POST", "/epsimo-auth", body={"email": email, "password": "***"})
     exchange(context, email)
     context.notes("note", "Most commands need an API key too: {lgp} generate-key --name NAME")
-    facts = {
-        "logged_in": True,
-        "email": email,
-        "origin": client.origin,
-        "stored_in": str(client.file.path),
-        **context.mark(),
-    }
-    context.output.document(facts, f"Logged in as {email} at {client.origin}.")
+    facts = {"email": email, "origin": client.origin, "stored_in": str(client.file.path)}
+    context.output.document(
+        {"logged_in": True, **facts, **context.mark()}, f"Logged in as {email} at {client.origin}."
+    )
     return 0
 
 
@@ -158,8 +154,10 @@ def _check(context: Context) -> tuple[dict[str, Any], LeadGeniusError | None]:
 def logout(context: Context) -> int:
     """Drop the stored token, with --keys the keys too."""
     removed = context.client.file.logout(keys=bool(context.typed("keys")))
-    sentence = f"Logged out; removed: {', '.join(removed) or 'nothing'}."
-    context.output.document({"logged_out": True, "removed": removed}, sentence)
+    context.output.document(
+        {"logged_out": True, "removed": removed},
+        f"Logged out; removed: {', '.join(removed) or 'nothing'}.",
+    )
     return 0
 
 
@@ -172,9 +170,10 @@ def save_key(context: Context) -> int:
     if key.startswith("da2-" if scope == "agent" else "lgp_"):
         raise inputs.invalid("This is a key of the other scope. Nothing was stored.")
     client.file.store_key(client.origin, key, scope)
-    facts = {"saved": True, "scope": scope, "origin": client.origin, "prefix": prefix(key)}
-    sentence = f"Key {prefix(key)}… saved for {scope} calls to {client.origin}."
-    context.output.document(facts, sentence)
+    context.output.document(
+        {"saved": True, "scope": scope, "origin": client.origin, "prefix": prefix(key)},
+        f"Key {prefix(key)}… saved for {scope} calls to {client.origin}.",
+    )
     return 0
 
 

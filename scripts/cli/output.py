@@ -67,8 +67,9 @@ class Csv(Lines):
 
     def __init__(self, write: Write, output: Output) -> None:
         super().__init__(write, output)
-        known = [name for name in output.columns if TWINS.get(name) not in output.columns]
-        self._columns = output.fields or known
+        self._columns = output.fields or [
+            name for name in output.columns if TWINS.get(name) not in output.columns
+        ]
         self._guarded, self._names = 0, set[str]()  # cells, and the fields of all rows
 
     def rows(self, rows: Sequence[Any]) -> None:
@@ -112,12 +113,12 @@ class Output:
     --out cannot be written: asked before anything is sent."""
 
     def __init__(self, options: Any, stdout: IO[str], notes: Notes) -> None:
-        self.options, self.stdout, self.notes, self.file = options, stdout, notes, stdout
+        self.options, self.notes, self.file = options, notes, stdout
         self.terminal = stdout.isatty()
         self.fields: Sequence[str] | None = options.fields
         self.columns: Sequence[str] = ()  # those of the schema
         self.preferred: Sequence[str] = ()  # those a terminal shows first
-        self.footnotes: list[str] = []  # printed below a table
+        self.footnote = ""  # printed below a table
         self.format = _format(options, self.terminal)
         self.indent = 2 if self.terminal and not options.out else None
         self.started = time.monotonic()
@@ -143,7 +144,8 @@ class Output:
         well. On an error what stdout got ends after a whole item, and JSON is closed with complete:
         false."""
         out = self.options.out
-        with replace_whole(out) if out else nullcontext(self.stdout) as self.file:
+        stdout = self.file
+        with replace_whole(out) if out else nullcontext(stdout) as self.file:
             writer = self.writer(self.write)
             try:
                 yield writer
@@ -152,7 +154,7 @@ class Output:
                     writer.end({"complete": False})
                 raise
             finally:
-                self.file = self.stdout
+                self.file = stdout
 
     def write(self, text: str) -> None:
         """Write to stdout, or to --out while it is open, secrets masked unless --show."""
@@ -167,7 +169,7 @@ class Output:
     def below(self, text: str) -> None:
         """Say something of a list: in the line below a table, else as a note."""
         if self.format == "table":
-            self.footnotes.append(text)
+            self.footnote = text
         else:
             self.notes("note", text)
 

@@ -78,7 +78,7 @@ class TableWriter:
         """The table; then one note: how many, what comes next, and how to see what is not here."""
         output = self._output
         note = _table(self._write, output, self._rows, _HEADS)
-        words = " ".join(output.footnotes) or f"{plural(len(self._rows), 'row')}."
+        words = output.footnote or f"{plural(len(self._rows), 'row')}."
         output.notes("note", words + note)
 
 

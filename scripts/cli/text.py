@@ -31,11 +31,9 @@ def inert(text: str, keep: str = "") -> str:
     on one line, unless a line feed is kept."""
     if text.isascii() and text.isprintable():
         return text
-    return re.sub(_UNSEEN, lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
-
-
-def _escape(char: str) -> str:
-    return json.dumps(char)[1:-1] if char != "\x7f" else "\\u007f"
+    for char in {*re.findall(_UNSEEN, text)} - {*keep}:
+        text = text.replace(char, "\\u007f" if char == "\x7f" else json.dumps(char)[1:-1])
+    return text
 
 
 def compact(value: Any, indent: int | None = None) -> str:

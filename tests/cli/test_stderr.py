@@ -37,11 +37,9 @@ def live(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize(
     ("detail", "line"),
     [
-        ({"line": 6, "problem": "lastName is required"}, "line 6: lastName is required"),
         ({"row": 1, "email": "a@b.example", "code": "x", "message": "no"}, "row 1 a@b.example: no"),
         ([{"leadId": "lead_x", "reason": "no such lead"}], "lead_x: no such lead"),
         ({"id": None, "outcome": "rejected", "message": "It was not done."}, "It was not done."),
-        ({"location": "https://x.example"}, "location https://x.example"),
         ("plain \x1b[2J", "plain \\u001b[2J"),
     ],
 )
