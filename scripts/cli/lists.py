@@ -48,16 +48,16 @@ class Walk:
     read = matched = not_comparable = 0  # rows
     changed = False  # the list was cut short, or its total changed on the way
     total: int | None = None  # as the server says
-    # Of the page just read: whether others follow, by which cursor, and what stands beside it.
+    # Of the page just read: whether others follow, and by which cursor.
     more = False
     cursor: str | None = None
-    rest: dict[str, Any] = {}
 
     def __init__(self, context: Context, path: str, params: dict[str, Any], scope: str) -> None:
         self.context, self.path, self.scope, self.bulk = context, path, scope, scope == "system"
         options, operation = context.options, context.operation
         self.kept = conditions(options.where or ())
         self.groups: list[str] = options.count_by or []
+        self.rest = dict[str, Any]()  # what stands beside the rows of a page
         self.searched = operation and operation.id == "leads.list"  # which has a depth
         filtered = [one.field for one in self.kept]
         inputs.check_fields(context, (), [*filtered, *self.groups])
@@ -112,8 +112,10 @@ class Walk:
             notes.progress(words, self.read, self.total)
         self.changed |= self.query.get("page") == 1 and self.read < (self.total or 0)
         if self.changed:
-            words = "The list changed while it was read: rows may be missing. Run it again."
-            notes("warning", words)
+            notes(
+                "warning",
+                "The list changed while it was read: rows may be missing. Run it again.",
+            )
 
     def _fits(self, row: Any) -> bool:
         """Whether a row fits every condition; one that cannot be compared is counted."""
@@ -140,8 +142,7 @@ class Walk:
             total = answers.total(client.get(self.path, {"page": 1, "pageSize": 1}))
             complete = total is not None and total < SEARCH_DEPTH
             if not complete:
-                words = f"There may be more leads than those{self.found_by_search()}."
-                notes("warning", words)
+                notes("warning", f"There may be more leads than those{self.found_by_search()}.")
         made: dict[str, Any] = {"requests": client.requests, "complete": complete}
         if self.kept:
             made["rows_read"] = self.read
@@ -188,8 +189,9 @@ def _note_position(walk: Walk, written: int, more: bool) -> None:
         count = f"{written:,} of at least {total or written:,}" if written else "No row"
         words = count + walk.found_by_search(brief=written > 0 and output.format == "table")
     elif more or output.format == "table":
-        rows = plural(written, "row")
-        words = f"{written:,} of {plural(total, 'row')}" if more and total else rows
+        words = (
+            f"{written:,} of {plural(total, 'row')}" if more and total else plural(written, "row")
+        )
     else:
         return
     words += "; --all for every row" if more else ""
