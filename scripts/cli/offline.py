@@ -197,4 +197,4 @@ def _candidates(before: list[str], last: str) -> Iterable[str]:
             return one.values
     if last.startswith("-"):
         return [flag for one in taken for flag in one.flags]
-    return parser.following(rest)
+    return operations() if rest == ["schema"] else parser.following(rest)

@@ -132,6 +132,7 @@ def test_limits_clear_lifts_a_pause(lgp, serve):
         ("leads list --format c", "csv"),
         ("auth save-key --scope ", "agent system"),
         ("leads list --out a", ""),
+        ("schema campaigns.c", "campaigns.create"),
         ("nothing here ", ""),
         ("pipeline --st", "--start --start-date"),
         ("--verb", "--verbose"),
