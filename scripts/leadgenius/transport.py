@@ -125,6 +125,7 @@ class Transport:
     def __init__(self, origin: str, adapter: BaseAdapter | None = None) -> None:
         self._embedded = bool(adapter)
         self._session = session = requests.Session()
+        self.close = session.close
         session.mount(origin, adapter or _Adapter())
         # Never a proxy for this machine; and .netrc would replace our header without an `auth`.
         session.trust_env = not is_loopback(origin)
@@ -133,9 +134,6 @@ class Transport:
         # Even without following, requests would read the body of a redirect without a bound.
         session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
         session.verify = next(filter(None, map(os.environ.get, _CERTIFICATES)), True)
-
-    def close(self) -> None:
-        self._session.close()
 
     def send(self, request: Request, timeout: float) -> Answer:
         """How it ended, within `timeout` seconds, from resolving the name to the last byte. An
