@@ -1,17 +1,13 @@
 """stdout and --out in the forms that lists do not show: records, masks, files of others."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sandbox.answers import Answer
 
 
-def test_one_record_is_the_servers_body_and_its_record_in_other_forms(lgp: Any) -> None:
+def test_one_record_is_the_servers_body_and_its_record_in_other_forms(lgp):
     first = lgp("campaigns", "list").rows[0]
     get = ["campaigns", "get", first["id"], "--format"]
     assert lgp(*get, "json").json["data"]["id"] == first["id"]
@@ -21,7 +17,7 @@ def test_one_record_is_the_servers_body_and_its_record_in_other_forms(lgp: Any) 
     assert lgp(*get, "csv", *fields).out == f"id,goals.none\n{first['id']},\n"
 
 
-def test_hostile_text_is_inert_in_every_form(lgp: Any) -> None:
+def test_hostile_text_is_inert_in_every_form(lgp):
     name = "=cmd|' /C calc'!A0 \x1b[31m\u202e;rm"
     lgp("campaigns", "create", "--data", json.dumps({"name": name, "campaignType": "abm"}))
     words = ["campaigns", "list", "--where", "name~calc", "--all", "--fields", "name", "--format"]
@@ -38,15 +34,13 @@ def test_hostile_text_is_inert_in_every_form(lgp: Any) -> None:
     ("words", "code"),
     [("x.xlsx", 2), ("x", 2), ("x.csv --format json", 2), ("missing/x.csv", 9)],
 )
-def test_a_place_or_name_that_cannot_be_written_is_said_before_anything_is_sent(
-    lgp: Any, words: str, code: int
-) -> None:
+def test_a_place_or_name_that_cannot_be_written_is_said_before_anything_is_sent(lgp, words, code):
     reply = lgp("campaigns", "create", "--name", "Unsent", "--out", *words.split())
     assert (reply.code, reply.out) == (code, "")
     assert lgp("campaigns", "list", "--where", "name=Unsent", "--count").json["count"] == 0
 
 
-def test_a_file_is_replaced_whole_and_private(lgp: Any, home: Path) -> None:
+def test_a_file_is_replaced_whole_and_private(lgp, home):
     target = home / "c.json"
     target.write_text("old")
     target.chmod(0o640)
@@ -58,14 +52,12 @@ def test_a_file_is_replaced_whole_and_private(lgp: Any, home: Path) -> None:
     assert not [one for one in home.iterdir() if one.name.endswith((".part", ".tmp"))]
 
 
-def test_a_pipe_or_device_at_out_is_written_to_as_it_is(lgp: Any) -> None:
+def test_a_pipe_or_device_at_out_is_written_to_as_it_is(lgp):
     assert lgp("campaigns", "list", "--out", "/dev/null", "--format", "csv").code == 0
 
 
 @pytest.mark.parametrize("words", ["campaigns list", "pipeline", "leads list --count"])
-def test_json_is_the_same_on_and_off_a_terminal_and_verbose_changes_no_stdout(
-    lgp: Any, words: str
-) -> None:
+def test_json_is_the_same_on_and_off_a_terminal_and_verbose_changes_no_stdout(lgp, words):
     command = [*words.split(), "--format", "json"]
     plain, indented = lgp(*command), lgp(*command, terminal=True)
     assert indented.json == plain.json
@@ -73,9 +65,7 @@ def test_json_is_the_same_on_and_off_a_terminal_and_verbose_changes_no_stdout(
     assert lgp(*command, "--verbose").out == plain.out
 
 
-def test_csv_has_its_columns_without_rows_and_counts_fields_unknown_to_the_schema(
-    lgp: Any, serve: Any
-) -> None:
+def test_csv_has_its_columns_without_rows_and_counts_fields_unknown_to_the_schema(lgp, serve):
     words = ["campaigns", "list", "--format", "csv"]
     assert lgp(*words, "--where", "name=nobody").out.startswith("id,name,")
     served, body = serve(), b'{"success": true, "data": [{"id": "c1", "brandNew": 1}]}'

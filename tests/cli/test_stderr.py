@@ -1,10 +1,7 @@
 """stderr of a person: errors, and one live line that is gone before anything else is printed."""
 
-from __future__ import annotations
-
 import io
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -17,16 +14,16 @@ KEY = "lgp_0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
-def live(monkeypatch: pytest.MonkeyPatch) -> Any:
+def live(monkeypatch):
     """Notes on a terminal of 80 columns: `.at(seconds, …)` reports progress and gives the line."""
     for name, value in (("COLUMNS", "80"), ("NO_COLOR", "1"), ("TERM", "xterm")):
         monkeypatch.setenv(name, value)
     now, stream = [100.0], io.StringIO()
-    stream.isatty = lambda: True  # type: ignore[method-assign]
+    stream.isatty = lambda: True
     monkeypatch.setattr("cli.stderr.monotonic", lambda: now[0])
     notes = Notes(stream, Masker([KEY]))
 
-    def at(seconds: float, *words: Any) -> str:
+    def at(seconds, *words):
         now[0] = 100.0 + seconds
         notes.progress(*words)
         return stream.getvalue().rpartition("\x1b[2K")[2]
@@ -43,7 +40,7 @@ def live(monkeypatch: pytest.MonkeyPatch) -> Any:
         ("plain \x1b[2J", "plain \\u001b[2J"),
     ],
 )
-def test_an_error_is_what_happened_why_and_one_command(live: Any, detail: Any, line: str) -> None:
+def test_an_error_is_what_happened_why_and_one_command(live, detail, line):
     says = f"{'x' * 280} {KEY} \x1b[31m{'y' * 300}"
     facts = {"server_message": says, "details": detail, "hint": "{lgp} leads list"}
     live.notes.error({"message": "It failed.", **facts})
@@ -54,7 +51,7 @@ def test_an_error_is_what_happened_why_and_one_command(live: Any, detail: Any, l
     assert words.startswith("The server says:") and words.endswith(r"*** \u001b[31myyyyyyyyyy")
 
 
-def test_progress_is_one_line_with_bar_rate_and_time_left(live: Any) -> None:
+def test_progress_is_one_line_with_bar_rate_and_time_left(live):
     assert live.at(0, "0 rows", 0, 1000) == ""
     assert live.at(0.5, "100 rows", 100, 1000) == ""  # nothing in the first second
     half = live.at(2, "500 rows, 5 requests", 500, 1000)
@@ -67,7 +64,7 @@ def test_progress_is_one_line_with_bar_rate_and_time_left(live: Any) -> None:
     assert "\n" not in live.seen()
 
 
-def test_a_wait_counts_down_in_place_and_keeps_what_is_done(live: Any) -> None:
+def test_a_wait_counts_down_in_place_and_keeps_what_is_done(live):
     assert live.at(0, "Waiting 9 s: the rate limit (60 per 60 s)").startswith("Waiting 9 s")
     live.at(1, "20 rows", 20)
     live.at(3, "40 rows", 40)
@@ -77,7 +74,7 @@ def test_a_wait_counts_down_in_place_and_keeps_what_is_done(live: Any) -> None:
     assert "\n" not in live.seen()
 
 
-def test_progress_is_taken_away_before_anything_else_is_printed(live: Any) -> None:
+def test_progress_is_taken_away_before_anything_else_is_printed(live):
     for action, words, text in (
         (live.notes, ["warning", "It is half."], "Warning: It is half.\n"),
         (live.notes.end_progress, [], ""),
@@ -92,9 +89,7 @@ def test_progress_is_taken_away_before_anything_else_is_printed(live: Any) -> No
         assert live.seen().endswith(f"Waiting 9 s: a pause\r\x1b[2K{text}")
 
 
-def test_a_dumb_terminal_gets_a_line_now_and_then_and_none_drawn_again(
-    live: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dumb_terminal_gets_a_line_now_and_then_and_none_drawn_again(live, monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     for second in range(25):
         live.at(second, f"Waiting {59 - second} s: a pause")
@@ -103,9 +98,7 @@ def test_a_dumb_terminal_gets_a_line_now_and_then_and_none_drawn_again(
     assert live.seen().splitlines() == [*waits, "Warning: The end."]
 
 
-def test_programs_get_a_line_each_ten_seconds_and_each_note_once(
-    live: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_programs_get_a_line_each_ten_seconds_and_each_note_once(live, monkeypatch):
     monkeypatch.setattr(live.notes, "terminal", False)
     live.notes.quiet = True
     live.notes("note", "Never.")
@@ -123,7 +116,7 @@ def test_programs_get_a_line_each_ten_seconds_and_each_note_once(
     ]
 
 
-def test_data_on_stdout_takes_the_live_line_away(live: Any) -> None:
+def test_data_on_stdout_takes_the_live_line_away(live):
     options, stdout = SimpleNamespace(format="json", out=None, fields=None), io.StringIO()
     live.at(0, "Waiting 9 s: a pause")
     Output(options, stdout, live.notes).write(f"Data, {KEY}")

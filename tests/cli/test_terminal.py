@@ -1,17 +1,12 @@
 """A person at a terminal: tables and records that fit, sentences, errors, one live line."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os
 import pty
 import re
-import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,23 +30,22 @@ OTHERS = [
     "leads status --ids lead_1 lead_2 --status qualified", "leads delete --ids lead_9 --yes",
     "campaigns get no-such", "leads list --status quallified", "target-accounts score X",
 ]  # fmt: skip
-LGP = Path(__file__).resolve().parents[2] / "scripts" / "lgp.py"
 IDENTITY = "3f2b8c1e-9d4a-4e7b-8a61-5c0d2e9f7b34"
 WANTED = ["name", "email", "status"]
 
 
 @pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+def plain(monkeypatch):
     """80 columns without colours."""
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("NO_COLOR", "1")
 
 
 @pytest.fixture
-def tty(lgp: Any) -> Any:
+def tty(lgp):
     """`tty("leads list", width=…, NAME=…)` runs a command on a terminal, with variables."""
 
-    def run(command: str, width: int = 80, **environ: str) -> Any:
+    def run(command, width=80, **environ):
         reply = lgp(*command.split(), terminal=True, environ={"COLUMNS": str(width), **environ})
         assert reply.code != 1, reply
         return reply
@@ -59,7 +53,7 @@ def tty(lgp: Any) -> Any:
     return run
 
 
-def output(**given: Any) -> Any:
+def output(**given):
     """What a writer needs of an Output, on a terminal; what it prints is collected in `.text`."""
     made = SimpleNamespace(
         terminal=True, fields=None, preferred=[], columns=[], footnote="", text="", said=[],
@@ -71,7 +65,7 @@ def output(**given: Any) -> Any:
     return made
 
 
-def table(*pages: list[Any], width: int = 80, **given: Any) -> Any:
+def table(*pages, width=80, **given):
     """A table of rows that come page by page."""
     made = output(**given)
     with pytest.MonkeyPatch.context() as patch:
@@ -83,7 +77,7 @@ def table(*pages: list[Any], width: int = 80, **given: Any) -> Any:
     return made
 
 
-def fits(text: str, width: int) -> None:
+def fits(text, width):
     """No line is wider than the terminal."""
     for line in text.splitlines():
         assert cell_len(line) <= width, line
@@ -91,9 +85,7 @@ def fits(text: str, width: int) -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("command", LISTS + OTHERS)
-def test_nothing_is_wider_than_the_terminal_or_as_machines_write_it(
-    tty: Any, command: str, width: int
-) -> None:
+def test_nothing_is_wider_than_the_terminal_or_as_machines_write_it(tty, command, width):
     reply = tty(command, width)
     text = reply.out + reply.err
     fits(text, width)
@@ -103,11 +95,9 @@ def test_nothing_is_wider_than_the_terminal_or_as_machines_write_it(
 
 
 @pytest.mark.parametrize("command", LISTS)
-def test_a_wider_terminal_never_shows_less_and_an_id_is_whole_and_last(
-    lgp: Any, tty: Any, command: str
-) -> None:
+def test_a_wider_terminal_never_shows_less_and_an_id_is_whole_and_last(lgp, tty, command):
     ids = lgp(*command.split(), "--format", "ids").out.split()
-    before: set[str] = set()
+    before = set()
     for width in (60, 80, 100, 120, 160, 200, 300):
         reply = tty(command, width)
         head, *lines = reply.out.splitlines()
@@ -139,14 +129,12 @@ def test_a_wider_terminal_never_shows_less_and_an_id_is_whole_and_last(
          f"{'x' * 14}…  ***", "1 row."),  # masked before it is cut
     ],
 )  # fmt: skip
-def test_cells_are_cut_before_columns_are_left_out(
-    row: dict[str, Any], width: int, more: dict[str, Any], line: str, note: str
-) -> None:
+def test_cells_are_cut_before_columns_are_left_out(row, width, more, line, note):
     made = table([row], width=width, **more)
     assert (made.text.splitlines()[1:], made.said) == ([line], [note])
 
 
-def test_rows_that_come_one_by_one_share_their_columns_numbers_to_the_right() -> None:
+def test_rows_that_come_one_by_one_share_their_columns_numbers_to_the_right():
     made = table([{"name": "a", "roi": 0.05}], [{"name": "longest", "roi": 15}])
     assert made.text == "name          roi\na            5.0%\nlongest  1,500.0%\n"
 
@@ -162,15 +150,13 @@ def test_rows_that_come_one_by_one_share_their_columns_numbers_to_the_right() ->
         ("leads list --count-by status", "", "60 rows."),
     ],
 )
-def test_what_a_list_says_of_itself_stands_below_it_in_one_line(
-    tty: Any, command: str, out: str, line: str
-) -> None:
+def test_what_a_list_says_of_itself_stands_below_it_in_one_line(tty, command, out, line):
     reply = tty(command, 160)
     assert reply.out.startswith(out)
     assert line in reply.err.splitlines()[-1]
 
 
-def test_no_total_is_printed_that_the_search_depth_makes_untrue(lgp: Any, serve: Any) -> None:
+def test_no_total_is_printed_that_the_search_depth_makes_untrue(lgp, serve):
     served = serve(demo_leads=1500)
     environ = {**served.environ, "COLUMNS": "100"}
     reply = lgp("leads", "list", sandbox=False, terminal=True, environ=environ)
@@ -188,14 +174,14 @@ def test_no_total_is_printed_that_the_search_depth_makes_untrue(lgp: Any, serve:
         ("a\u202eb", "a\\u202eb"),
     ],
 )
-def test_server_text_is_text(name: str, seen: str) -> None:
+def test_server_text_is_text(name, seen):
     assert table([{name: name}]).text == f"{seen}\n{seen}\n"
 
 
 @pytest.mark.parametrize(
     "name", ["山田太郎山田太郎山田太郎", "محمد عبد الرحمن بن خالد", "สมชาย ใจดี", "👩 Zoë"]
 )
-def test_wide_and_right_to_left_names_keep_the_columns(name: str) -> None:
+def test_wide_and_right_to_left_names_keep_the_columns(name):
     head, line = table([{"name": name, "z": "Z"}], width=16).text.splitlines()
     assert cell_len(line.removesuffix("Z")) == cell_len(head.removesuffix("z"))
 
@@ -203,11 +189,11 @@ def test_wide_and_right_to_left_names_keep_the_columns(name: str) -> None:
 @given(
     st.lists(st.dictionaries(st.text(max_size=9), st.text(max_size=40) | st.integers()), max_size=3)
 )
-def test_any_rows_make_a_table_that_fits(rows: list[dict[str, Any]]) -> None:
+def test_any_rows_make_a_table_that_fits(rows):
     fits(table(rows, width=40).text, 40)
 
 
-def test_a_record_is_a_field_a_line_the_id_last() -> None:
+def test_a_record_is_a_field_a_line_the_id_last():
     made = output(preferred=["name"])
     record = {
         "id": IDENTITY, "steps": [{"day": 1}, {"day": 2}], "company_id": "twice", "none": None,
@@ -225,7 +211,7 @@ def test_a_record_is_a_field_a_line_the_id_last() -> None:
     fits(made.text, 80)
 
 
-def test_a_change_is_a_sentence_and_what_needs_action(tty: Any) -> None:
+def test_a_change_is_a_sentence_and_what_needs_action(tty):
     sentence, made = tty("campaigns create --name Autumn").out.splitlines()
     assert sentence.startswith("Campaign Autumn created")
     assert made.strip() in tty("campaigns list --format ids").out
@@ -245,28 +231,26 @@ def test_a_change_is_a_sentence_and_what_needs_action(tty: Any) -> None:
         "generate-key --name K --show",
     ],
 )
-def test_what_is_shown_only_once_stands_under_the_sentence(tty: Any, command: str) -> None:
+def test_what_is_shown_only_once_stands_under_the_sentence(tty, command):
     lines = tty(command).out.splitlines()
     assert re.fullmatch(r"  (secret: whsec|key: lgp)_\w{20,}", lines[2])
     assert lines[3] == "  keep it: it is shown only now"
 
 
-def test_colour_is_for_headers_and_states_unless_turned_off(tty: Any) -> None:
+def test_colour_is_for_headers_and_states_unless_turned_off(tty):
     text = tty("campaigns list", NO_COLOR="", TERM="xterm").out
     assert ("\x1b[1mname" in text, "\x1b[32mactive" in text) == (True, True)
     assert "\x1b" not in tty("campaigns list", NO_COLOR="", TERM="dumb").out
 
 
-def test_an_explicit_table_off_a_terminal_is_100_columns_and_only_the_table(lgp: Any) -> None:
+def test_an_explicit_table_off_a_terminal_is_100_columns_and_only_the_table(lgp):
     reply = lgp("leads", "list", "--format", "table", environ={"COLUMNS": "40"})
     assert 80 < max(map(cell_len, reply.out.splitlines())) <= 100
     assert len(reply.out.splitlines()) == 21
     assert any("20 of 60 rows" in note for note in reply.notes)
 
 
-def test_without_rich_a_terminal_gets_json_and_one_note(
-    tty: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_rich_a_terminal_gets_json_and_one_note(tty, monkeypatch):
     for name in [one for one in sys.modules if one.split(".")[0] == "rich"] + ["cli.terminal"]:
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "rich", None)
@@ -281,21 +265,19 @@ def test_without_rich_a_terminal_gets_json_and_one_note(
     ("typed", "answer"),
     [("y\n", True), ("Yes\n", True), ("\n", False), ("n\n", False), ("", False)],
 )
-def test_only_a_yes_is_a_yes(typed: str, answer: bool) -> None:
-    written: list[str] = []
+def test_only_a_yes_is_a_yes(typed, answer):
+    written = []
     assert terminal.ask(written.append, "Go on? [y/N]", io.StringIO(typed), 5) is answer
     assert written == ["Go on? [y/N] "]
 
 
-def test_silence_is_no() -> None:
+def test_silence_is_no():
     reading, writing = os.pipe()
     with os.fdopen(reading) as stdin, os.fdopen(writing, "w"):
         assert terminal.ask(len, "Go on?", stdin, 0.05) is False
 
 
-def test_a_delete_asks_and_sends_nothing_without_a_yes(
-    tty: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_delete_asks_and_sends_nothing_without_a_yes(tty, monkeypatch):
     delete = "leads delete --ids lead_1"
     for unattended in ({}, {"CI": "1"}, {"LGP_AGENT_NAME": "robot"}):
         reply = tty(delete, **unattended)
@@ -306,20 +288,14 @@ def test_a_delete_asks_and_sends_nothing_without_a_yes(
     assert tty(delete).code == 0
 
 
-def test_a_real_terminal_sees_a_table_and_one_line_below_it(
-    state: Path, small_database: Path
-) -> None:
-    target = state / "sandbox" / "sandbox.sqlite3"
-    target.parent.mkdir(parents=True, mode=0o700)
-    target.write_bytes(small_database.read_bytes())
+def test_a_real_terminal_sees_a_table_and_one_line_below_it(lgp, process):
     ours, theirs = pty.openpty()
-    command = [sys.executable, str(LGP), "--sandbox", "leads", "list"]
+    process("lgp.py", "--sandbox", "leads", "list", stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
     seen = b""
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs):
-        os.close(theirs)
-        with contextlib.suppress(OSError):  # the other side is closed
-            while piece := os.read(ours, 65536):
-                seen += piece
+    with contextlib.suppress(OSError):  # the other side is closed
+        while piece := os.read(ours, 65536):
+            seen += piece
     os.close(ours)
     lines = seen.decode().replace("\r\x1b[2K", "").splitlines()
     assert lines[1].split() == ["fullName", "email", "companyName", "status", "updatedAt"]

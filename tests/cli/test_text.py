@@ -1,7 +1,5 @@
 """Text made harmless: control characters, csv formulas, secrets."""
 
-from __future__ import annotations
-
 import base64
 import json
 from urllib.parse import quote
@@ -17,7 +15,7 @@ PASSWORD = 'pa ss/"wörd'
 
 
 @given(st.text())
-def test_json_keeps_the_text_and_lets_no_control_character_out(text: str) -> None:
+def test_json_keeps_the_text_and_lets_no_control_character_out(text):
     made = compact({"name": text})
     assert json.loads(made) == {"name": text}
     assert not any(
@@ -25,7 +23,7 @@ def test_json_keeps_the_text_and_lets_no_control_character_out(text: str) -> Non
     )
 
 
-def test_what_cannot_be_seen_is_an_escape_and_all_else_stays() -> None:
+def test_what_cannot_be_seen_is_an_escape_and_all_else_stays():
     hostile = "a\x1b[31mred\r\nb\u202ec\u200b\x7f\U000e0041\ttab"
     seen = r"a\u001b[31mred\r{0}b\u202ec\u200b\u007f\udb40\udc41{1}tab"
     assert inert(hostile) == seen.format("\\n", "\\t")
@@ -42,12 +40,12 @@ def test_what_cannot_be_seen_is_an_escape_and_all_else_stays() -> None:
     ]
     + [(text, text) for text in ("-", "-12.5", "+49 30 1234567", "1,000", "", "it's", "'quoted'")],
 )
-def test_what_a_spreadsheet_would_run_gets_a_quote_in_front(text: str, guarded: str) -> None:
+def test_what_a_spreadsheet_would_run_gets_a_quote_in_front(text, guarded):
     assert unformula(text) == guarded
 
 
 @given(st.text() | st.text("'=+-1").map(str))
-def test_the_guard_can_be_taken_off_again(text: str) -> None:
+def test_the_guard_can_be_taken_off_again(text):
     assert reformula(unformula(text)) == text
 
 
@@ -63,20 +61,20 @@ def test_the_guard_can_be_taken_off_again(text: str) -> None:
         base64.b64encode(b"ab" + KEY.encode()).decode(),
     ],
 )
-def test_a_secret_is_masked_in_its_encodings(form: str, size: int) -> None:
+def test_a_secret_is_masked_in_its_encodings(form, size):
     masked = Masker([KEY, PASSWORD, "abc"]).mask(f"{'abc ' * size}{form} after")
     assert masked.startswith("abc " * size) and masked.endswith(" after")
     assert MASK in masked and form not in masked
     assert not any(part in masked for part in ("0123456789ab", "wörd", "ss%2F"))
 
 
-def test_twelve_characters_of_a_secret_are_masked_in_a_short_text() -> None:
+def test_twelve_characters_of_a_secret_are_masked_in_a_short_text():
     for part in (KEY[10:40], KEY[-12:]):
         assert Masker([KEY]).mask(f"before {part}, after") == f"before {MASK}, after"
     assert Masker([KEY]).mask(f"{KEY[:11]}…") == f"{KEY[:11]}…"
 
 
-def test_a_source_of_secrets_is_asked_each_time() -> None:
+def test_a_source_of_secrets_is_asked_each_time():
     masker, known = Masker(), set[str]()
     masker.source = lambda: known
     assert masker.mask(KEY) == KEY
@@ -89,7 +87,7 @@ def test_a_source_of_secrets_is_asked_each_time() -> None:
     [("lead_1", "lead_1"), ("Spring ABM", '"Spring ABM"')]
     + [(value, "ID") for value in ("a;rm -rf", "$(x)", "-x", "", "x" * 65, "a\n")],
 )
-def test_only_plain_words_enter_a_command_to_type(value: str, word: str) -> None:
+def test_only_plain_words_enter_a_command_to_type(value, word):
     assert plain(value) == word
 
 
@@ -106,5 +104,5 @@ def test_only_plain_words_enter_a_command_to_type(value: str, word: str) -> None
         ("steps", [{"day": 1}, {"day": 2}], "2 items"),
     ],
 )
-def test_values_are_written_for_people(name: str, value: object, text: str) -> None:
+def test_values_are_written_for_people(name, value, text):
     assert shown(name, value) == text
