@@ -93,14 +93,14 @@ def run(context: Context) -> int:
     accounts.sort(key=lambda one: figure(one, "intentScore"), reverse=True)
 
     stages, weeks = answers.dig(funnel, "stages") or [], answers.dig(trend, "series") or []
-    points, chart = marked(weeks, "week"), _chart(weeks)
-    words = f"The newest {len(campaigns)} of {len(active)} active. Leads ever in each stage."
-    highest_of = f"The highest of the first {len(accounts)} target accounts."
     main = _section("Funnel", funnel_words(funnel), stages, FUNNEL, bar="count")
-    main += _section("Weekly trend", trend_words(trend), points, TREND, "narrow", chart=chart)
+    points = marked(weeks, "week")
+    main += _section("Weekly trend", trend_words(trend), points, TREND, "narrow", _chart(weeks))
+    words = f"The newest {len(campaigns)} of {len(active)} active. Leads ever in each stage."
     main += _section("Campaigns", words, campaigns, CAMPAIGN, "cards")
+    words = f"The highest of the first {len(accounts)} target accounts."
     main += _section(
-        "Accounts by intent", highest_of, accounts[:ACCOUNTS], ACCOUNT, "narrow", bar="intentScore"
+        "Accounts by intent", words, accounts[:ACCOUNTS], ACCOUNT, "narrow", bar="intentScore"
     )
     source = "invented data of the sandbox" if client.sandbox else client.origin
     facts = f"{' to '.join(params.values())}, whole days UTC · {source}"
@@ -138,8 +138,8 @@ def _section(
     rows: list[Any],
     heads: Mapping[str, str],
     kind: str = "",
-    bar: str = "",
     chart: str = "",
+    bar: str = "",
 ) -> str:
     """A table with a row for each record, headed by its first field; `bar` is the one drawn too."""
     most, lines = highest(rows, bar), ""
