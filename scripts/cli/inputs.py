@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.context import Context
+from cli.options import parts
 from cli.rows import Condition, row_id
 from cli.text import plain, plural
 from contract import validate
@@ -102,7 +103,7 @@ def _value(typed: Any, schema: Any) -> Any:
     """A flag's value as its schema's type; what is none stays a text, which the check then refuses.
     `Qualified` is `qualified` where the values are listed in lower case."""
     if isinstance(typed, list):
-        return _parts(typed)
+        return parts(",".join(typed))
     if "string" not in schema.get("type", "string"):
         with contextlib.suppress(ValueError):
             return json.loads(typed)
@@ -115,11 +116,6 @@ def filters(context: Context) -> dict[str, Any]:
     if made:
         refuse(context, validate.problems(made, {"properties": context.operation.filters()}))
     return made
-
-
-def _parts(words: Sequence[str]) -> list[str]:
-    """Values that were typed apart or with commas."""
-    return [part.strip() for word in words for part in word.split(",") if part.strip()]
 
 
 def check_body(context: Context, *bodies: Any) -> None:
@@ -166,7 +162,7 @@ def ids(context: Context) -> list[str]:
     """The ids given, each once, in their order; `name=…` looked up. UsageError for none."""
     in_path, file = context.typed("path_id"), context.typed("ids_from")
     words = [record_id(context, word) for word in in_path] if isinstance(in_path, list) else []
-    words += _parts(context.typed("ids") or ())
+    words += parts(",".join(context.typed("ids") or ()))
     words += ids_from(read_text(file, "--ids-from")) if file else []
     if not words:
         raise invalid("No ids were given.")

@@ -23,7 +23,8 @@ def number(text: str) -> int:
     return int(text)
 
 
-def _names(text: str) -> list[str]:
+def parts(text: str) -> list[str]:
+    """What stands apart, or between commas; each once."""
     return list(dict.fromkeys(re.findall(r"[^,\s]+", text)))
 
 
@@ -96,7 +97,7 @@ OPTIONS = (
     Option("base_url", "origin", "another server than the saved one or production", "URL"),
     Option("format", "output", "one of json, jsonl, csv, table, ids", "FORMAT",
            values=("json", "jsonl", "csv", "table", "ids")),
-    Option("fields", "output", "exactly these columns, in this order", "A,B", _names),
+    Option("fields", "output", "exactly these columns, in this order", "A,B", parts),
     Option("out", "output", "write to this .json, .jsonl or .csv file", "FILE", Path),
     Option("excel", "output", "csv with a byte-order mark, for Excel"),
     Option("csv_raw", "output", "leave csv cells that start like a formula as they are"),
@@ -105,7 +106,7 @@ OPTIONS = (
     Option("where", "list", "only rows where this holds: = != ~ > < >= <=", "FIELD=VALUE",
            more={"action": "append"}),
     Option("count", "list", "how many there are, exactly"),
-    Option("count_by", "list", "how many of each value of these fields", "A,B", _names),
+    Option("count_by", "list", "how many of each value of these fields", "A,B", parts),
     Option("page", "page", "this page, counted from 1", "N", number),
     Option("page_size", "list", "rows a page (at most 100; bulk lists 5000)", "N", number),
     Option("wait", "wait", "follow the job to its end"),
