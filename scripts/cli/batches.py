@@ -139,21 +139,20 @@ class Changes:
 
     def follow(self) -> None:
         """Every job to its end. Its failed tasks are rejected records; all, if it failed itself."""
-        end = jobs.end_of_waiting(self.context)
         for job, items in self.jobs:
-            record, error = jobs.watch(self.context, job["jobId"], end)
+            answer, error = jobs.watch(self.context, job["jobId"])
             self.errors += [error] if error else []
-            job["status"] = jobs.state(record) or job["status"]
+            job["status"] = jobs.state(answer) or job["status"]
             if job["status"] in jobs.ENDED:
                 if job["status"] == "failed":
-                    record["completedTasks"] = 0
-                settle(items, record)
+                    answer["completedTasks"] = 0
+                settle(items, answer)
                 job["failed"] = sum(item["outcome"] == "rejected" for item in items)
 
     def known(self, field: str, *outcomes: str) -> list[Any]:
         """`id` or `sent` of the records with one of these outcomes, as far as they are known."""
-        found = [item.get(field) for item in self.items if item["outcome"] in outcomes]
-        return [one for one in found if one]
+        found = [item for item in self.items if item["outcome"] in outcomes]
+        return [item[field] for item in found if item.get(field)]
 
     def as_dict(self) -> dict[str, Any]:
         """What is printed."""

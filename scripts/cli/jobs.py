@@ -9,6 +9,7 @@ import contextlib
 import csv
 import io
 import json
+from functools import cache
 from time import monotonic, sleep
 from typing import Any
 
@@ -69,9 +70,10 @@ def started_here(context: Context) -> int:
     return 0
 
 
+@cache
 def end_of_waiting(context: Context) -> float:
-    """When following stops, as a time of `monotonic`: --wait-time, or a second before --max-time; 0
-    without --wait."""
+    """When following stops, the same for all jobs of a command, as a time of `monotonic`:
+    --wait-time, or a second before --max-time; 0 without --wait."""
     options = context.options
     if not (options.wait or options.out):
         return 0.0
@@ -79,12 +81,12 @@ def end_of_waiting(context: Context) -> float:
     return min(end, context.end - 1.0)
 
 
-def watch(context: Context, job_id: str, end: float) -> tuple[Any, LeadGeniusError | None]:
-    """The last answer about a job, that of its end or of the moment `end`, and what is wrong: with
-    the job, or why there is no answer. Looks at least once."""
+def watch(context: Context, job_id: str) -> tuple[Any, LeadGeniusError | None]:
+    """The last answer about a job, that of its end or of the end of waiting, and what is wrong:
+    with the job, or why there is no answer. Looks at least once."""
     path = request.path_of(operations()["enrichment.status"], job_id)
     context.notes.go_on = command(job_id)
-    pauses = iter(PAUSES)
+    end, pauses = end_of_waiting(context), iter(PAUSES)
     while True:
         sleep(max(min(next(pauses, LATER), end - monotonic()), 0.0))
         try:
@@ -129,10 +131,9 @@ def _number(body: Any, name: str) -> int:
 def status(context: Context) -> int:
     """`jobs status`, `enrichment status`: one or several jobs, followed with --wait or --out. Exit
     4 when a job or task failed, 10 when one still runs after waiting."""
-    end = end_of_waiting(context)
 
     def read(one: str) -> tuple[Any, LeadGeniusError | None]:
-        body, error = watch(context, one, end)
+        body, error = watch(context, one)
         hide_content(body)
         return answers.record(body), error
 
@@ -142,7 +143,7 @@ def status(context: Context) -> int:
 def finish(context: Context, job_id: str) -> int:
     """What became of a job, followed with --wait or --out: the answer, or its report in --out."""
     out = context.options.out
-    body, error = watch(context, job_id, end_of_waiting(context))
+    body, error = watch(context, job_id)
     report = answers.dig(body, "data.result", "result")
     if out and not error and answers.dig(report, "content") is not None:
         return write_report(context, report)
