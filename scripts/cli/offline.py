@@ -124,11 +124,11 @@ def schema(context: Context) -> int:
     operation = known.get(name)
     if not operation:
         raise parser.refusal("schema", name, known)
-    facts = operation._asdict()
-    del facts["spec"]
-    found = {
-        "operation": facts.pop("id"),
-        **facts,
+    found = {  # what is empty is left out
+        "operation": name,
+        **operation._asdict(),
+        "id": None,
+        "spec": None,
         "commands": [one.words for one in COMMANDS if one.operation == operation.id],
         "parameters": {**operation.parameters("path"), **operation.parameters()},
         "body": operation.body,
