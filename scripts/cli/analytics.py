@@ -16,7 +16,7 @@ from leadgenius import answers
 FUNNEL = {"stage": "stage", "count": "leads", "conversionRate": "of the stage before"}
 TREND = {
     "periodStart": "from", "new": "new", "qualified": "qualified", "contacted": "contacted",
-    "converted": "converted", "conversionRate": "of new",
+    "converted": "converted", "conversionRate": "of the new",
 }  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def trend_words(record: Any) -> str:
     sums = {name: sum(figure(row, name) for row in rows) for name in list(TREND)[1:-1]}
     rate = shown("conversionRate", sums["converted"] / (sums["new"] or 1))
     words = "A lead counts in the period in which it was created; * is not over yet."
-    return f"In all: {shown('', sums)} ({rate} of new). {words}"
+    return f"In all: {shown('', sums)} ({rate} of the new). {words}"
 
 
 def marked(rows: list[Any], granularity: Any) -> list[Any]:
