@@ -6,7 +6,9 @@ alone, and its keys expire by themselves. While Redis cannot be reached, each ho
 eighth of the limits through its own log.
 """
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from leadgenius.errors import LocalError, UsageError
@@ -101,7 +103,8 @@ class RedisLog(RateLimiter):
 
     def __init__(self, url: str, *args: Any) -> None:
         super().__init__(*args)
-        self._all, self._failed = self.windows, 0.0
+        self._all, self._failed, self._warned = self.windows, 0.0, False
+        self._marker = self.path.with_name("redis-unreachable")
         try:
             from redis import Redis
 
@@ -160,20 +163,26 @@ class RedisLog(RateLimiter):
         return self._ask(lambda: self._redis.eval(_HEAD + script, 0, credential, *arguments))
 
     def _ask(self, work: Callable[[], T]) -> T | None:
-        """`work`, or None while the server cannot be reached."""
+        """`work`, or None while the server cannot be reached: the time of a file says when a
+        process of this machine met that last, so that not each of them waits for it.
+        """
         from redis import RedisError
 
         now = self._time.time()
-        if now - self._failed < REMEMBERED:
-            return None
-        while self._time.time() - now < SECONDS:  # a restart takes a moment
-            try:
-                return work()
-            except (RedisError, OSError):
-                self._time.sleep(0.1)
-        self._failed = now
-        self._on_note(
-            "warning",
-            "Redis (LGP_LIMITER) cannot be used; this machine keeps to an eighth of the limits.",
-        )
+        with suppress(OSError):
+            self._failed = max(self._failed, self._marker.stat().st_mtime)
+        if now - self._failed >= REMEMBERED:
+            while self._time.time() - now < SECONDS:  # a restart takes a moment
+                try:
+                    return work()
+                except (RedisError, OSError):
+                    self._time.sleep(0.1)
+            self._failed = now
+            with suppress(OSError):
+                self._marker.touch(0o600)
+                os.utime(self._marker, (now, now))
+        if not self._warned:
+            self._warned = True
+            words = "cannot be used; this machine keeps to an eighth of the limits."
+            self._on_note("warning", f"Redis (LGP_LIMITER) {words}")
         return None
