@@ -47,19 +47,19 @@ def for_error(code: str, path: str, hint: str) -> str:
 
 
 def spelled(text: str) -> str:
-    """`text`, or the hint of that key, with `{lgp}` and `{api_call}` replaced by how one types them
-    here. What is filled in is not looked at again: no text of a server can become a command."""
+    """`text`, or the hint of that key, with `{lgp}` replaced by how one types it here.
+    What is filled in is not looked at again: no text of a server can become a command."""
     text = HINTS.get(text, text)
     typed = re.findall(_WHERE, "\0".join(sys.argv[1:]))
     where = [word for word in typed if re.split("[\0=]", word)[0] not in text]
     options = "".join(f" {word}" for word in where).replace("\0", " ")
-    return re.sub(r"\{(lgp|api_call)\}", lambda found: _program(found[1]) + options, text)
+    return text.replace("{lgp}", _program() + options)
 
 
-def _program(name: str) -> str:
+def _program() -> str:
     called = Path(sys.argv[0])
-    if called.name == name:  # a link of that name on the path
-        return name
+    if called.name == "lgp":  # a link of that name on the path
+        return "lgp"
     if called.name not in ("lgp.py", "api_call.py", "auth.py"):
         called = Path("scripts/lgp.py")
-    return "python3 " + shlex.quote(str(called.with_name(f"{name}.py")))
+    return "python3 " + shlex.quote(str(called.with_name("lgp.py")))
