@@ -41,8 +41,8 @@ class Context:
         self.masker.show = bool(self.typed("show"))
         self.operation: Any = operations().get(command.operation)  # None without one
         self.output = Output(options, sys.stdout, notes)
-        self.output.mark, self.output.preferred = self.mark, command.columns.split()
-        self.output.requests = lambda: self.client.requests
+        self.output.preferred = command.columns.split()
+        self.output.facts = lambda: {"requests": self.client.requests, **self.mark()}
         if self.operation:
             self.output.columns = self.operation.columns()
 

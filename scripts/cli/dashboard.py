@@ -88,7 +88,10 @@ def run(context: Context) -> int:
     found = next(client.pages("/campaigns", {"status": "active"})).items
     active = [one for one in found if answers.dig(one, "id")]
     active.sort(key=lambda one: str(one.get("createdAt")), reverse=True)
-    campaigns = [_with_metrics(context, one) for one in active[:CAMPAIGNS]]
+    campaigns = []
+    for one in active[:CAMPAIGNS]:
+        metrics = client.get(f"/campaigns/{segment(str(one['id']))}/metrics")
+        campaigns.append({**one, **answers.record(metrics)})
     accounts = next(client.pages("/target-accounts")).items
     accounts.sort(key=lambda one: figure(one, "intentScore"), reverse=True)
 
@@ -108,16 +111,6 @@ def run(context: Context) -> int:
         file.write(context.output.masked(_page(facts, main)))
     context.output.receipt(len(campaigns) + len(accounts))
     return 0
-
-
-def _with_metrics(context: Context, campaign: Any) -> Any:
-    """A campaign and its metrics; beside the goals how much of the pipeline was reached."""
-    metrics = context.client.get(f"/campaigns/{segment(str(campaign['id']))}/metrics")
-    row = {**campaign, **answers.record(metrics)}
-    goal, value = figure(row, "goals.targetPipeline"), figure(row, "pipelineValue")
-    if goal and value:
-        row["goals"] = shown("", row["goals"]) + f"; {value / goal:.0%} of the pipeline reached"
-    return row
 
 
 def _page(facts: str, main: str) -> str:

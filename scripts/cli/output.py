@@ -122,8 +122,7 @@ class Output:
         self.format = _format(options, self.terminal)
         self.indent = 2 if self.terminal and not options.out else None
         self.started = time.monotonic()
-        self.mark: Callable[[], Row] = dict  # what receipts of a sandbox carry; see Context.mark
-        self.requests: Callable[[], int] = int  # how many were made
+        self.facts: Callable[[], Row] = dict  # requests and sandbox, for receipts
         if self.format == "table" and not find_spec("rich"):
             notes("note", "Install the package rich (pip install rich) to see tables.")
             self.format = "json"
@@ -207,8 +206,8 @@ class Output:
         path, seconds = self.options.out, round(time.monotonic() - self.started, 1)
         if not path:
             return
-        facts = {"file": str(path), "rows": rows, "requests": self.requests(), "seconds": seconds}
-        text = compact({**facts, "complete": complete, **more, **self.mark()})
+        facts = {"file": str(path), "rows": rows, **self.facts(), "seconds": seconds}
+        text = compact({**facts, "complete": complete, **more})
         if self.terminal:
             size = f"{path.stat().st_size / 1024:,.0f} KB, {seconds:g} s"
             text = f"{path}: {plural(rows, 'row')}, {size}" + "; incomplete" * (not complete)
