@@ -93,10 +93,16 @@ def read_bytes(name: str, option: str) -> bytes:
 
 def flags(context: Context, place: str = "body") -> dict[str, Any]:
     """The fields of a body, or of a query, given as flags."""
-    operation = context.operation
+    operation, start = context.operation, f"{place}_"
+    typed = {
+        name.removeprefix(start): value
+        for name, value in vars(context.options).items()
+        if name.startswith(start) and value is not None
+    }
+    if not typed:
+        return {}
     schemas = operation.filters() if place == "query" else operation.body_fields()
-    typed = {name: context.typed(f"{place}_{name}") for name in schemas}
-    return {name: _value(one, schemas[name]) for name, one in typed.items() if one is not None}
+    return {name: _value(typed[name], one) for name, one in schemas.items() if name in typed}
 
 
 def _value(typed: Any, schema: Any) -> Any:

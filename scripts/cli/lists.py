@@ -98,8 +98,9 @@ class Walk:
             pages = answers.total(page.body, "totalPages") or 0
             self.more = bool(page.cursor) or page.number < pages
             if not self.bulk:
-                rows = [row for row in rows if row_id(row) not in seen]
-                seen.update(filter(None, map(row_id, rows)))
+                ids = [row_id(row) for row in rows]
+                rows = [row for row, one in zip(rows, ids, strict=True) if one not in seen]
+                seen.update(filter(None, ids))
             if self.scope == "root" and not self.context.typed("show"):  # keys
                 rows = hidden(rows)
             self.read += len(rows)
