@@ -107,7 +107,13 @@ def get(context: Context) -> int:
         found = answers.record(client.get(path))
         return {**record, **(found if isinstance(found, dict) else {})}, None
 
-    return read_ids(context, lambda one: send(context, path_of(context.operation, one)), read)
+    def single(one: str) -> int:
+        if named:  # the answer has neither name nor id
+            output.document(read(one)[0])
+            return 0
+        return send(context, path_of(context.operation, one))
+
+    return read_ids(context, single, read)
 
 
 def read_ids(

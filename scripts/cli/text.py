@@ -160,7 +160,8 @@ class Masker:
         self.add(*self.source())
         for form in sorted(self._forms, key=len, reverse=True):
             text = text.replace(form, MASK)
-            if len(text) <= _SHORT:
+            sixes = (form[at : at + 6] for at in range(0, len(form) - 5, 6))
+            if len(text) <= _SHORT and any(six in text for six in sixes):  # a run holds one
                 starts = range(len(text) - _RUN + 1)
                 for at in [at for at in starts if text[at : at + _RUN] in form]:
                     text = text[:at] + "\0" * _RUN + text[at + _RUN :]

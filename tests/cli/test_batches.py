@@ -323,7 +323,8 @@ def test_several_records_are_read_with_their_ids_and_the_problems(lgp):
     metrics = ("campaigns", "metrics", one, two)
     lines = lgp(*metrics, "--fields", "id,leads", "--format", "csv").out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["id", one, two]
-    assert reply.json["data"][0]["name"] in lgp(*metrics, terminal=True).out
+    for words in (metrics, metrics[:3]):
+        assert reply.json["data"][0]["name"] in lgp(*words, terminal=True).out
 
 
 def test_a_read_that_cannot_go_on_says_what_was_not_asked_for(real):
