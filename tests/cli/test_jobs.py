@@ -143,8 +143,9 @@ def test_a_report_is_written_with_guarded_cells_and_never_printed(real, look):
     reply = real("jobs status r1 --out report.csv")
     assert (reply.code, reply.json["rows"]) == (0, 1)
     assert Path("report.csv").read_text() == """name,note,id\n"'=1+1","a;b\nc","x"\n"""
-    assert real("jobs status r1 --out report.json").code == 2
-    assert not Path("report.json").exists()
+    assert real("jobs status r1 --out report.jsonl").code == 0
+    row = {"name": "=1+1", "note": "a;b\nc", "id": "x"}
+    assert json.loads(Path("report.jsonl").read_text()) == row
 
 
 @pytest.mark.parametrize("content", [[{"id": "a", "n": 1}], '[{"id": "a", "n": 1}]'])
@@ -152,6 +153,8 @@ def test_a_report_in_json_is_written_as_it_is(real, look, content):
     look("completed", job_id="r1", result={"format": "json", "content": content})
     assert real("jobs status r1 --out report.json").json["rows"] == 1
     assert json.loads(Path("report.json").read_text()) == [{"id": "a", "n": 1}]
+    real("jobs status r1 --out report.csv")
+    assert Path("report.csv").read_text() == "id,n\na,1\n"
 
 
 def test_a_report_asked_for_with_out_is_waited_for(lgp):
