@@ -92,9 +92,11 @@ class Changes:
         finally:
             rejected = self.report(path)
         if rejected:
+            again = "" if self.jobs else self.again  # a job again would be paid again
             error = RefusedError(
                 f"Refused: {rejected:,} of {plural(count, 'record')}.",
-                hint=self.again or "The result gives each reason; --todo-out FILE keeps the ids.",
+                hint=again or "The result gives each reason; --todo-out FILE keeps the ids.",
+                code="job_failed" if self.jobs else None,
                 outcome="rejected",
             )
             self.errors.append(error)
@@ -132,6 +134,8 @@ class Changes:
         if answer.maybe_applied:  # a delete: what is absent now was deleted before
             for item in items:
                 item["outcome"] = "applied"
+                if "code" in item:
+                    item["code"] = "deleted_or_absent"
         if starts:
             job_id = jobs.note(self.context, answers.job_id(body))
             job = {"jobId": job_id, "status": "queued", "requested": len(items), "failed": 0}
@@ -141,7 +145,8 @@ class Changes:
         """Every job to its end. Its failed tasks are rejected records; all, if it failed itself."""
         for job, items in self.jobs:
             answer, error = jobs.watch(self.context, job["jobId"])
-            self.errors += [error] if error else []
+            if error and error.code != "job_failed":  # its records are rejected, which is an error
+                self.errors.append(error)
             job["status"] = jobs.state(answer) or job["status"]
             if job["status"] in jobs.ENDED:
                 if job["status"] == "failed":

@@ -269,7 +269,8 @@ class Import:
         rows = having(self.sheet.rows, state)
         lines = [["line", "email", "id"], *([str(row.line), row.email, row.id] for row in rows)]
         if state == "rejected":
-            lines = [["problem", *self.sheet.headings], *([row.note, *row.cells] for row in rows)]
+            found = ([f"line {row.line}: {row.note}", *row.cells] for row in rows)
+            lines = [["problem", *self.sheet.headings], *found]
         path = f"{self.path}.{FILES[state]}.csv"
         with replace_whole(Path(path)) as file:
             file.write("\ufeff")

@@ -124,9 +124,9 @@ class Walk:
         self.not_comparable += None in verdicts and False not in verdicts
         return all(verdicts)
 
-    def found_by_search(self, brief: bool = False) -> str:
-        """What makes a search no proof, unless `brief`, and what is exact."""
-        words = "" if brief else f" found by search (newest {SEARCH_DEPTH:,} of each index)"
+    def found_by_search(self) -> str:
+        """What makes a search no proof, and what is exact."""
+        words = f"found by search (newest {SEARCH_DEPTH:,} of each index)"
         words += "; exact: enrich-leads list --count"
         try:
             self.context.client.keys.find("amplify")
@@ -143,7 +143,7 @@ class Walk:
             total = answers.total(client.get(self.path, {"page": 1, "pageSize": 1}))
             complete = total is not None and total < SEARCH_DEPTH
             if not complete:
-                notes("warning", f"There may be more leads than those{self.found_by_search()}.")
+                notes("warning", f"There may be more leads than those {self.found_by_search()}.")
         made: dict[str, Any] = {"requests": client.requests, "complete": complete}
         if self.kept:
             made["rows_read"] = self.read
@@ -188,7 +188,7 @@ def _note_position(walk: Walk, written: int, more: bool) -> None:
         words += f"; the first {written} are shown" if more else ""
     elif walk.single and walk.searched and not (whole or found_by_key):
         count = f"{written:,} of at least {total or written:,}" if written else "No row"
-        words = count + walk.found_by_search(brief=written > 0 and output.format == "table")
+        words = f"{count} {walk.found_by_search()}"
     elif more or output.format == "table":
         words = (
             f"{written:,} of {plural(total, 'row')}" if more and total else plural(written, "row")

@@ -86,7 +86,7 @@ def read(context: Context, path: Path) -> Sheet:
     gaps = {"client_id": context.typed("client_id"), "campaignId": context.typed("campaign_id")}
     given = {name: one for name, one in gaps.items() if one}
     first: dict[str, Row] = {}
-    rows = []
+    rows, doubles = [], []
     for line, cells in lines:
         row = Row(line, cells, {**given, **_lead(cells, columns)})
         row.note = _problems(row, len(headings), context.options.no_check)
@@ -97,7 +97,12 @@ def read(context: Context, path: Path) -> Sheet:
             row.state = "rejected"
         if row.note or row is earlier:
             rows.append(row)
-    return Sheet(headings, mapping, rows, len(lines) - len(rows))
+        else:
+            doubles.append(str(line))
+    if doubles:
+        numbers = ", ".join(doubles[:50])
+        context.notes("note", f"Left out, because an earlier row says the same: line {numbers}.")
+    return Sheet(headings, mapping, rows, len(doubles))
 
 
 def _text(context: Context, path: Path) -> str:

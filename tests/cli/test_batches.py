@@ -176,7 +176,8 @@ def test_after_an_unanswered_delete_the_absent_ones_are_done(lgp, serve):
     words = "leads delete --ids lead_1 lead_2 --yes"
     reply = lgp(words, sandbox=False, environ=served.environ)
     assert (reply.code, numbers(reply)) == (0, [2, 2, 0, 0, 0, 0])
-    assert {one["outcome"] for one in reply.json["problems"]} == {"applied"}
+    found = {(one["outcome"], one["code"]) for one in reply.json["problems"]}
+    assert found == {("applied", "deleted_or_absent")}
 
 
 def test_the_worst_outcome_is_the_exit_code(real):

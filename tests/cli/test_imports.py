@@ -335,6 +335,8 @@ def test_bad_rows_stop_everything_unless_skipped(lgp, sent):
          "message": "email must be an e-mail address"}
     ]  # fmt: skip
     assert any("hide leads without a client" in one for one in reply.notes)
+    assert any(one.endswith("says the same: line 4.") for one in reply.notes)
+    assert "line 3: email must be" in Path("c.csv.rejects.csv").read_text()
     reply = lgp("leads import c.csv --skip-invalid", terminal=True)
     words = "1 lead created; 1 row rejected: see c.csv.rejects.csv; 1 double left out."
     assert reply.out.startswith(f"{words}\n")

@@ -160,8 +160,9 @@ def test_no_total_is_printed_that_the_search_depth_makes_untrue(lgp, serve):
     served = serve(demo_leads=1500)
     environ = {**served.environ, "COLUMNS": "100"}
     reply = lgp("leads", "list", sandbox=False, terminal=True, environ=environ)
-    *_, below = reply.err.splitlines()
-    found = re.match(r"20 of at least ([\d,]+); exact: enrich-leads list --count; ", below)
+    below = " ".join(reply.err.split())
+    search = r"found by search \(newest 1,000 of each index\); exact: enrich-leads list --count"
+    found = re.search(rf"20 of at least ([\d,]+) {search}; ", below)
     assert found
     assert 1000 <= int(found[1].replace(",", "")) < 1500
 
