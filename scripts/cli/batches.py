@@ -27,11 +27,9 @@ def run(context: Context) -> int:
     """The command's operation for every id: one request an id, or as few batches as its ceiling
     allows. One positional id answers with the server's body."""
     items = [{"sent": one, "id": one} for one in inputs.ids(context)]
-    changes = Changes(context, items)
-    path, body = changes.request(items[:1])
-    inputs.check_body(context, body or {})
-    if isinstance(context.typed("path_id"), list) and len(items) == 1:
-        return request.send(context, path, body)
+    single = len(items) == 1 and not (context.typed("ids") or context.typed("ids_from"))
+    changes = Changes(context, items, single)
+    inputs.check_body(context, changes.request(items[:1])[1] or {})
     return changes.run()
 
 
@@ -39,22 +37,25 @@ class Changes:
     """The command's operation on many records, each with exactly one outcome.
 
     What is sent of an item stands in `field` of a body or, without one, in the path of a request of
-    its own. `record` stands in the path, `flags` in every body.
+    its own. `record` stands in the path, `flags` in every body. `single`: it answers with the
+    server's body.
     """
 
-    def __init__(self, context: Context, items: list[Item]) -> None:
+    answer: Any = None  # the server's latest body
+
+    def __init__(self, context: Context, items: list[Item], single: bool) -> None:
         operation, target = context.operation, context.typed("path_id")
-        self.context, self.items = context, items
-        self.creates = operation.id == "leads.create-batch"
-        self.field = "leads" if self.creates else operation.id_field()
+        self.context, self.items, self.single = context, items, single
+        self.creates = operation.id.startswith("leads.create")
+        self.field = operation.id_field()
         self.record = inputs.record_id(context, target) if self.field and target else None
         self.flags = {**context.command.defaults, **inputs.flags(context)}
         for item in items:
             item["outcome"] = "not_sent"
         size = operation.body_fields()[self.field]["maxItems"] if self.field else 1
         self.batches = [items[start : start + size] for start in range(0, len(items), size)]
-        files = {name: context.typed(name) for name in ("ids_out", "todo_out")}
-        self.files = {name: Path(file) for name, file in files.items() if file}
+        names = ("ids_out", "todo_out")
+        self.files = {name: Path(context.typed(name)) for name in names if context.typed(name)}
         self.jobs: list[tuple[Item, list[Item]]] = []
         self.errors: list[LeadGeniusError] = []
         flag = "--data @FILE" if self.creates else "--ids-from FILE"
@@ -65,6 +66,8 @@ class Changes:
         """Path and body of a request about some records."""
         sent = [item["sent"] for item in items]
         path = request.path_of(self.context.operation, self.record or sent[0])
+        if self.creates and not self.field:
+            return path, sent[0]
         body = {self.field: sent, **self.flags} if self.field else self.flags
         return path, body or None
 
@@ -75,7 +78,7 @@ class Changes:
         needs_yes = heavy or effect == "deletes"
         for file in self.files.values():
             check_safe(file)
-        inputs.check_fields(context, [*self.as_dict()])
+        inputs.check_fields(context, () if self.single else [*self.as_dict()])
         context.client.check_changes(count)
         path, body = self.request(self.batches[0][:2])
         if context.options.dry_run:
@@ -104,13 +107,14 @@ class Changes:
 
     def send(self) -> None:
         """Send the batches in order. A refusal does not stop it; whatever else goes wrong does."""
-        client, notes, total, done = self.context.client, self.context.notes, len(self.items), 0
+        context, total, done = self.context, len(self.items), 0
+        client, notes = context.client, context.notes
         notes.go_on = self.again
         for items in self.batches:
             client.last_outcome = "not_sent"
             path, body = self.request(items)
             try:
-                self.accept(items, client.call(self.context.operation.method, path, body=body))
+                self.accept(items, request.call(context, path, body))
             except LeadGeniusError as error:
                 self.errors.append(error)
                 for item in items:
@@ -129,8 +133,11 @@ class Changes:
     def accept(self, items: list[Item], answer: Answer) -> None:
         """A batch that the server took: what it did and left undone, made and started."""
         body, starts = answer.body, self.context.operation.id == "enrichment.trigger"
+        self.answer = body
         # What is said of one record, or of tasks not begun yet, counts nothing.
         settle(items, body if self.field and not starts else {})
+        if self.creates and not self.field:
+            items[0]["id"] = answers.new_id(body, "lead")
         if answer.maybe_applied:  # a delete: what is absent now was deleted before
             for item in items:
                 item["outcome"] = "applied"
@@ -194,10 +201,13 @@ class Changes:
             for name, file in self.files.items():
                 write_private(file, "".join(f"{line}\n" for line in lines[name]))
         finally:
-            output.columns = list(document)
-            if output.format == "ids":
+            if self.single:
+                if self.answer is not None:
+                    request.show(context, self.answer)
+            elif output.format == "ids":
                 output.listing(made)
             elif counts["not_sent"] < len(self.items):
+                output.columns = list(document)
                 request.show(context, document, self.sentence(counts))
         return int(counts["rejected"])
 

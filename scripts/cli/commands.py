@@ -67,7 +67,7 @@ COMMANDS = (
     Command("campaigns update", "{lgp} campaigns update CAMPAIGN --status paused",
             argument="CAMPAIGN"),
     Command("campaigns archive", "{lgp} campaigns archive CAMPAIGN", "batches.run",
-            argument="CAMPAIGN+", groups="change"),
+            argument="CAMPAIGN*", groups="ids change"),
     Command("campaigns metrics", '{lgp} campaigns metrics name="Q3 Expansion"', "request.get",
             "name leads qualified contacted converted conversionRate spend pipelineValue roi",
             argument="CAMPAIGN+"),

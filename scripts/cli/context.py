@@ -33,6 +33,8 @@ ASKING_SECONDS = 60.0
 class Context:
     """One run of one command. The client is made on first use."""
 
+    recorded = False  # whether a change is in changes.jsonl
+
     def __init__(self, command: Command, options: argparse.Namespace, notes: Notes) -> None:
         self.command, self.options = command, options
         self.notes, self.masker = notes, notes.masker
@@ -50,12 +52,17 @@ class Context:
         return self
 
     def __exit__(self, _: object, error: object, traceback: object) -> None:
-        """Wrong usage without a hint gets the command's example; what became of the last change is
-        needed after an error."""
+        """Wrong usage without a hint gets the command's example. What became of the last change is
+        needed after an error, and belongs into the record of changes."""
         if isinstance(error, UsageError):
             error.hint = error.hint or self.command.example
         if "client" in self.__dict__:
-            self.notes.last_outcome = self.client.last_outcome
+            outcome, operation = self.client.last_outcome, self.operation
+            self.notes.last_outcome = outcome
+            changing = not operation or operation.changing
+            if changing and outcome in ("applied", "unknown") and not self.recorded:
+                path = getattr(error, "path", None) or operation and operation.path
+                self.record_change(path, [], outcome)
             self.client.close()
 
     def typed(self, name: str) -> Any:
@@ -130,9 +137,10 @@ class Context:
         return {"sandbox": True} if self.client.sandbox else {}
 
     def record_change(
-        self, path: str, ids: Sequence[str], outcome: str = "applied", **counts: Any
+        self, path: str | None, ids: Sequence[str], outcome: str = "applied", **counts: Any
     ) -> None:
         """Add a line to changes.jsonl: what an owner reads after an unattended day."""
+        self.recorded = True
         facts = {"command": self.command.words, "profile": self.options.profile or "default"}
         self.append("changes.jsonl", **facts, path=path, ids=ids[:50], outcome=outcome, **counts)
 

@@ -27,7 +27,7 @@ def bulk(context: Context) -> int:
 
 def create(context: Context) -> int:
     """One lead from flags or a JSON object; a JSON list goes in batches of 100."""
-    from cli import batches, request
+    from cli import batches
 
     given, flags = inputs.data(context), inputs.flags(context)
     many = isinstance(given, list)
@@ -37,11 +37,10 @@ def create(context: Context) -> int:
     rows = [{**row, **flags} for row in rows]
     inputs.check_body(context, *rows)
     note_without_client(context, rows)
-    if not many:
-        return request.send(context, context.operation.path, rows[0])
-    context.operation = operations()["leads.create-batch"]
+    if many:
+        context.operation = operations()["leads.create-batch"]
     items = [{"sent": row, "row": at, "email": row.get("email")} for at, row in enumerate(rows, 1)]
-    return batches.Changes(context, items).run()
+    return batches.Changes(context, items, not many).run()
 
 
 def note_without_client(context: Context, rows: list[Any]) -> None:

@@ -18,6 +18,7 @@ from leadgenius.errors import (
     StillRunningError,
     UnknownOutcomeError,
 )
+from leadgenius.retry import Answer
 from leadgenius.scopes import segment
 
 FIRST = 50  # ids and problems printed
@@ -45,12 +46,7 @@ def send(context: Context, path: str, body: Any = None, params: Any = None) -> i
     operation = context.operation
     if context.options.dry_run:
         return context.preview(operation.method, path, params=params, body=body)
-    try:
-        answer = context.client.call(operation.method, path, params=params, body=body).body
-    except UnknownOutcomeError as error:
-        if error.hint == "check_change":  # it may not be sent again
-            error.hint = _look_up(context, body) or error.hint
-        raise
+    answer = call(context, path, body, params).body
     if operation.changing:
         made = row_id(answers.record(answer))
         context.record_change(path, [made] if made else [])
@@ -58,14 +54,18 @@ def send(context: Context, path: str, body: Any = None, params: Any = None) -> i
     return 0
 
 
-def _look_up(context: Context, body: Any) -> str:
-    """The command that finds the record of a create whose answer was lost; "" without a name."""
-    group = context.command.words.rpartition(" ")[0]
-    for field in ("email", "name", "accountName", "url"):
-        value = plain(answers.dig(body, field) or "", "")
-        if value:
-            return f"{{lgp}} {group} list --where {field}={value}"
-    return ""
+def call(context: Context, path: str, body: Any, params: Any = None) -> Answer:
+    """The answer to the command's request. Where that of a create is lost, the hint finds the
+    record by its name."""
+    try:
+        return context.client.call(context.operation.method, path, params, body)
+    except UnknownOutcomeError as error:
+        group = context.command.words.rpartition(" ")[0]
+        for field in ("email", "name", "accountName", "url"):
+            value = plain(answers.dig(body, field) or "", "")
+            if value and error.hint == "check_change":  # it may not be sent again
+                error.hint = f"{{lgp}} {group} list --where {field}={value}"
+        raise
 
 
 def show(context: Context, answer: Any, words: str = "") -> None:

@@ -88,9 +88,9 @@ class Operation(NamedTuple):
         return list(self.record()["properties"])
 
     def id_field(self) -> str | None:
-        """The body field that is an array of ids, if there is one."""
+        """The body field that is an array of ids or of records, if there is one."""
         fields = self.body_fields()
-        return next((name for name in ("ids", "leadIds") if name in fields), None)
+        return next((name for name in ("ids", "leadIds", "leads") if name in fields), None)
 
 
 @cache

@@ -98,6 +98,15 @@ def test_files_hold_what_was_changed_and_what_failed_for_their_owner_alone(lgp):
         assert stat.S_IMODE(Path(name).stat().st_mode) == 0o600
 
 
+def test_the_files_hold_a_single_record_too(lgp):
+    words = ("leads create --ids-out made --data", json.dumps(people(1)[0]), *TODO)
+    assert lgp(*words).json["id"] == Path("made").read_text().strip()
+    assert (lgp(*words).code, json.loads(Path("left").read_text())) == (4, people(1))
+    again = lgp("campaigns archive nobody --todo-out left").error["hint"]
+    reply = lgp(again.partition("lgp.py ")[2].partition("FILE")[0], "left")
+    assert (reply.code, numbers(reply)) == (4, [1, 0, 0, 1, 0, 0])
+
+
 def test_rows_that_were_there_are_skipped_and_named_by_row_and_email(lgp):
     rows = people(120)
     first = lgp("leads create --data", json.dumps(rows[110:111]), "--format", "ids")

@@ -62,10 +62,14 @@ def test_each_exit_code_is_reached_with_its_object_and_an_empty_stdout(code, pro
         ("/sequences", "sequences create --name Warm", "sequences list --where name=Warm"),
     ],
 )
-def test_the_hint_finds_what_a_lost_answer_may_have_made(path, line, search, lgp, serve):
+def test_a_lost_answer_is_in_the_record_of_changes_and_the_hint_finds_what_it_may_have_made(
+    path, line, search, lgp, serve, state
+):
     served = serve(faults=[f"POST {path}=applied-reset*9"])
     reply = lgp(*line.split(), environ=served.environ, sandbox=False)
     assert (reply.code, reply.error["hint"].partition("lgp.py ")[2]) == (8, search)
+    change = json.loads((state / "changes.jsonl").read_text())
+    assert (change["path"], change["outcome"]) == (f"/api/agent{path}", "unknown")
 
 
 def test_every_exit_code_of_the_help_is_reached_by_a_test():

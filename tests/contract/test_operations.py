@@ -46,7 +46,12 @@ def test_fields_of_a_body_are_resolved():
 
 @pytest.mark.parametrize(
     ("name", "field"),
-    [("leads.create-batch", None), ("leads.delete-batch", "ids"), ("sequences.enroll", "leadIds")],
+    [
+        ("leads.create", None),
+        ("leads.create-batch", "leads"),
+        ("leads.delete-batch", "ids"),
+        ("sequences.enroll", "leadIds"),
+    ],
 )
 def test_the_field_of_ids(name, field):
     assert ALL[name].id_field() == field
