@@ -96,11 +96,13 @@ class KeyFile:
             return [name for name in names if account.pop(name, None)]
 
     def store_key(self, origin: str, key: str, kind: str = "agent") -> None:
-        """Store a key. An agent key that it replaces becomes the newest of `previous_api_keys`.
-        UsageError as check_account.
+        """Store a key. An agent key that it replaces becomes the newest of `previous_api_keys`; a
+        login to another origin is dropped. UsageError as check_account.
         """
         with self._changing() as account:
             self.check_account(origin)
+            if account.base_url != origin:  # a login there must not be sent here
+                account.update(dict.fromkeys((*TEXTS, "expires_at")))
             if kind == "agent":
                 older = (*account.previous_api_keys, account.api_key)
                 account[PREVIOUS] = [one for one in older if one not in ("", key)]

@@ -132,7 +132,7 @@ class RateLimiter:
                         "window_seconds": seconds,
                         "used": len(used),
                         "left": left,
-                        "next_free": None if left else iso(min(used) + kept(seconds)),
+                        "next_free": None if left else iso(sorted(used)[-limit] + kept(seconds)),
                         "blocked_until": iso(until) if until > now else None,
                     }
                 )
@@ -235,6 +235,7 @@ class RateLimiter:
         )
         db.execute("PRAGMA synchronous = OFF")  # a power cut loses seconds of log and nothing else
         db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
-        forget = "DELETE FROM requests WHERE at + 3600 < ?"
+        # A day more than this process needs: another one may keep to longer windows.
+        forget = "DELETE FROM requests WHERE at + 86400 < ?"
         db.execute(forget, (self._time.time() - self.windows[-1].seconds,))
         return db

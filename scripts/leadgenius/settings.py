@@ -56,6 +56,9 @@ class Settings(NamedTuple):
     limiter: str = ""
     rate_limits: tuple[Window, ...] = windows(DEFAULT_WINDOWS)
 
+    def __repr__(self) -> str:
+        return "Settings"  # `limiter` may hold a password
+
 
 def read(environ: Environ) -> Settings:
     """Every setting of `environ`. ValueError naming the variable that cannot be understood."""

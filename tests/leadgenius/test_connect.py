@@ -226,6 +226,7 @@ def test_no_secret_in_help_signature_repr_or_traceback(make, monkeypatch):
     monkeypatch.setenv("LGP_API_KEY", KEY)
     client = make(environ={"LGP_API_KEY": KEY, "LGP_BASE_URL": "http://127.0.0.1:1"}, max_wait=0)
     found = [inspect.signature(connect), client, client.keys, client.keys.find("agent")]
+    found.append(make(environ={"LGP_LIMITER": "redis://:canary@h"}).settings)
     shown = render_doc(connect) + repr(found)
     assert "<Signature (profile: 'str | None' = None, base_url" in shown
     with client, pytest.raises(ApiError) as caught:

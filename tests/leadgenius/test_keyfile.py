@@ -61,6 +61,14 @@ def test_another_account_is_never_written_over_a_key_and_forgets_the_company_wit
     assert (file.account().token, file.account().api_key) == ("t3", "lgp_1")
 
 
+def test_a_key_for_another_origin_takes_no_login_there(file):
+    file.login(PRODUCTION, "a@b.c", "t1")
+    file.update(company_id="c", user_id="u", other="stays")
+    file.store_key(STAGING, "lgp_1")
+    expected = {"base_url": STAGING, "api_key": "lgp_1", "previous_api_keys": [], "other": "stays"}
+    assert {name: file.account()[name] for name in file.account() if name != "layout"} == expected
+
+
 @pytest.mark.parametrize(
     ("name", "origin", "found"),
     [

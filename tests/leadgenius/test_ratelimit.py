@@ -116,6 +116,10 @@ def test_the_report_counts_what_is_used_and_when_the_next_is_free(make):
     expected = {"credential": "a", "limit": 3, "window_seconds": 10.0, "used": 3, "left": 0}
     expected |= {"next_free": "2026-01-01T00:00:10.200Z", "blocked_until": None}
     assert (short, long["left"], long["next_free"]) == (expected, 2, None)
+    limiter.clock.now += 5
+    request(make((Window(4, 10.0),)))
+    fewer = make((Window(1, 10.0),)).report()[0]
+    assert (fewer["used"], fewer["next_free"]) == (4, "2026-01-01T00:00:15.200Z")
     limiter.clock.now += 11
     assert limiter.report()[0]["used"] == 0
 
@@ -212,7 +216,9 @@ def test_old_rows_go_and_a_day_of_them_stays(make, path):
     limiter.clock.now += 80_000
     request(limiter)
     assert limiter.report()[0]["used"] == 2
-    limiter.clock.now += 10_100
+    make((Window(5, 60.0),)).report()
+    assert limiter.report()[0]["used"] == 2, "another process has shorter windows"
+    limiter.clock.now += 100_000
     make((Window(5, 86_400.0),)).report()
     with contextlib.closing(sqlite3.connect(path)) as log:
         assert log.execute("SELECT count(*) FROM requests").fetchone() == (1,)
