@@ -42,6 +42,8 @@ class Context:
         self.end = time.monotonic() + (options.max_time or math.inf)
         self.masker.show = bool(self.typed("show"))
         self.operation: Any = operations().get(command.operation)  # None without one
+        if command.words == "dashboard":  # its page is no format, and .html no other's
+            options.format = options.format or "json"
         self.output = Output(options, sys.stdout, notes)
         self.output.preferred = command.columns.split()
         self.output.facts = lambda: {"requests": self.client.requests, **self.mark()}
@@ -61,7 +63,7 @@ class Context:
             self.notes.last_outcome = outcome
             changing = not operation or operation.changing
             if changing and outcome in ("applied", "unknown") and not self.recorded:
-                path = getattr(error, "path", None) or operation and operation.path
+                path = getattr(error, "path", None) or (operation and operation.path)
                 self.record_change(path, [], outcome)
             self.client.close()
 

@@ -188,7 +188,8 @@ class Import:
             whole = self.look(lost)
             left = having(lost, "unknown")
             proved = len(left) < len(lost)
-            if proved and all(row.id for row in left):
+            late = time.time() > latest + LOOKS[-1]  # later ones would see no more
+            if late or (proved and all(row.id for row in left)):
                 break
         for row in left:
             if row.id and proved:

@@ -170,23 +170,25 @@ def _print(walk: Walk) -> int:
             summary = {"rows": written, **walk.summary(not (options.max_items and more))}
         if walk.kept:
             summary["matched"] = walk.matched
-        _note_position(walk, written, more)
+        whole = not walk.params and walk.total is not None and walk.total < SEARCH_DEPTH
+        found_by_key = written == 1 and {"email", "client_id"} <= walk.params.keys()
+        deeper = walk.single and walk.searched and not (whole or found_by_key)
+        _note_position(walk, written, more, deeper)
         writer.end(summary)
-    complete = not more and summary.get("complete", True)
+    complete = not (more or deeper) and summary.get("complete", True)
     output.receipt(written, complete)
     return 0
 
 
-def _note_position(walk: Walk, written: int, more: bool) -> None:
-    """Say how many of how many are printed, and the options for the rest."""
-    output, total, params = walk.context.output, walk.total, walk.params
-    whole = not params and total is not None and total < SEARCH_DEPTH
-    found_by_key = written == 1 and {"email", "client_id"} <= params.keys()
+def _note_position(walk: Walk, written: int, more: bool, deeper: bool) -> None:
+    """Say how many of how many are printed, and the options for the rest; `deeper`: a search may
+    have missed some."""
+    output, total = walk.context.output, walk.total
     if walk.kept:
         requests = plural(walk.context.client.requests, "request")
         words = f"{walk.matched:,} of {plural(walk.read, 'row')} match ({requests})"
         words += f"; the first {written} are shown" if more else ""
-    elif walk.single and walk.searched and not (whole or found_by_key):
+    elif deeper:
         count = f"{written:,} of at least {total or written:,}" if written else "No row"
         words = f"{count} {walk.found_by_search()}"
     elif more or output.format == "table":

@@ -170,7 +170,8 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Nam
             try:
                 setattr(found, option.name, _value(option, text))
             except ValueError as error:
-                raise UsageError(f"{source}: {error}", code="invalid_input") from error
+                hint = "{lgp} --help options"
+                raise UsageError(f"{source}: {error}", code="invalid_input", hint=hint) from error
     _resolve(found)
     return found, rest
 

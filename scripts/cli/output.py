@@ -19,10 +19,7 @@ from leadgenius.files import check_safe, replace_whole
 
 Row = dict[str, Any]
 Write = Callable[[str], Any]
-_SUFFIXES = {
-    ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv",
-    ".html": "json",  # a page writes itself
-}  # fmt: skip
+_SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
 
 class Lines:
@@ -224,5 +221,6 @@ def _format(options: Any, terminal: bool) -> str:
         hint = "Let it end in .json, .jsonl or .csv (--excel: for Excel), or give --format too."
         raise UsageError("The name of the --out file does not say its format.", hint=hint)
     if "format" in options.typed and typed != by_name:
-        raise UsageError("--format and the name of the --out file contradict each other.")
+        words = "--format and the name of the --out file contradict each other."
+        raise UsageError(words, hint="Give one of them.")
     return by_name

@@ -84,5 +84,7 @@ def _once(context: Context, method: str, target: Target, params: dict[str, Any])
         context.record_change(target.path, [made] if made else ids)
     guarded = target.scope.name == "root" and not context.options.show
     body = hidden(answer.body) if guarded else answer.body
+    if body != answer.body:
+        context.notes("warning", "A key or token is left out: --show prints it.")
     context.output.document(body)
     return 0

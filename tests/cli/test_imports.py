@@ -262,7 +262,9 @@ def test_an_answer_without_ids_or_reasons_is_resolved_by_looking_or_unknown(
 
 
 @pytest.mark.parametrize("option", [[], ["--resend-unknown"]])
-def test_what_lies_beyond_the_search_depth_is_the_users_decision(lgp, monkeypatch, option, sent):
+def test_what_lies_beyond_the_search_depth_is_looked_for_once_and_the_users_decision(
+    lgp, monkeypatch, option, sent, clock
+):
     sheet(3)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Transport, "send", kill)
@@ -271,8 +273,10 @@ def test_what_lies_beyond_the_search_depth_is_the_users_decision(lgp, monkeypatc
     monkeypatch.setattr(lists, "SEARCH_DEPTH", 10)
     lgp("leads import", sheet(12, "later.csv", "later"))
     sent.clear()
+    clock.ahead = 3600
     reply = lgp("leads import c.csv", *option)
-    assert (reply.code, sent.count(BATCH)) == ((0, 1) if option else (8, 0))
+    found = (reply.code, sent.count(LIST), sent.count(BATCH))
+    assert found == ((0, 2, 1) if option else (8, 1, 0))
     assert reply.json["created" if option else "unknown"] == 3
     assert option or "--resend-unknown" in reply.error["hint"]
 

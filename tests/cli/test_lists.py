@@ -158,7 +158,11 @@ def test_a_filtered_search_carries_the_note_of_its_depth(lgp):
 
 def test_a_search_beyond_its_depth_is_not_complete(lgp, serve):
     environ = serve(demo_leads=1200, rate_limit=False).environ
-    for words in (("--count",), ("--status", "new", "--all")):
+    for words in (
+        ("--count",),
+        ("--status", "new", "--all"),
+        ("--email=a@b.example", "--out=l.csv"),
+    ):
         reply = lgp("leads list", *words, sandbox=False, environ=environ)
         assert reply.json["complete"] is False
         assert any("exact: enrich-leads list --count" in note for note in reply.notes)

@@ -161,7 +161,8 @@ def test_the_login_and_key_paths_leave_secrets_out_unless_shown(
 ):
     responses.add(method, f"{PRODUCTION}/api/{path}", json=body)
     data = ("--data", "{}", "--no-check") if method == "POST" else ()
-    assert call(method, path, *data, sandbox=False).json == shown
+    guarded = call(method, path, *data, sandbox=False)
+    assert (guarded.json, "--show prints" in guarded.err) == (shown, True)
     assert call(method, path, *data, "--show", sandbox=False).json == body
 
 
