@@ -35,6 +35,9 @@ def create(context: Context) -> int:
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise inputs.invalid("--data must be an object or a list of them.")
     rows = [{**row, **flags} for row in rows]
+    for row in rows:
+        if isinstance(row.get("status"), str):
+            row["status"] = row["status"].lower()
     inputs.check_body(context, *rows)
     note_without_client(context, rows)
     if many:

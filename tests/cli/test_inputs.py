@@ -88,6 +88,10 @@ def test_the_short_line_makes_an_active_abm_campaign_and_says_so_after_it_was_ma
             },
         ),
         ("leads status --ids lead_1 --status Qualified", {"status": "qualified"}),
+        (
+            'leads create --last-name B --data {"firstName":"A","email":"a@b.example","status":"New"}',
+            {"firstName": "A", "lastName": "B", "email": "a@b.example", "status": "new"},
+        ),
     ],
 )
 def test_flags_are_read_as_their_schemas_types(lgp, words, body):

@@ -88,7 +88,7 @@ def test_gaps_are_filled_empty_cells_left_out(plan):
     text += "A,B, a@x.example ,,Qualified, \nC,D,c@x.example,own,,'=1+1\n"
     assert plan(text, "--client-id", "client_a", "--campaign-id", "k") == [
         {"firstName": "A", "lastName": "B", "email": "a@x.example", "client_id": "client_a",
-         "campaignId": "k", "status": "Qualified"},
+         "campaignId": "k", "status": "qualified"},
         {"firstName": "C", "lastName": "D", "email": "c@x.example", "client_id": "own",
          "campaignId": "k", "notes": "=1+1"},
     ]  # fmt: skip
