@@ -56,7 +56,7 @@ def create(context: Context) -> int:
             found["stored_in"] = str(client.file.path)
     except LeadGeniusError as error:  # the key cannot be had again
         context.masker.show = True
-        context.output.document({**found, "key": key, "stored": False})
+        context.result({**found, "key": key, "stored": False})
         words = "The key is on stdout, and the stored one is unchanged. To store it:"
         error.hint = f"{words} {{lgp}} auth save-key --scope agent"
         error.facts["outcome"] = "applied"
@@ -67,7 +67,7 @@ def create(context: Context) -> int:
     if show:
         found["key"] = key
     sentence = f"Key {found['name']} made ({prefix(key)}…){' and stored' if stores else ''}."
-    context.output.document({**found, **context.mark()}, sentence)
+    context.result(found, sentence)
     if stores:
         source = client.keys.find("agent").source
         if source != found["stored_in"]:

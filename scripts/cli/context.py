@@ -138,6 +138,13 @@ class Context:
         """What results and receipts carry when an answer came from a sandbox."""
         return {"sandbox": True} if self.client.sandbox else {}
 
+    def result(self, facts: dict[str, Any], sentence: str = "") -> int:
+        """Print a result of this program; `sentence` is for a person, see Output.document."""
+        shown = {**facts, **self.mark()}
+        self.output.columns = list(shown)
+        self.output.document(shown, sentence)
+        return 0
+
     def record_change(
         self, path: str | None, ids: Sequence[str], outcome: str = "applied", **counts: Any
     ) -> None:

@@ -51,7 +51,8 @@ def spelled(text: str) -> str:
     What is filled in is not looked at again: no text of a server can become a command."""
     text = HINTS.get(text, text)
     typed = re.findall(_WHERE, "\0".join(sys.argv[1:]))
-    where = [word for word in typed if re.split("[\0=]", word)[0] not in text]
+    command = text.partition("   (")[0]
+    where = [word for word in typed if re.split("[\0=]", word)[0] not in command]
     options = "".join(f" {word}" for word in where).replace("\0", " ")
     return text.replace("{lgp}", _program() + options)
 

@@ -250,7 +250,7 @@ class Import:
             "rows": len(rows) + doubles, **counts,
             "ids": ids[: request.FIRST], "ids_total": len(ids),
             "problems": problems[: request.FIRST], "problems_total": len(problems),
-            "files": [*files.values()], **context.mark(),
+            "files": [*files.values()],
         }  # fmt: skip
         words = f"{plural(len(ids), 'lead')} created"
         for name in OUTCOMES[1:]:
@@ -261,7 +261,7 @@ class Import:
         if context.output.format == "ids":
             context.output.listing(ids)
         else:
-            context.output.document(result, f"{words}.")
+            context.result(result, f"{words}.")
         return counts["rejected"]
 
     def write(self, state: str) -> str:

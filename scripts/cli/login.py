@@ -31,10 +31,8 @@ def login(context: Context) -> int:
     exchange(context, email)
     context.notes("note", "Most commands need an API key too: {lgp} generate-key --name NAME")
     facts = {"email": email, "origin": client.origin, "stored_in": str(client.file.path)}
-    context.output.document(
-        {"logged_in": True, **facts, **context.mark()}, f"Logged in as {email} at {client.origin}."
-    )
-    return 0
+    words = f"Logged in as {email} at {client.origin}."
+    return context.result({"logged_in": True, **facts}, words)
 
 
 def exchange(context: Context, email: str) -> None:
@@ -154,11 +152,8 @@ def _check(context: Context) -> tuple[dict[str, Any], LeadGeniusError | None]:
 def logout(context: Context) -> int:
     """Drop the stored token, with --keys the keys too."""
     removed = context.client.file.logout(keys=bool(context.typed("keys")))
-    context.output.document(
-        {"logged_out": True, "removed": removed},
-        f"Logged out; removed: {', '.join(removed) or 'nothing'}.",
-    )
-    return 0
+    words = f"Logged out; removed: {', '.join(removed) or 'nothing'}."
+    return context.result({"logged_out": True, "removed": removed}, words)
 
 
 def save_key(context: Context) -> int:
@@ -170,11 +165,10 @@ def save_key(context: Context) -> int:
     if key.startswith("da2-" if scope == "agent" else "lgp_"):
         raise inputs.invalid("This is a key of the other scope. Nothing was stored.")
     client.file.store_key(client.origin, key, scope)
-    context.output.document(
+    return context.result(
         {"saved": True, "scope": scope, "origin": client.origin, "prefix": prefix(key)},
         f"Key {prefix(key)}… saved for {scope} calls to {client.origin}.",
     )
-    return 0
 
 
 def profiles(context: Context) -> int:

@@ -163,8 +163,7 @@ def limits(context: Context) -> int:
 def clear(context: Context) -> int:
     """Lift the pauses that a 429 put into the request log; what was counted stays counted."""
     cleared = context.client.limiter.clear()
-    context.output.document({"cleared": cleared}, f"{plural(cleared, 'pause')} lifted.")
-    return 0
+    return context.result({"cleared": cleared}, f"{plural(cleared, 'pause')} lifted.")
 
 
 def completion(context: Context) -> int:

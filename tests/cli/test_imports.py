@@ -131,6 +131,7 @@ def test_an_import_and_its_files(lgp, state):
     words = ("sequences", "enroll", lgp("sequences list").rows[0]["id"], "--ids-from")
     assert lgp(*words, "c.csv.ids.csv").json["applied"] == 3
     assert lgp("leads import c.csv --format ids").out.split() == ids
+    assert lgp("leads import c.csv --format csv").out.startswith("rows,created,existing,")
 
 
 def test_the_same_command_sends_only_what_is_not_done_and_no_changed_values(imported, sent):

@@ -202,7 +202,7 @@ def test_a_hint_follows_from_what_was_refused_or_lost(code, path, hint, said):
 def test_a_hint_goes_where_this_run_went_as_it_was_called(monkeypatch, line, hint):
     monkeypatch.setattr(sys, "argv", line.split())
     program = "lgp " if hint is None else f"python3 scripts/lgp.py {hint}"
-    assert spelled("{lgp} leads list") == f"{program}leads list"
+    assert spelled("{lgp} auth   (or --sandbox)") == f"{program}auth   (or --sandbox)"
 
 
 def test_hints_are_commands_that_work_where_the_run_stands(lgp, serve):
