@@ -137,19 +137,18 @@ class Client:
         network. `body` is JSON, None for none; `scope` a name of scopes.SCOPES to override the
         routing.
         """
-        target, changes = route(endpoint, self.origin, scope), 0
-        rule = target.scope
-        if method != "GET" and rule != LOGIN:
+        (used, path, query), changes = route(endpoint, self.origin, scope), 0
+        if method != "GET" and used != LOGIN:
             records = answers.dig(body, "ids", "leadIds", "leads")
             changes = len(records) if isinstance(records, list) else 1
             self.check_changes(changes)
         given = {name: value for name, value in (params or {}).items() if value is not None}
-        query = f"{target.query}&{urlencode(given, doseq=True, errors='surrogatepass')}".strip("&")
-        url = f"{self.origin}{target.path}?{query}".rstrip("?")
+        query = f"{query}&{urlencode(given, doseq=True, errors='surrogatepass')}".strip("&")
+        url = f"{self.origin}{path}?{query}".rstrip("?")
         headers = {"User-Agent": self._agent, "Accept": "application/json"}
-        if rule.credential:
-            headers[rule.header] = f"{rule.prefix}***"
-        return Request(method, target.path, self.origin, url, headers, body, rule, changes)
+        if used.credential:
+            headers[used.header] = f"{used.prefix}***"
+        return Request(method, path, self.origin, url, headers, body, used, changes)
 
     def check_changes(self, count: int) -> None:
         """UsageError when this client may change nothing (LGP_READ_ONLY), or not `count` records
@@ -183,10 +182,10 @@ class Client:
             raise UsageError(
                 "This is a dry run; nothing was sent.", code="dry_run", outcome="not_sent"
             )
-        rule = request.scope
-        if rule.credential:
-            found = self.keys.find(rule.credential)
-            headers = {**request.headers, rule.header: rule.prefix + found.value}
+        used = request.scope
+        if used.credential:
+            found = self.keys.find(used.credential)
+            headers = {**request.headers, used.header: used.prefix + found.value}
             user = self.settings.user_id or self.keys.saved("user_id")
             if user and found.kind != "jwt":
                 headers["X-User-Id"] = clean(user, "the user id")
@@ -289,8 +288,8 @@ class Client:
         asked = {**usual, **(params or {})}
         if bulk:
             asked["companyId"] = asked.get("companyId") or self.company_id()
-        before, seen = None, {asked.get("nextToken") or ""}
-        while True:
+        before, seen, last = None, {asked.get("nextToken") or ""}, False
+        while not last:
             body = self.call("GET", endpoint, asked, scope=scope).body
             found = answers.rows(body, collection)
             cursor = answers.cursor(body) if bulk else None
@@ -304,16 +303,13 @@ class Client:
             if found == before:
                 return
             yield Page(found, body, asked.get("page", 0), cursor)
-            more = cursor if bulk else found and asked["page"] != answers.total(body, "totalPages")
-            if not more:
-                return
             if bulk:
-                asked["nextToken"] = cursor
+                asked["nextToken"], last = cursor, cursor is None
                 seen.add(cursor)
             else:
+                last = not found or asked["page"] == answers.total(body, "totalPages")
                 asked["page"] += 1
                 before = found
-            del found, body  # not two pages at once
 
     def company_id(self) -> str:
         """LGP_COMPANY_ID, the one saved with the credential in use, else that of one lead, which is

@@ -193,7 +193,6 @@ def test_nothing_is_sent_after_the_deadline(raw, attempt, monkeypatch):
         (b'{"data": null, "error": "quota"}', "status"),
         (b"[" * 100_000, "broken"),
         (b"[NaN]", "broken"),
-        (b"[1e999]", "broken"),
         (b"[" + b"1" * 5000 + b"]", "broken"),
         (b'{"data": [', "broken"),
         (b"\xff\xfe\xfd", "broken"),
