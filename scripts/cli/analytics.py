@@ -58,14 +58,15 @@ def _day(text: str) -> date:
     return date.fromisoformat(text)
 
 
-def run(context: Context) -> int:
+def run(context: Context) -> None:
     """`pipeline` and `analytics trends`: the figures of a period. Their stages or series are the
     rows of csv and jsonl, and drawn as bars on a terminal."""
     inputs.check_fields(context)
     period, output, client = set_period(context), context.output, context.client
     params, path = inputs.filters(context), context.operation.path
     if context.options.dry_run:
-        return context.preview("GET", path, params)
+        context.preview("GET", path, params)
+        return
     body = client.get(path, params)
     record = answers.record(body)
     if isinstance(record, dict):
@@ -87,7 +88,6 @@ def run(context: Context) -> int:
     else:
         output.columns = output.preferred = list(rows[0])
         output.listing(rows)
-    return 0
 
 
 def figure(row: Any, name: str) -> float:
@@ -132,7 +132,7 @@ def marked(rows: list[Any], granularity: Any) -> list[Any]:
     ]
 
 
-def report(context: Context) -> int:
+def report(context: Context) -> None:
     """Start a report, which is a job; --wait follows it, and --out writes what it says."""
     from cli import jobs
 
@@ -140,12 +140,13 @@ def report(context: Context) -> int:
         set_period(context, "body")
     path, options, body = context.operation.path, context.options, inputs.body(context)
     if options.dry_run:
-        return context.preview("POST", path, body=body)
+        context.preview("POST", path, body=body)
+        return
     answer = context.client.post(path, body)
     started = answers.job_id(answer) or ""
     context.record_change(path, [started])
     job_id = jobs.note(context, started)
     if options.wait or options.out:
-        return jobs.finish(context, job_id)
-    request.show(context, answer, "Report started.")
-    return 0
+        jobs.finish(context, job_id)
+    else:
+        request.show(context, answer, "Report started.")

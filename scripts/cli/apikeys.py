@@ -11,13 +11,13 @@ from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, UnknownOutcomeError, UsageError
 
 
-def list_keys(context: Context) -> int:
+def list_keys(context: Context) -> None:
     """The user's keys by prefix; a plain key that a server sends is left out unless --show."""
     login.ensure(context)
-    return lists.run(context)
+    lists.run(context)
 
 
-def create(context: Context) -> int:
+def create(context: Context) -> None:
     """Make a key and store it; the one stored before is kept as a previous one. `keys rotate`, as
     --check, proves the new key first."""
     show, stores = context.typed("show"), not context.typed("no_store")
@@ -25,7 +25,8 @@ def create(context: Context) -> int:
     if not (show or stores):
         raise UsageError("--no-store without --show would lose the key: add --show.")
     if context.options.dry_run:
-        return context.preview("POST", path, body=body)
+        context.preview("POST", path, body=body)
+        return
     client.file.check_account(client.origin)
     if not show:
         client.file.check_writable()
@@ -72,4 +73,3 @@ def create(context: Context) -> int:
         source = client.keys.find("agent").source
         if source != found["stored_in"]:
             context.notes("warning", f"{source} is set and still wins over the stored key.")
-    return 0

@@ -23,14 +23,14 @@ BEFORE = r"already|duplicate|\bexists\b|not say"  # the reason of one that was t
 Item = dict[str, Any]
 
 
-def run(context: Context) -> int:
+def run(context: Context) -> None:
     """The command's operation for every id: one request an id, or as few batches as its ceiling
     allows. One positional id answers with the server's body."""
     items = [{"sent": one, "id": one} for one in inputs.ids(context)]
     single = len(items) == 1 and not (context.typed("ids") or context.typed("ids_from"))
     changes = Changes(context, items, single)
     inputs.check_body(context, changes.request(items[:1])[1] or {})
-    return changes.run()
+    changes.run()
 
 
 class Changes:
@@ -71,7 +71,7 @@ class Changes:
         body = {self.field: sent, **self.flags} if self.field else self.flags
         return path, body or None
 
-    def run(self) -> int:
+    def run(self) -> None:
         """Everything is checked, then sent; what was done is printed, however that ends."""
         context, effect, count = self.context, self.context.operation.effect, len(self.items)
         heavy = count > MANY and effect in ("spends", "contacts-people")
@@ -82,10 +82,11 @@ class Changes:
         context.client.check_changes(count)
         path, body = self.request(self.batches[0][:2])
         if context.options.dry_run:
-            return context.preview(
+            context.preview(
                 context.operation.method, path, body=body, requests=len(self.batches),
                 needs_yes=needs_yes, records=count,
             )  # fmt: skip
+            return
         if needs_yes:
             context.confirm(context.command.words.split()[-1], self.known("id", "not_sent"))
         try:
@@ -103,7 +104,7 @@ class Changes:
                 outcome="rejected",
             )
             self.errors.append(error)
-        return request.conclude(self.errors)
+        request.conclude(self.errors)
 
     def send(self) -> None:
         """Send the batches in order. A refusal does not stop it; whatever else goes wrong does."""

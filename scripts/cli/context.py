@@ -117,7 +117,7 @@ class Context:
         requests: int = 1,
         needs_yes: bool = False,
         **more: Any,
-    ) -> int:
+    ) -> None:
         """--dry-run: print the request as it would go out, with its effect; the first one of
         several, and the least time the limits allow for all of them."""
         plan = self.client.plan(method, endpoint, params, body, scope)
@@ -132,18 +132,16 @@ class Context:
         self.options.out = self.output.fields = None  # these are about an answer
         self.output.format = "json"
         self.output.document({"dry_run": True, **made, **more})
-        return 0
 
     def mark(self) -> dict[str, Any]:
         """What results and receipts carry when an answer came from a sandbox."""
         return {"sandbox": True} if self.client.sandbox else {}
 
-    def result(self, facts: dict[str, Any], sentence: str = "") -> int:
+    def result(self, facts: dict[str, Any], sentence: str = "") -> None:
         """Print a result of this program; `sentence` is for a person, see Output.document."""
         shown = {**facts, **self.mark()}
         self.output.columns = list(shown)
         self.output.document(shown, sentence)
-        return 0
 
     def record_change(
         self, path: str | None, ids: Sequence[str], outcome: str = "applied", **counts: Any

@@ -75,14 +75,15 @@ color:var(--soft);font-size:.8rem}}
 """
 
 
-def run(context: Context) -> int:
+def run(context: Context) -> None:
     """Ask for the figures of a period and write the page to --out."""
     out, client = context.options.out, context.client
     if not out or out.suffix != ".html":
         raise UsageError("dashboard needs --out FILE.html.")
     params = set_period(context)
     if context.options.dry_run:
-        return context.preview("GET", "/analytics/pipeline", params)
+        context.preview("GET", "/analytics/pipeline", params)
+        return
     funnel = answers.record(client.get("/analytics/pipeline", params))
     trend = answers.record(client.get("/analytics/trends", {**params, "granularity": "week"}))
     found = next(client.pages("/campaigns", {"status": "active"})).items
@@ -110,7 +111,6 @@ def run(context: Context) -> int:
     with replace_whole(out) as file:
         file.write(context.output.masked(_page(facts, main)))
     context.output.receipt(len(campaigns) + len(accounts))
-    return 0
 
 
 def _page(facts: str, main: str) -> str:

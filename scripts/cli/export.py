@@ -27,7 +27,7 @@ _PIECE = 500  # rows; the text of a whole page would take much memory
 clock = time.time
 
 
-def run(context: Context, walk: Walk) -> int:
+def run(context: Context, walk: Walk) -> None:
     """Write all pages of `walk` to --out. LocalError: `locked` for a second run on the same file,
     `checkpoint` for one that this command cannot go on from, `disk`, `permission`."""
     target = check_safe(context.options.out, "--out")
@@ -48,7 +48,6 @@ def run(context: Context, walk: Walk) -> int:
         checkpoint.unlink(missing_ok=True)
         part.replace(target)
     context.output.receipt(walk.matched, **summary)
-    return 0
 
 
 def _known(context: Context, walk: Walk, path: Path, size: int) -> dict[str, Any]:

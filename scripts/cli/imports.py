@@ -39,7 +39,7 @@ EARLIER = 600.0  # a lead so much older than what was sent was certainly stored 
 MOST_UNANSWERED = 3  # requests without an answer until a run gives up
 
 
-def run(context: Context) -> int:
+def run(context: Context) -> None:
     """Check every row, then send what is not done. Exit 4 when rows were rejected."""
     work, client = Import(context), context.client
     kept = Path(f"{work.path}.lgp-ledger")
@@ -55,11 +55,12 @@ def run(context: Context) -> int:
     todo = having(work.rows, "not_sent", "unknown")
     client.check_changes(len(todo))
     if context.options.dry_run:
-        return context.preview(
+        context.preview(
             "POST", work.operation.path, body=work.body(todo[:2]),
             requests=-(-len(todo) // work.size), needs_yes=len(todo) > MANY,
             records=len(todo), rejected=len(bad), columns=work.sheet.mapping,
         )  # fmt: skip
+        return
     client.keys.find("agent")  # or a CredentialError, before anything is asked or written
     work.ask(todo)
     context.notes.go_on = "{lgp} " + shlex.join(sys.argv[1:])
@@ -74,7 +75,6 @@ def run(context: Context) -> int:
             hint="Fix what is wrong there, and import that file.",
             outcome="rejected",
         )
-    return 0
 
 
 def having(rows: list[Row], *states: str) -> list[Row]:
@@ -141,7 +141,8 @@ class Import:
         except LeadGeniusError as error:
             if self.size == 1 and isinstance(error, RefusedError):
                 state = "existing" if error.http_status == 409 else "rejected"
-                return self.mark(batch, state, str(error))
+                self.mark(batch, state, str(error))
+                return
             if error.outcome in ("not_sent", "rejected"):
                 self.mark(batch, "not_sent")
             self.unanswered += 1
@@ -163,13 +164,14 @@ class Import:
         if self.size == 1:
             items[0].setdefault("id", answers.new_id(answer.body, "lead"))
         if not clear or not all(item.get("id") or "code" in item for item in items):
-            return self.mark(batch, "unknown", UNCLEAR)
+            self.mark(batch, "unknown", UNCLEAR)
+            return
         proved = any(row.sent for row in having(self.rows, "created"))
         states = {"applied": "created" if proved else "unknown", "skipped": "existing"}
         for row, item in zip(batch, items, strict=True):
             row.state = states.get(item["outcome"], "rejected")
             row.id, row.note = item.get("id") or "", item.get("message", "")
-        return ledger.write(self.file, batch)
+        ledger.write(self.file, batch)
 
     # ---- looking at the server
 

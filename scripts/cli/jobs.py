@@ -56,7 +56,7 @@ def command(job_id: str) -> str:
     return f"{{lgp}} jobs status {plain(job_id, 'JOB')} --wait"
 
 
-def started_here(context: Context) -> int:
+def started_here(context: Context) -> None:
     """`jobs list`: the jobs of this service started from this machine, the newest first, each as it
     was last seen."""
     client, found = context.client, dict[str, Any]()
@@ -67,7 +67,6 @@ def started_here(context: Context) -> int:
             if row["origin"] == client.origin:
                 found.setdefault(row["jobId"], {}).update(row)
     context.output.listing([*found.values()][::-1])
-    return 0
 
 
 @cache
@@ -128,7 +127,7 @@ def _number(body: Any, name: str) -> int:
     return found if type(found) is int else 0
 
 
-def status(context: Context) -> int:
+def status(context: Context) -> None:
     """`jobs status`, `enrichment status`: one or several jobs, followed with --wait or --out. Exit
     4 when a job or task failed, 10 when one still runs after waiting."""
 
@@ -137,22 +136,21 @@ def status(context: Context) -> int:
         hide_content(body)
         return answers.record(body), error
 
-    return request.read_ids(context, lambda one: finish(context, one), read)
+    request.read_ids(context, lambda one: finish(context, one), read)
 
 
-def finish(context: Context, job_id: str) -> int:
+def finish(context: Context, job_id: str) -> None:
     """What became of a job, followed with --wait or --out: the answer, or its report in --out."""
     out = context.options.out
     body, error = watch(context, job_id)
     report = answers.dig(body, "data.result", "result")
     if out and not error and answers.dig(report, "content") is not None:
-        return write_report(context, report)
-    if body and not (out and error):
+        write_report(context, report)
+    elif body and not (out and error):
         hide_content(body)
         context.output.document(body)
     if error:
         raise error
-    return 0
 
 
 def hide_content(body: Any) -> None:
@@ -162,7 +160,7 @@ def hide_content(body: Any) -> None:
         report["content"] = f"{len(str(content)):,} characters; --out FILE writes them"
 
 
-def write_report(context: Context, report: dict[str, Any]) -> int:
+def write_report(context: Context, report: dict[str, Any]) -> None:
     """Write the report of a job to --out, in the format that the file's name says."""
     output, content = context.output, report["content"]
     if report.get("format") == "csv":
@@ -174,4 +172,3 @@ def write_report(context: Context, report: dict[str, Any]) -> int:
         with contextlib.suppress(ValueError, TypeError):  # parsed already, or a text
             content = json.loads(content)
         output.document(content)
-    return 0

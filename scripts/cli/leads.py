@@ -10,7 +10,7 @@ from contract.operations import operations
 from leadgenius.errors import CredentialError
 
 
-def bulk(context: Context) -> int:
+def bulk(context: Context) -> None:
     """A bulk list. The company: the option, the variable, the stored one, or found through one
     lead."""
     preview = "COMPANY_ID" if context.options.dry_run else ""
@@ -22,10 +22,10 @@ def bulk(context: Context) -> int:
         except CredentialError as error:
             error.hint = "Give --company-id or LGP_COMPANY_ID; an API key would find the company."
             raise
-    return lists.run(context, companyId=company)
+    lists.run(context, companyId=company)
 
 
-def create(context: Context) -> int:
+def create(context: Context) -> None:
     """One lead from flags or a JSON object; a JSON list goes in batches of 100."""
     from cli import batches
 
@@ -43,7 +43,7 @@ def create(context: Context) -> int:
     if many:
         context.operation = operations()["leads.create-batch"]
     items = [{"sent": row, "row": at, "email": row.get("email")} for at, row in enumerate(rows, 1)]
-    return batches.Changes(context, items, not many).run()
+    batches.Changes(context, items, not many).run()
 
 
 def note_without_client(context: Context, rows: list[Any]) -> None:

@@ -23,10 +23,10 @@ TOP = 100  # values printed
 _WITHOUT_CASE = ("email", "companyName")  # filters of the server that compare as --where does
 
 
-def run(context: Context, **params: Any) -> int:
+def run(context: Context, **params: Any) -> None:
     """The list of the command's operation, with its filters."""
     one = context.operation
-    return Walk(context, one.path, params | inputs.filters(context), one.scope).show()
+    Walk(context, one.path, params | inputs.filters(context), one.scope).show()
 
 
 def _same_filters(context: Context, kept: list[Condition]) -> dict[str, str]:
@@ -74,18 +74,19 @@ class Walk:
         numbered = {"page": options.page or 1, "pageSize": size}
         self.query = self.params | ({"limit": size} if self.bulk else numbered)
 
-    def show(self) -> int:
+    def show(self) -> None:
         """One page, or all pages filtered, counted or exported, as the options say."""
         context, options = self.context, self.context.options
         if options.dry_run:
-            return context.preview("GET", self.path, params=self.query, scope=self.scope)
-        if options.count or self.groups:
-            return _count(self)
-        if options.all and options.out and self.bulk:
+            context.preview("GET", self.path, params=self.query, scope=self.scope)
+        elif options.count or self.groups:
+            _count(self)
+        elif options.all and options.out and self.bulk:
             from cli import export
 
-            return export.run(context, self)
-        return _print(self)
+            export.run(context, self)
+        else:
+            _print(self)
 
     def pages(self) -> Iterator[list[Any]]:
         """The fitting rows, a page at a time. Numbered pages shift when rows are added on the way:
@@ -154,7 +155,7 @@ class Walk:
         return made | self.context.mark()
 
 
-def _print(walk: Walk) -> int:
+def _print(walk: Walk) -> None:
     """Rows as they come: one page, all of them, --max-items, or the first 20 that fit --where."""
     options, output, written = walk.context.options, walk.context.output, 0
     most = options.max_items or (FIRST_ROWS if walk.kept and not options.all else sys.maxsize)
@@ -177,7 +178,6 @@ def _print(walk: Walk) -> int:
         writer.end(summary)
     complete = not (more or deeper) and summary.get("complete", True)
     output.receipt(written, complete)
-    return 0
 
 
 def _note_position(walk: Walk, written: int, more: bool, deeper: bool) -> None:
@@ -201,7 +201,7 @@ def _note_position(walk: Walk, written: int, more: bool, deeper: bool) -> None:
     output.below(f"{words}.")
 
 
-def _count(walk: Walk) -> int:
+def _count(walk: Walk) -> None:
     """The server's own total where that is exact, else every page is read and counted."""
     output, names, method = walk.context.output, walk.groups, "all_pages"
     exact = not (names or walk.kept or walk.bulk)
@@ -224,4 +224,3 @@ def _count(walk: Walk) -> int:
         output.columns = output.preferred = [*names, "n"]
         output.below(words)
     output.document(by if grouped else result, words)
-    return 0

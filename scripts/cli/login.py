@@ -22,17 +22,18 @@ from leadgenius.scopes import SCOPES
 from leadgenius.settings import iso
 
 
-def login(context: Context) -> int:
+def login(context: Context) -> None:
     """Exchange e-mail and password for a token and store it."""
     client, email = context.client, context.typed("email") or _variable(context, "LGP_EMAIL")
     email = email or _read(context, "E-mail", hidden=False)
     if context.options.dry_run:
-        return context.preview("POST", "/epsimo-auth", body={"email": email, "password": "***"})
+        context.preview("POST", "/epsimo-auth", body={"email": email, "password": "***"})
+        return
     exchange(context, email)
     context.notes("note", "Most commands need an API key too: {lgp} generate-key --name NAME")
     facts = {"email": email, "origin": client.origin, "stored_in": str(client.file.path)}
     words = f"Logged in as {email} at {client.origin}."
-    return context.result({"logged_in": True, **facts}, words)
+    context.result({"logged_in": True, **facts}, words)
 
 
 def exchange(context: Context, email: str) -> None:
@@ -102,7 +103,7 @@ def _read(context: Context, name: str, piped: bool = False, hidden: bool = True)
     return text
 
 
-def status(context: Context) -> int:
+def status(context: Context) -> None:
     """What there is to authenticate with, and where it comes from. Offline, unless --check."""
     client, path = context.client, context.client.file.path
     account = client.keys.account()
@@ -124,7 +125,6 @@ def status(context: Context) -> int:
     context.output.document(found | checks)
     if failed:
         raise failed
-    return 0
 
 
 def _check(context: Context) -> tuple[dict[str, Any], LeadGeniusError | None]:
@@ -149,14 +149,14 @@ def _check(context: Context) -> tuple[dict[str, Any], LeadGeniusError | None]:
     return {"checks": checks, "differences": differences}, failed
 
 
-def logout(context: Context) -> int:
+def logout(context: Context) -> None:
     """Drop the stored token, with --keys the keys too."""
     removed = context.client.file.logout(keys=bool(context.typed("keys")))
     words = f"Logged out; removed: {', '.join(removed) or 'nothing'}."
-    return context.result({"logged_out": True, "removed": removed}, words)
+    context.result({"logged_out": True, "removed": removed}, words)
 
 
-def save_key(context: Context) -> int:
+def save_key(context: Context) -> None:
     """Store a key made elsewhere; it comes on standard input or from a hidden prompt, never as an
     argument."""
     client, scope = context.client, context.typed("scope")
@@ -165,13 +165,13 @@ def save_key(context: Context) -> int:
     if key.startswith("da2-" if scope == "agent" else "lgp_"):
         raise inputs.invalid("This is a key of the other scope. Nothing was stored.")
     client.file.store_key(client.origin, key, scope)
-    return context.result(
+    context.result(
         {"saved": True, "scope": scope, "origin": client.origin, "prefix": prefix(key)},
         f"Key {prefix(key)}… saved for {scope} calls to {client.origin}.",
     )
 
 
-def profiles(context: Context) -> int:
+def profiles(context: Context) -> None:
     """The stored accounts: a credential file each."""
     rows, folder = [], context.client.file.path.parent
     for path in sorted(folder.glob(".leadgenius_auth*.json")):
@@ -188,4 +188,3 @@ def profiles(context: Context) -> int:
             }
         )
     context.output.listing(rows)
-    return 0

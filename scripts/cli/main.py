@@ -40,10 +40,10 @@ def run(script: str, argv: list[str]) -> int:
     gc.enable()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = _work(argv if script == "lgp" else [script, *argv], notes)
+        _work(argv if script == "lgp" else [script, *argv], notes)
         notes.end_progress()
         sys.stdout.flush()
-        return code
+        return 0
     except BrokenPipeError:
         return 141
     except (Exception, KeyboardInterrupt) as found:
@@ -79,30 +79,32 @@ def _described(error: BaseException, notes: Notes) -> LeadGeniusError:
     return LeadGeniusError(f"A bug in this program: {type(error).__name__}.", hint=hint)
 
 
-def _work(argv: list[str], notes: Notes) -> int:
+def _work(argv: list[str], notes: Notes) -> None:
     """The version, help, what a shell may complete, or one command, by the module and the function
     that its row names."""
     from cli import options, parser
 
     if "--version" in argv:
         sys.stdout.write(f"leadgenius-api {VERSION}\n")
-        return 0
+        return
     if argv[:2] == ["completion", "candidates"]:  # what a shell asks; argv[2] is --
         from cli import offline
 
-        return offline.print_candidates(argv[3:])
+        offline.print_candidates(argv[3:])
+        return
     found, rest = options.split(argv, os.environ)
     helps = rest[:1] == ["help"] or "-h" in rest or "--help" in rest
     command, after = (None, rest) if helps else parser.find(rest)
     if command is None:
         from cli import offline
 
-        return offline.show_help([word for word in rest if word not in ("help", "-h", "--help")])
+        offline.show_help([word for word in rest if word not in ("help", "-h", "--help")])
+        return
     from cli.context import Context
 
     with Context(command, parser.parse(command, found, after), notes) as context:
         module, function = command.run.split(".")
-        return int(getattr(import_module(f"cli.{module}"), function)(context))
+        getattr(import_module(f"cli.{module}"), function)(context)
 
 
 def _prepare_streams() -> None:

@@ -61,21 +61,24 @@ complete -F _lgp lgp lgp.py
 }
 
 
-def show_help(words: Sequence[str]) -> int:
+def show_help(words: Sequence[str]) -> None:
     """Print the help of what the words name: everything, the global options, a group, a command."""
     named = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
     if named == ["options"]:
         every = [one for one in options.OPTIONS if one.group in options.GLOBAL]
-        return _page("Global options.", _rows(every), _VARIABLES)
+        _page("Global options.", _rows(every), _VARIABLES)
+        return
     command, _ = parser.find(named)
     if command:
         about = "" if command.help else operations()[command.operation].description
         taken = [one for one in parser.takes(command) if one.group not in options.SENDING]
         top = f"{command.words}: {_title(command)}\nexample: {command.example}\n{about}"
-        return _page(top, _rows(taken), "global options: {lgp} --help options")
+        _page(top, _rows(taken), "global options: {lgp} --help options")
+        return
     if named:
         rows = [(one.words, _title(one)) for one in parser.begun(named)]
-        return _page("Commands:", rows, f"options of one: {{lgp}} {rows[0][0]} --help")
+        _page("Commands:", rows, f"options of one: {{lgp}} {rows[0][0]} --help")
+        return
     rows = []
     for name in parser.following([]):
         others = parser.following([name])
@@ -87,7 +90,7 @@ def show_help(words: Sequence[str]) -> int:
     ]
     top = "LeadGenius from the command line: {lgp} COMMAND   (--sandbox: without an account)"
     codes = "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items())
-    return _page(top, rows, f"exit codes: {codes}")
+    _page(top, rows, f"exit codes: {codes}")
 
 
 def _title(command: Command) -> str:
@@ -98,7 +101,7 @@ def _rows(taken: Iterable[options.Option]) -> list[tuple[str, str]]:
     return [(f"{', '.join(one.flags)} {one.metavar}".strip(), one.help) for one in taken]
 
 
-def _page(top: str, rows: Sequence[tuple[str, str]], end: str) -> int:
+def _page(top: str, rows: Sequence[tuple[str, str]], end: str) -> None:
     """Print lines, two columns and a last line, wrapped."""
     left = max([0, *(len(name) for name, _ in rows)])
     lines = [*spelled(top).splitlines(), ""]
@@ -107,10 +110,9 @@ def _page(top: str, rows: Sequence[tuple[str, str]], end: str) -> int:
         indent = " " * (left + 4) if line.startswith(" ") else ""
         text = textwrap.fill(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
         sys.stdout.write(f"{text}\n")
-    return 0
 
 
-def schema(context: Context) -> int:
+def schema(context: Context) -> None:
     """All operations, in a line each, or one in full: by its id, also with blanks for dots."""
     name, known = ".".join(context.options.name), operations()
     if not name:
@@ -120,7 +122,7 @@ def schema(context: Context) -> int:
             for one in known.values()
         ]
         context.output.listing(rows)
-        return 0
+        return
     operation = known.get(name)
     if not operation:
         raise parser.refusal("schema", name, known)
@@ -137,10 +139,9 @@ def schema(context: Context) -> int:
     }
     context.output.format = context.options.format or "json"  # also on a terminal
     context.output.document({name: expand(value) for name, value in found.items() if value})
-    return 0
 
 
-def limits(context: Context) -> int:
+def limits(context: Context) -> None:
     """Used, left, when the next is free, for each key and window of the shared request log."""
     from leadgenius.keys import Credential
 
@@ -157,33 +158,30 @@ def limits(context: Context) -> int:
     context.output.listing(
         [{"key": names.get(row.pop("credential"), "another key"), **row} for row in rows]
     )
-    return 0
 
 
-def clear(context: Context) -> int:
+def clear(context: Context) -> None:
     """Lift the pauses that a 429 put into the request log; what was counted stays counted."""
     cleared = context.client.limiter.clear()
-    return context.result({"cleared": cleared}, f"{plural(cleared, 'pause')} lifted.")
+    context.result({"cleared": cleared}, f"{plural(cleared, 'pause')} lifted.")
 
 
-def completion(context: Context) -> int:
+def completion(context: Context) -> None:
     """Print the lines for a shell: eval "$(lgp completion bash)"."""
     shell = " ".join(context.options.name)
     if shell not in _ENDS:
         raise parser.refusal("completion", shell, _ENDS)
     program = shlex.join([sys.executable, str(Path(sys.argv[0]).resolve())])
     context.output.write(_SCRIPT.format(program=program) + _ENDS[shell])
-    return 0
 
 
-def print_candidates(words: Sequence[str]) -> int:
+def print_candidates(words: Sequence[str]) -> None:
     """What may stand for the last of `words`, a line each."""
     *before, last = words
     with contextlib.suppress(UsageError):
         for one in _candidates(before, last):
             if one.startswith(last):
                 sys.stdout.write(f"{one}\n")
-    return 0
 
 
 def _candidates(before: list[str], last: str) -> Iterable[str]:

@@ -16,7 +16,7 @@ from leadgenius.errors import UsageError
 from leadgenius.scopes import SYSTEM, Target
 
 
-def send(context: Context) -> int:
+def send(context: Context) -> None:
     """One request; or a list like that of a command, where an option or the format asks for its
     rows."""
     given = context.options
@@ -48,15 +48,16 @@ def send(context: Context) -> int:
     rows = given.all or given.max_items or given.where or given.count or given.count_by
     if operation and operation.paging:
         rows = rows or given.fields or context.output.format != "json"
-    bulk = target.scope is SYSTEM
     if rows:
         params.pop("nextToken", None)  # a list begins at its beginning
-        return Walk(context, target.path, params, target.scope.name).show()
-    params |= {"page": given.page, "limit" if bulk else "pageSize": given.page_size}
-    return _once(context, method, target, params)
+        Walk(context, target.path, params, target.scope.name).show()
+    else:
+        size = "limit" if target.scope is SYSTEM else "pageSize"
+        params |= {"page": given.page, size: given.page_size}
+        _once(context, method, target, params)
 
 
-def _once(context: Context, method: str, target: Target, params: dict[str, Any]) -> int:
+def _once(context: Context, method: str, target: Target, params: dict[str, Any]) -> None:
     operation, body = context.operation, inputs.data(context)
     if method == "GET" and body is not None:
         raise UsageError("A GET takes no --data.")
@@ -69,7 +70,8 @@ def _once(context: Context, method: str, target: Target, params: dict[str, Any])
     needs_yes = many or method == "DELETE"
     request: dict[str, Any] = {"params": params, "body": body, "scope": target.scope.name}
     if context.options.dry_run:
-        return context.preview(method, target.path, **request, needs_yes=needs_yes)
+        context.preview(method, target.path, **request, needs_yes=needs_yes)
+        return
     if needs_yes:
         verb = "enrol or enrich" if many else "delete"
         context.confirm(verb, ids or [target.path.rsplit("/", 1)[-1]])
@@ -87,4 +89,3 @@ def _once(context: Context, method: str, target: Target, params: dict[str, Any])
     if body != answer.body:
         context.notes("warning", "A key or token is left out: --show prints it.")
     context.output.document(body)
-    return 0

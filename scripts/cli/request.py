@@ -25,7 +25,7 @@ FIRST = 50  # ids and problems printed
 WORST = (1, 2, 8, 9, 7, 6, 5, 3, 10, 4)  # exit codes
 
 
-def run(context: Context) -> int:
+def run(context: Context) -> None:
     """Send the command's request and print the server's body. The documented short line makes an
     active campaign, which is more than most people mean: it is said."""
     operation, typed = context.operation, context.typed
@@ -38,20 +38,19 @@ def run(context: Context) -> int:
     if "status" in context.command.defaults and not chosen:
         words = "The new campaign's status is active; to prepare a draft add --status draft."
         context.notes("note", words)
-    return 0
 
 
-def send(context: Context, path: str, body: Any = None, params: Any = None) -> int:
+def send(context: Context, path: str, body: Any = None, params: Any = None) -> None:
     """The last step of `run`, for commands that make their own body."""
     operation = context.operation
     if context.options.dry_run:
-        return context.preview(operation.method, path, params=params, body=body)
+        context.preview(operation.method, path, params=params, body=body)
+        return
     answer = call(context, path, body, params).body
     if operation.changing:
         made = row_id(answers.record(answer))
         context.record_change(path, [made] if made else [])
     show(context, answer)
-    return 0
 
 
 def call(context: Context, path: str, body: Any, params: Any = None) -> Answer:
@@ -93,7 +92,7 @@ def path_of(operation: Operation, record_id: str | None) -> str:
 # ---- several ids
 
 
-def get(context: Context) -> int:
+def get(context: Context) -> None:
     """`campaigns get` and `metrics`: one id answers with the server's body, several with rows."""
     client, output = context.client, context.output
     output.columns = list(dict.fromkeys(["id", *output.columns]))
@@ -107,20 +106,20 @@ def get(context: Context) -> int:
         found = answers.record(client.get(path))
         return {**record, **(found if isinstance(found, dict) else {})}, None
 
-    def single(one: str) -> int:
+    def single(one: str) -> None:
         if named:  # the answer has neither name nor id
             output.document(read(one)[0])
-            return 0
-        return send(context, path_of(context.operation, one))
+        else:
+            send(context, path_of(context.operation, one))
 
-    return read_ids(context, single, read)
+    read_ids(context, single, read)
 
 
 def read_ids(
     context: Context,
-    single: Callable[[str], int],
+    single: Callable[[str], None],
     read: Callable[[str], tuple[Any, LeadGeniusError | None]],
-) -> int:
+) -> None:
     """One id, or `{"data": [record, …], "problems": […]}` of several, rows in the other formats.
 
     `read` returns a record and what is wrong with it. A refusal of one does not stop the others;
@@ -131,9 +130,11 @@ def read_ids(
     ids = inputs.ids(context)
     if context.options.dry_run:
         path, many = path_of(context.operation, ids[0]), len(ids)
-        return context.preview("GET", path, requests=many, records=many)
+        context.preview("GET", path, requests=many, records=many)
+        return
     if len(ids) == 1:
-        return single(ids[0])
+        single(ids[0])
+        return
     with output.open() as writer:
         for done, one in enumerate(ids, 1):
             try:
@@ -156,7 +157,7 @@ def read_ids(
     if problems and output.format != "json":
         listed = " ".join(plain(one["id"]) for one in problems[:FIRST])
         context.notes("warning", f"{plural(len(problems), 'problem')}: {listed}")
-    return conclude(errors)
+    conclude(errors)
 
 
 def problem(error: LeadGeniusError) -> dict[str, Any]:
@@ -164,8 +165,7 @@ def problem(error: LeadGeniusError) -> dict[str, Any]:
     return {"code": error.code, "message": error.server_message or error.message}
 
 
-def conclude(errors: Sequence[LeadGeniusError]) -> int:
+def conclude(errors: Sequence[LeadGeniusError]) -> None:
     """0 without errors; else the one raised whose exit code is the command's."""
     if errors:
         raise min(errors, key=lambda error: WORST.index(error.exit_code))
-    return 0

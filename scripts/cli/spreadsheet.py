@@ -180,13 +180,13 @@ def _columns(context: Context, headings: list[str]) -> Columns:
 def _lead(cells: list[str], columns: Columns) -> dict[str, Any]:
     """What a row's cells give; empty ones are left out. For two fields: split at the last space."""
     lead: dict[str, Any] = {}
-    clean = {"email": str.strip, "status": str.lower}
     for place, fields in columns:
         text = cells[place] if place < len(cells) else ""
         parts = text.rsplit(maxsplit=1) if "+" in fields else [text]
         for field, part in zip(fields.split("+"), parts, strict=False):
             if part.strip():
-                lead.setdefault(field, clean.get(field, str)(part))
+                clean = {"email": part.strip(), "status": part.lower()}
+                lead.setdefault(field, clean.get(field, part))
     return lead
 
 
