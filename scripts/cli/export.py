@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from cli.lists import Walk
 
 OLDEST = 86_400.0  # seconds; a cursor of yesterday may belong to a list that has changed
-_LARGEST = 1024 * 1024  # bytes of a checkpoint
 _PIECE = 500  # rows; the text of a whole page would take much memory
 clock = time.time
 
@@ -62,7 +61,7 @@ def _known(context: Context, walk: Walk, path: Path, size: int) -> dict[str, Any
         "fields": output.fields,
     }
     fresh = {"query": query, "cursor": None, "counts": (0, 0, 0), "bytes": 0}
-    content = read_private(path, _LARGEST)
+    content = read_private(path, limit=2**20)
     if context.typed("restart") or not content:
         path.unlink(missing_ok=True)  # else it would count the first bytes of other rows
         return fresh

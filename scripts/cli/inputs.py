@@ -77,18 +77,13 @@ def json_rows(text: str, name: str) -> list[Any]:
 def read_text(name: str, option: str) -> str:
     """The UTF-8 text of a file, or of standard input for `-`."""
     try:
-        return read_bytes(name, option).decode("utf-8-sig")
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise invalid(f"{option}: {name} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         hint = "For a spreadsheet: {lgp} leads import FILE"
         raise invalid(f"{option}: {name} is not UTF-8 text.", hint) from error
-
-
-def read_bytes(name: str, option: str) -> bytes:
-    """The content of a file, or of standard input for `-`."""
-    try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    except OSError as error:
-        raise invalid(f"{option}: {name} cannot be read: {error.strerror}.") from error
 
 
 def flags(context: Context, place: str = "body") -> dict[str, Any]:

@@ -22,6 +22,7 @@ from leadgenius.retry import Answer
 from leadgenius.scopes import segment
 
 FIRST = 50  # ids and problems printed
+NAMES = ("email", "name", "accountName", "url")  # fields by which a record is found
 WORST = (1, 2, 8, 9, 7, 6, 5, 3, 10, 4)  # exit codes
 
 
@@ -60,7 +61,7 @@ def call(context: Context, path: str, body: Any, params: Any = None) -> Answer:
         return context.client.call(context.operation.method, path, params, body)
     except UnknownOutcomeError as error:
         group = context.command.words.rpartition(" ")[0]
-        for field in ("email", "name", "accountName", "url"):
+        for field in NAMES:
             value = plain(answers.dig(body, field) or "", "")
             if value and error.hint == "check_change":  # it may not be sent again
                 error.hint = f"{{lgp}} {group} list --where {field}={value}"
@@ -71,7 +72,7 @@ def show(context: Context, answer: Any, words: str = "") -> None:
     """Print an answer; `words`, or what was done, is what a person reads instead of a record."""
     if context.operation.changing and not words:
         noun = context.command.words.split()[-2].removesuffix("s").capitalize()
-        name = answers.dig(answers.record(answer), "name", "accountName", "email", "url")
+        name = answers.dig(answers.record(answer), *NAMES)
         words = " ".join(str(one) for one in (noun, name, done(context)) if one) + "."
     context.output.document(answer, words)
 

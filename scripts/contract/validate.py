@@ -102,14 +102,14 @@ def problems(value: Any, schema: Schema, path: str = "", assumed: bool = False) 
     return found
 
 
-def unknown_fields(value: Any, schema: Schema, path: str = "") -> list[Problem]:
+def unknown_fields(value: Any, schema: Schema) -> list[Problem]:
     """Top-level fields that the schema does not name: it allows them, the server ignores them."""
     schema = resolve(schema)
     names = list(schema.get("properties", {}))
     known = {*names, *schema.get("not", {}).get("required", ())}  # refused: a problem of its own
     if not names or not isinstance(value, dict):
         return []
-    return [Problem(path + name, _unknown(name, names)) for name in value if name not in known]
+    return [Problem(name, _unknown(name, names)) for name in value if name not in known]
 
 
 def _breaches(value: Any, schema: Schema) -> Iterator[tuple[str, str, str]]:
