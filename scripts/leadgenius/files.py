@@ -43,7 +43,7 @@ def check_safe(path: Path, name: str = "the file") -> Path:
     if target.is_dir() or not (device or os.access(target.parent, os.W_OK | os.X_OK)):
         raise LocalError(
             f"{name} is a folder, or in one that does not exist or may not be written: {target}.",
-            f"Make that folder, or give another {name}, such as leads.jsonl.",
+            "Make that folder, or name another file, such as leads.jsonl.",
             code="disk",
         )
     return target

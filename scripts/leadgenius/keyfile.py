@@ -23,8 +23,11 @@ from leadgenius.settings import Note
 LIMIT = 64 * 1024  # bytes; a larger file was not written by this program
 SECRETS = ("token", "api_key", "amplify_api_key")
 PREVIOUS = "previous_api_keys"  # agent keys that were replaced, the newest last
-TEXTS = ("base_url", "email", "company_id", "user_id", *SECRETS)
-FIELDS = (*TEXTS, "expires_at", PREVIOUS)
+FIELDS = {  # and their types; older scripts wrote a number as expires_at
+    **dict.fromkeys(("base_url", "email", "company_id", "user_id", *SECRETS), str),
+    PREVIOUS: list,
+    "expires_at": object,
+}
 OLD_DEFAULT = "http://localhost:3000"  # older scripts wrote it, wherever the key came from
 ELSEWHERE = "Set LGP_AUTH_FILE to a file you can write to, or give the key in LGP_API_KEY."
 
@@ -101,8 +104,8 @@ class KeyFile:
         """
         with self._changing() as account:
             self.check_account(origin)
-            if account.base_url != origin:  # a login there must not be sent here
-                account.update(dict.fromkeys((*TEXTS, "expires_at")))
+            if account.base_url != origin:  # nothing of that account may be sent here
+                account.update(dict.fromkeys(FIELDS))
             if kind == "agent":
                 older = (*account.previous_api_keys, account.api_key)
                 account[PREVIOUS] = [one for one in older if one not in ("", key)]
@@ -140,8 +143,8 @@ class KeyFile:
             document = json.loads(raw.decode("utf-8-sig"))
             if not isinstance(document, dict):
                 raise ValueError("it must hold one JSON object")
-            for name in TEXTS:
-                if not isinstance(document.get(name) or "", str):
+            for name, kind in FIELDS.items():
+                if not isinstance(document.get(name) or kind(), kind):
                     raise ValueError(f"it has a wrong value in {name}")
             account = Account(document)
             if account.base_url:

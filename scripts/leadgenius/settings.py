@@ -90,8 +90,8 @@ def switch(text: str) -> bool:
 
 
 def seconds(text: str) -> float:
-    """Seconds in `90`, `90s`, `40m` or `2h`."""
-    found = re.fullmatch(r"([0-9]{1,7}(?:\.[0-9]{1,3})?)([smh]?)", text.strip())
+    """Seconds in `90`, `90s`, `40m` or `2h`; six digits, so that the system can wait for them."""
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smh]?)", text.strip())
     if not found:
         raise ValueError("a time is written as 90, 90s, 40m or 2h.")
     return float(found[1]) * {"m": 60.0, "h": 3600.0}.get(found[2], 1.0)

@@ -101,6 +101,7 @@ def test_a_file_of_an_older_script_works_and_what_is_unknown_stays(
         ('{"token": "canary",\n "email" 1}', "line 2 column 10"),
         ('["canary"]', "one JSON object"),
         ('{"api_key": ["canary"]}', "wrong value in api_key"),
+        ('{"previous_api_keys": "canary"}', "wrong value in previous_api_keys"),
         ('{"base_url": "http://canary.example", "token": "t"}', "base URL"),
         ("[" * 60_000, "recursion"),
         (" " * 65_537, "larger"),

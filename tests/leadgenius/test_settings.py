@@ -36,7 +36,7 @@ def test_blank_is_unset():
 @pytest.mark.parametrize(
     ("name", "value"),
     [("READ_ONLY", "ture"), ("SANDBOX", "2"), ("MAX_WAIT", "soon"), ("MAX_TIME", "-1"),
-    ("TIMEOUT", "1d"), ("MAX_CHANGES", "ten"),
+    ("TIMEOUT", "1d"), ("TIMEOUT", "9999999h"), ("MAX_CHANGES", "ten"),
      ("RATE_LIMITS", "60"), ("RATE_LIMITS", "0/60"),
      ("RATE_LIMITS", "60/60,"), ("RATE_LIMITS", "6²/60")],
 )  # fmt: skip
