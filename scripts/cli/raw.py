@@ -45,15 +45,19 @@ def send(context: Context) -> None:
         if not equals:
             raise UsageError("-p takes KEY=VALUE.")
         params.setdefault(name, []).append(value)
-    rows = given.all or given.max_items or given.where or given.count or given.count_by
-    if operation and operation.paging:
-        rows = rows or given.fields or context.output.format != "json"
+    every = given.all or given.max_items or given.where or given.count or given.count_by
+    shaped = given.fields or context.output.format != "json"
+    rows = every or (shaped and operation and operation.paging)
     if rows:
+        if not every and {"page", "pageSize", "limit", "nextToken"} & params.keys():
+            hint = "Give --page N or --page-size N instead."
+            raise UsageError("With --fields or --format the endpoint names no page.", hint=hint)
         params.pop("nextToken", None)  # a list begins at its beginning
         Walk(context, target.path, params, target.scope.name).show()
     else:
         size = "limit" if target.scope is SYSTEM else "pageSize"
-        params |= {"page": given.page, size: given.page_size}
+        typed = {"page": given.page, size: given.page_size}
+        params |= {name: one for name, one in typed.items() if one}
         _once(context, method, target, params)
 
 

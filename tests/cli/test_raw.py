@@ -53,9 +53,9 @@ def test_a_path_gets_the_credential_of_its_scope(call, name):
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_the_body_is_the_servers_own_even_on_a_terminal(call, terminal):
-    found = call("GET /campaigns?status=active --page-size 2", terminal=terminal).json
+    found = call("GET /campaigns?page=2 --page-size 2", terminal=terminal).json
     assert set(found) == {"success", "data", "pagination"}
-    assert found["pagination"]["pageSize"] == len(found["data"]) == 2
+    assert found["pagination"]["pageSize"] == found["pagination"]["page"] == len(found["data"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,7 @@ def test_a_key_on_the_command_line_is_used_and_warned_about(call, serve):
         "GET /leads --nope",
         "GET /leads --where statsu=x",
         "GET /campaigns/x --fields nmae",
+        "GET /campaigns?page=2 --fields name",
         "POST /webhooks --read-only --data {}",
     ],
 )
