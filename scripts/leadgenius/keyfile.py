@@ -47,12 +47,12 @@ class Account(dict[str, Any]):
 class KeyFile:
     """The file at `path`.
 
-    Each method may raise LocalError (exit 9): credential_file, permission, disk or locked. `note`
-    is called with a level and a message.
+    Each method may raise LocalError (exit 9): credential_file, permission, disk or locked.
+    `on_note` is called with a level and a message.
     """
 
     def __init__(self, path: Path, on_note: Note = lambda level, message: None) -> None:
-        self.path, self.note = path, on_note
+        self.path, self._on_note = path, on_note
         self._account: Account | None = None
 
     def account(self) -> Account:
@@ -138,7 +138,7 @@ class KeyFile:
         if os.name == "posix" and self.path.stat().st_mode & 0o077:
             with suppress(OSError):
                 self.path.chmod(0o600)
-            self.note("warning", f"Other users could read {self.path}; make sure it is 0600 now.")
+            self._on_note("warning", f"Other users could read {self.path}; make sure it is 0600 now.")
         try:
             document = json.loads(raw.decode("utf-8-sig"))
             if not isinstance(document, dict):
@@ -168,6 +168,6 @@ class KeyFile:
         account["expires_at"] = str(account.expires_at)  # a number there
         if account.base_url in ("", OLD_DEFAULT):
             account["base_url"] = PRODUCTION
-            self.note(
+            self._on_note(
                 "note", f"{self.path} was written by an older script: it counts for {PRODUCTION}."
             )

@@ -6,7 +6,6 @@ goes to production, this machine or the origin in LGP_BASE_URL; a saved one to t
 saved for. A typed profile uses what is saved in its file alone. No value is ever part of a message.
 """
 
-import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from urllib.parse import unquote
 from leadgenius.errors import CredentialError, LocalError, UsageError
 from leadgenius.keyfile import SECRETS, Account, KeyFile
 from leadgenius.scopes import PRODUCTION, clean_origin, is_loopback
-from leadgenius.settings import Environ, Note, Settings, path_in, unsafe
+from leadgenius.settings import Environ, Note, Settings, path_in
 
 KEY_VARIABLES = ("LGP_API_KEY", "LEADGENIUS_API_KEY", "LGP_AMPLIFY_API_KEY")
 _STORED = {  # its field, what it is called, and a key of the command line's table of hints
@@ -55,8 +54,8 @@ def clean(value: str, name: str) -> str:
 def variable(environ: Environ, *names: str) -> tuple[str, str] | None:
     """(value, the variable that supplied it) of the first of `names` that is set; blank is unset.
 
-    NAME_FILE names a file, or a pipe such as /dev/fd/63, whose first line is the value. LocalError
-    when it has no text, cannot be read or is not safe.
+    NAME_FILE names a file, or a pipe such as /dev/fd/63, whose first line is the value; whose it is
+    does not matter, because secrets are mounted from elsewhere. LocalError when there is none.
     """
     for name in names:
         value, path = environ.get(name, "").strip(), environ.get(f"{name}_FILE", "").strip()
@@ -64,15 +63,14 @@ def variable(environ: Environ, *names: str) -> tuple[str, str] | None:
             return value, name
         if not path:
             continue
+        problem = "its first line is empty"
         try:
             with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123
-                problem, value = unsafe(os.fstat(file.fileno())), file.readline().strip()
+                value = file.readline().strip()
         except (OSError, ValueError) as error:
             problem = str(error)
-        if problem or not value:
-            raise LocalError(
-                f"{name}_FILE, {path}: {problem or 'its first line is empty'}.", code="permission"
-            )
+        if not value:
+            raise LocalError(f"{name}_FILE, {path}: {problem}.", code="permission")
         return value, f"{name}_FILE"
     return None
 
@@ -135,7 +133,7 @@ class Keys:
                 f"Profile {name} belongs to {saved}, and LGP_BASE_URL is {self.origin}.",
                 "Unset LGP_BASE_URL, or leave out the profile.",
             )
-        # for keys of variables
+        # Whether a key of a variable may go there.
         self._allowed = self.origin in (meant, PRODUCTION) or is_loopback(self.origin)
         names = (*KEY_VARIABLES, "LGP_COMPANY_ID", "LGP_USER_ID")
         ignored = [one for one in names if environ.get(one) or environ.get(f"{one}_FILE")]

@@ -138,7 +138,7 @@ def test_the_place_of_the_file(home):
 def test_a_value_stands_in_its_variable_or_in_the_first_line_of_a_file(home):
     path = home / "secret"
     path.write_text("\ufeff lgp_x \nsecond\n")
-    path.chmod(0o600)
+    path.chmod(0o666)  # as what containers mount may be
     given = {"A_FILE": str(path)}
     assert variable({"A": " x ", **given}, "A") == ("x", "A")
     assert variable({"A": " ", **given}, "A", "B") == ("lgp_x", "A_FILE")
@@ -148,11 +148,10 @@ def test_a_value_stands_in_its_variable_or_in_the_first_line_of_a_file(home):
     os.close(write)
     assert variable({"A_FILE": f"/dev/fd/{read}"}, "A") == ("piped", "A_FILE")
     os.close(read)
-    for content, mode in ((b"\nlgp_x", 0o600), (b"\xff\xfe", 0o600), (b"lgp_x", 0o666), (None, 0)):
+    for content in (b"\nlgp_x", b"\xff\xfe", None):
         path.unlink()
         if content:
             path.write_bytes(content)
-            path.chmod(mode)
         with pytest.raises(LocalError, match=f"A_FILE, {path}: ") as caught:
             variable(given, "A")
         assert caught.value.code == "permission"
