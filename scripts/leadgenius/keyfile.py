@@ -138,7 +138,9 @@ class KeyFile:
         if os.name == "posix" and self.path.stat().st_mode & 0o077:
             with suppress(OSError):
                 self.path.chmod(0o600)
-            self._on_note("warning", f"Other users could read {self.path}; make sure it is 0600 now.")
+            self._on_note(
+                "warning", f"Other users could read {self.path}; make sure it is 0600 now."
+            )
         try:
             document = json.loads(raw.decode("utf-8-sig"))
             if not isinstance(document, dict):
