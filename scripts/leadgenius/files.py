@@ -51,7 +51,8 @@ def check_safe(path: Path, name: str = "the file") -> Path:
 
 def open_private(path: Path, flags: int) -> int:
     """A descriptor of a regular file that nobody else could have written, 0600 when made; no link
-    is followed, no pipe waited for. LocalError.
+    is followed, no pipe waited for. One with another name too is not written to: in a folder such
+    as /tmp another user could have given that name to a file of this one's. LocalError.
     """
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
         flags |= getattr(os, name, 0)
@@ -60,7 +61,9 @@ def open_private(path: Path, flags: int) -> int:
     except OSError as error:
         raise local_error(path, error) from error
     found = os.fstat(descriptor)
-    problem = unsafe(found) if stat.S_ISREG(found.st_mode) else "it is no regular file"
+    twin = found.st_nlink > 1 and flags & (os.O_WRONLY | os.O_RDWR)
+    regular = stat.S_ISREG(found.st_mode) and not twin
+    problem = unsafe(found) if regular else "it is no regular file, or has another name too"
     if problem:
         os.close(descriptor)
         raise LocalError(

@@ -187,10 +187,14 @@ def test_a_file_is_replaced_whole_or_not_at_all(home):
 
 
 def test_what_others_could_have_planted_is_refused(home, monkeypatch):
-    path, link = home / "out", home / "link"
+    path, twin, link = home / "out", home / "twin", home / "link"
     link.symlink_to(path)
     write(path, "x")
+    os.link(path, twin)
+    with pytest.raises(LocalError):
+        files.open_private(path, os.O_RDWR)
     assert files.read_private(path, 9) == b"x"
+    twin.unlink()
     path.chmod(0o666)
     for odd in (path, link, home):
         with pytest.raises(LocalError):
