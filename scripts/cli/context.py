@@ -75,9 +75,10 @@ class Context:
     def client(self) -> Client:
         """The client of this run, made by the same `connect` as the library's."""
         options = self.options
+        account = {name: getattr(options, name) for name in ("profile", "base_url")}
         client = connect(
-            profile=options.profile,
-            base_url=options.base_url,
+            # Variables that name another account are compared there with what was typed.
+            **{name: text for name, text in account.items() if name in options.typed},
             sandbox=bool(options.sandbox),
             max_wait=options.max_wait,
             timeout=options.timeout,
