@@ -40,7 +40,7 @@ def check_safe(path: Path, name: str = "the file") -> Path:
         raise LocalError(f"{path} is not written to: {problem}.", code="permission")
     target = Path(os.path.realpath(path))
     device = target.exists() and not target.is_file()
-    if target.is_dir() or not (device or os.access(target.parent, os.W_OK | os.X_OK)):
+    if target.is_dir() or not (device or os.access(target.parent, os.W_OK)):
         raise LocalError(
             f"{name} is a folder, or in one that does not exist or may not be written: {target}.",
             "Make that folder, or name another file, such as leads.jsonl.",

@@ -28,6 +28,7 @@ FIELDS = {  # and their types; older scripts wrote a number as expires_at
     PREVIOUS: list,
     "expires_at": object,
 }
+NOTHING = dict.fromkeys(FIELDS)  # of one account may be sent for another
 OLD_DEFAULT = "http://localhost:3000"  # older scripts wrote it, wherever the key came from
 ELSEWHERE = "Set LGP_AUTH_FILE to a file you can write to, or give the key in LGP_API_KEY."
 
@@ -72,24 +73,25 @@ class KeyFile:
         """
         self.update()
 
-    def check_account(self, origin: str, email: str = "") -> None:
-        """UsageError when a key of another origin or e-mail is stored here: that account needs a
-        profile.
+    def check_account(self, origin: str, email: str = "") -> bool:
+        """Whether what is stored is of another origin or e-mail. UsageError when it has a key: this
+        account needs a profile.
         """
         stored = self.account()
-        other = email and stored.email and stored.email.casefold() != email.casefold()
-        if (stored.api_key or stored.amplify_api_key) and (other or stored.base_url != origin):
+        differs = email and stored.email and stored.email.casefold() != email.casefold()
+        other = bool(differs) or stored.base_url != origin
+        if other and (stored.api_key or stored.amplify_api_key):
             raise UsageError(
                 f"{self.path} holds a key of another account: {stored.email} at {stored.base_url}.",
                 "Add --profile NAME to keep this account in a file of its own.",
             )
+        return other
 
     def login(self, origin: str, email: str, token: str, expires_at: str = "") -> None:
         """Store the token of a login. UsageError as check_account."""
         with self._changing() as account:
-            self.check_account(origin, email)
-            if (account.base_url, account.email.casefold()) != (origin, email.casefold()):
-                account.update(company_id=None, user_id=None)
+            if self.check_account(origin, email):
+                account.update(NOTHING)
             account.update(base_url=origin, email=email, token=token, expires_at=expires_at)
 
     def logout(self, keys: bool = False) -> list[str]:
@@ -103,9 +105,8 @@ class KeyFile:
         login to another origin is dropped. UsageError as check_account.
         """
         with self._changing() as account:
-            self.check_account(origin)
-            if account.base_url != origin:  # nothing of that account may be sent here
-                account.update(dict.fromkeys(FIELDS))
+            if self.check_account(origin):
+                account.update(NOTHING)
             if kind == "agent":
                 older = (*account.previous_api_keys, account.api_key)
                 account[PREVIOUS] = [one for one in older if one not in ("", key)]
