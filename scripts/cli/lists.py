@@ -176,7 +176,8 @@ def _print(walk: Walk) -> None:
         deeper = walk.single and walk.searched and not (whole or found_by_key)
         _note_position(walk, written, more, deeper)
         writer.end(summary)
-    complete = not (more or deeper) and summary.get("complete", True)
+    first = options.page in (None, 1)
+    complete = first and not (more or deeper) and summary.get("complete", True)
     output.receipt(written, complete)
 
 

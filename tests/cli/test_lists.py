@@ -186,6 +186,7 @@ def test_the_company_of_bulk_lists_is_found_through_one_lead(lgp, serve):
 
 @pytest.mark.parametrize("suffix", ["json", "jsonl", "csv"])
 def test_out_writes_a_file_by_its_name_and_prints_a_receipt(lgp, home, suffix):
+    assert not lgp("campaigns list --page 2 --page-size 3 --out c.json").json["complete"]
     receipt = lgp("leads list --out", f"l.{suffix}").json
     facts = {"file": f"l.{suffix}", "rows": 20, "requests": 1, "complete": False, "sandbox": True}
     assert receipt == {**receipt, **facts}
