@@ -88,16 +88,13 @@ def read_text(name: str, option: str) -> str:
 
 def flags(context: Context, place: str = "body") -> dict[str, Any]:
     """The fields of a body, or of a query, given as flags."""
-    operation, start = context.operation, f"{place}_"
-    typed = {
-        name.removeprefix(start): value
-        for name, value in vars(context.options).items()
-        if name.startswith(start) and value is not None
-    }
-    if not typed:
-        return {}
+    operation, made = context.operation, {}
     schemas = operation.filters() if place == "query" else operation.body_fields()
-    return {name: _value(typed[name], one) for name, one in schemas.items() if name in typed}
+    for name, schema in schemas.items():
+        typed = context.typed(f"{place}_{name}")
+        if typed is not None:
+            made[name] = _value(typed, schema)
+    return made
 
 
 def _value(typed: Any, schema: Any) -> Any:
@@ -114,8 +111,7 @@ def _value(typed: Any, schema: Any) -> Any:
 def filters(context: Context) -> dict[str, Any]:
     """The query parameters given as flags. Checked like a body, unless --no-check."""
     made = flags(context, "query")
-    if made:
-        refuse(context, validate.problems(made, {"properties": context.operation.filters()}))
+    refuse(context, validate.problems(made, {"properties": context.operation.filters()}))
     return made
 
 

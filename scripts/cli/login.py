@@ -107,7 +107,7 @@ def status(context: Context) -> None:
     """What there is to authenticate with, and where it comes from. Offline, unless --check."""
     client, path = context.client, context.client.file.path
     account = client.keys.account()
-    login = {"valid": _is_valid(account), "expires_at": account.expires_at or None}
+    token = {"valid": _is_valid(account), "expires_at": account.expires_at or None}
     mode = f"{path.stat().st_mode & 0o777:04o}" if path.exists() else None
     found: dict[str, Any] = {
         "profile": context.options.profile or "default",
@@ -116,10 +116,10 @@ def status(context: Context) -> None:
         "company_id": client.settings.company_id or account.company_id or None,
         "agent": described(context, "agent"),
         "system": described(context, "amplify"),
-        "login": login if account.token else None,
+        "login": token if account.token else None,
         "file": {"path": str(path), "mode": mode},
     }
-    if not (found["agent"] or found["system"] or login["valid"]):
+    if not (found["agent"] or found["system"] or token["valid"]):
         client.keys.find("agent")  # raises, with the way to get one
     checks, failed = _check(context) if context.typed("check") else ({}, None)
     context.output.document(found | checks)

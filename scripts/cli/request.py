@@ -34,24 +34,18 @@ def run(context: Context) -> None:
     record = typed("path_id")
     body = inputs.body(context) if operation.body else None
     path = path_of(operation, inputs.record_id(context, record) if record else None)
-    send(context, path, body, inputs.filters(context))
-    chosen = typed("data") or typed("body_status") or context.options.dry_run
-    if "status" in context.command.defaults and not chosen:
-        words = "The new campaign's status is active; to prepare a draft add --status draft."
-        context.notes("note", words)
-
-
-def send(context: Context, path: str, body: Any = None, params: Any = None) -> None:
-    """The last step of `run`, for commands that make their own body."""
-    operation = context.operation
+    params = inputs.filters(context)
     if context.options.dry_run:
-        context.preview(operation.method, path, params=params, body=body)
+        context.preview(operation.method, path, params, body)
         return
     answer = call(context, path, body, params).body
     if operation.changing:
         made = row_id(answers.record(answer))
         context.record_change(path, [made] if made else [])
     show(context, answer)
+    if "status" in context.command.defaults and not (typed("data") or typed("body_status")):
+        words = "The new campaign's status is active; to prepare a draft add --status draft."
+        context.notes("note", words)
 
 
 def call(context: Context, path: str, body: Any, params: Any = None) -> Answer:
@@ -108,10 +102,9 @@ def get(context: Context) -> None:
         return {**record, **(found if isinstance(found, dict) else {})}, None
 
     def single(one: str) -> None:
-        if named:  # the answer has neither name nor id
-            output.document(read(one)[0])
-        else:
-            send(context, path_of(context.operation, one))
+        path = path_of(context.operation, one)
+        # For a person the answer lacks name and id.
+        output.document(read(one)[0] if named else client.get(path))
 
     read_ids(context, single, read)
 

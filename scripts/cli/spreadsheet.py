@@ -27,15 +27,15 @@ CREATE = operations()["leads.create"]
 Columns = list[tuple[int, str]]  # (place of a column, the fields it gives as in --map)
 
 
-def _plain(name: str) -> str:
+def _folded(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.casefold())
 
 
 # What a heading means, compared without case, spaces, _ and -: nothing where it is a read-only
 # column of an export or that of FILE.rejects.csv; a field by its name; a field by these.
 FIELDS = {
-    **dict.fromkeys(map(_plain, ["problem", *operations()["enrich-leads.list"].columns()]), ""),
-    **{_plain(name): name for name in CREATE.body_fields()},
+    **dict.fromkeys(map(_folded, ["problem", *operations()["enrich-leads.list"].columns()]), ""),
+    **{_folded(name): name for name in CREATE.body_fields()},
     "company": "companyName", "jobtitle": "title", "linkedin": "linkedinUrl",
     "mobile": "phoneNumber", "phone": "phoneNumber", "website": "companyDomain",
 }  # fmt: skip
@@ -80,7 +80,7 @@ def read(context: Context, path: Path) -> Sheet:
     """The file, mapped and checked. UsageError for one that cannot be read as leads at all."""
     (_, headings), *lines = _lines(path, _text(context, path))
     columns = _columns(context, headings)
-    left = {one: "not imported" for one in headings if _plain(one) not in FIELDS}
+    left = {one: "not imported" for one in headings if _folded(one) not in FIELDS}
     mapping = left | {headings[place]: fields for place, fields in columns}
     context.notes("note", f"Columns (the first that is not empty counts): {compact(mapping)}")
     gaps = {"client_id": context.typed("client_id"), "campaignId": context.typed("campaign_id")}
@@ -160,15 +160,15 @@ def _columns(context: Context, headings: list[str]) -> Columns:
     mapped: dict[str, str] = {}
     for text in context.typed("map") or ():
         heading, _, target = text.rpartition("=")
-        fields = [FIELDS.get(_plain(one)) or one for one in target.split("+")]
+        fields = [FIELDS.get(_folded(one)) or one for one in target.split("+")]
         inputs.refuse(context, validate.unknown_fields(dict.fromkeys(fields), CREATE.body))
-        mapped[_plain(heading)] = "+".join(fields)
-    named, plain = FIELDS | mapped, [_plain(one) for one in headings]
-    columns = [(place, named[one]) for place, one in enumerate(plain) if named.get(one)]
-    columns.sort(key=lambda column: plain[column[0]] not in mapped)
+        mapped[_folded(heading)] = "+".join(fields)
+    named, folded = FIELDS | mapped, [_folded(one) for one in headings]
+    columns = [(place, named[one]) for place, one in enumerate(folded) if named.get(one)]
+    columns.sort(key=lambda column: folded[column[0]] not in mapped)
     given = "+".join(fields for _, fields in columns).split("+")
     missing = [field for field in CREATE.required if field not in given]
-    if missing or not mapped.keys() <= {*plain}:
+    if missing or not mapped.keys() <= {*folded}:
         what = f"No column gives {', '.join(missing)}" if missing else "--map takes COLUMN=FIELD"
         raise inputs.invalid(
             f"{what}; the columns are {', '.join(headings)}.",
