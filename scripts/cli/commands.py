@@ -30,7 +30,7 @@ class Command(NamedTuple):
     id: str = ""
 
     @property
-    def operation(self) -> str:
+    def operation_id(self) -> str:
         """The operationId that it would have in openapi.json."""
         return self.id or self.words.replace(" ", ".")
 

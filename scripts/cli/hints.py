@@ -39,7 +39,7 @@ def for_error(code: str, path: str, hint: str) -> str:
     from contract.operations import operations
 
     for command in COMMANDS:
-        operation = operations().get(command.operation)
+        operation = operations().get(command.operation_id)
         if operation and operation.paging and path.startswith(operation.path + "/" * absent):
             which = " --email ADDRESS" if command.words == "leads list" else " --all" * absent
             return f"{{lgp}} {command.words}{which}"

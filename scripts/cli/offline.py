@@ -70,7 +70,7 @@ def show_help(words: Sequence[str]) -> None:
         return
     command, _ = parser.find(named)
     if command:
-        about = "" if command.help else operations()[command.operation].description
+        about = "" if command.help else operations()[command.operation_id].description
         taken = [one for one in parser.takes(command) if one.group not in options.SENDING]
         top = f"{command.words}: {_title(command)}\nexample: {command.example}\n{about}"
         _page(top, _rows(taken), "global options: {lgp} --help options")
@@ -94,7 +94,7 @@ def show_help(words: Sequence[str]) -> None:
 
 
 def _title(command: Command) -> str:
-    return command.help or operations()[command.operation].summary
+    return command.help or operations()[command.operation_id].summary
 
 
 def _rows(taken: Iterable[options.Option]) -> list[tuple[str, str]]:
@@ -131,7 +131,7 @@ def schema(context: Context) -> None:
         **operation._asdict(),
         "id": None,
         "spec": None,
-        "commands": [one.words for one in COMMANDS if one.operation == operation.id],
+        "commands": [one.words for one in COMMANDS if one.operation_id == operation.id],
         "parameters": {**operation.parameters("path"), **operation.parameters()},
         "body": operation.body,
         "example": operation.content.get("example"),

@@ -90,7 +90,7 @@ def refusal(before: str, word: str, known: Iterable[str]) -> UsageError:
 def takes(command: Command) -> list[Option]:
     """Everything that may be typed behind the words of a command: its arguments, the fields of its
     operation, and the options of its groups."""
-    operation = operations().get(command.operation)
+    operation = operations().get(command.operation_id)
     groups, taken = {"always", *command.groups.split()}, []
     for argument in command.argument.split():
         noun = argument.rstrip("+*")

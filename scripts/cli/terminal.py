@@ -44,7 +44,7 @@ _COLOURS = {
 }
 
 
-class Sheet(Console):
+class Layout(Console):
     """Makes lines of the terminal's width, elsewhere of 100 columns; no escape codes with NO_COLOR
     or TERM=dumb."""
 
@@ -105,7 +105,7 @@ def _table(write: Write, output: Output, rows: list[Any], heads: Mapping[str, st
     """
     if not rows:
         return ""
-    sheet, names, note = Sheet(output.terminal), _names(rows, output), ""
+    layout, names, note = Layout(output.terminal), _names(rows, output), ""
     wanted = [one for one in names if one in (output.fields or output.preferred)] or names
     ids = [one for one in names if one in _IDS and one not in wanted][:1]
     columns, cells = [], []
@@ -115,15 +115,15 @@ def _table(write: Write, output: Output, rows: list[Any], heads: Mapping[str, st
         short = [text[:_LONGEST] for text in texts.split("\n")]
         columns.append(_column(name, heads.get(name, name), short))
         cells.append([_styled(name, text) for text in short])
-    if sum(most + 2 for _, _, most in columns) > sheet.width + 2:
+    if sum(most + 2 for _, _, most in columns) > layout.width + 2:
         del columns[len(wanted) :]
-    while sum(least + 2 for _, least, _ in columns) > sheet.width + 2 and len(columns) > 1:
+    while sum(least + 2 for _, least, _ in columns) > layout.width + 2 and len(columns) > 1:
         columns.pop()
     made = (one for one, _, _ in columns)
     table = Table(*made, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for line in zip(*cells[: len(columns)], strict=True):
         table.add_row(*line)
-    write(sheet.lines(table))
+    write(layout.lines(table))
     if len(columns) < len(wanted):
         note = f" {plural(len(wanted) - len(columns), 'column')} left out: --format json."
     if ids and len(columns) <= len(wanted):
@@ -148,13 +148,13 @@ def _styled(name: str, text: str, wraps: bool = False) -> Text:
 
 
 def _print(output: Output, *things: RenderableType) -> None:
-    output.write(Sheet(output.terminal).lines(*things))
+    output.write(Layout(output.terminal).lines(*things))
 
 
 def print_record(output: Output, record: dict[str, Any]) -> None:
     """One record: a field a line, the ids last. Long text is wrapped beside its name, below it
     where a word needs the room."""
-    names, sheet = _names([record], output), Sheet(output.terminal)
+    names, layout = _names([record], output), Layout(output.terminal)
     width, things = max(map(cell_len, names), default=0) + 2, list[RenderableType]()
     for name in names:
         value = inside(record, name)
@@ -165,9 +165,9 @@ def print_record(output: Output, record: dict[str, Any]) -> None:
         line = Table.grid()
         line.add_column(no_wrap=True)
         line.add_row(*field)
-        fits = all(cell_len(word) <= sheet.width - width for word in text.split())
+        fits = all(cell_len(word) <= layout.width - width for word in text.split())
         things += [line] if fits else field
-    output.write(sheet.lines(*things))
+    output.write(layout.lines(*things))
 
 
 def print_sentence(output: Output, sentence: str, record: dict[str, Any]) -> None:
@@ -186,7 +186,7 @@ def print_bars(
 ) -> None:
     """Records under `heads`, each with a bar for its `share` of the longest, from 0 to 1."""
     output.preferred = [*heads, "share"]
-    room = Sheet(output.terminal).width - sum(len(head) + 2 for head in heads.values())
+    room = Layout(output.terminal).width - sum(len(head) + 2 for head in heads.values())
     longest = min(_BAR, room - 8)
     for row in rows:
         row["share"] = "█" * round(longest * row["share"]) or "▏" * (row["share"] > 0)
@@ -195,7 +195,7 @@ def print_bars(
     _print(output, "", Text(below + note))
 
 
-class Screen(Sheet):
+class Screen(Layout):
     """stderr of a terminal: messages, and the live line."""
 
     def __init__(self) -> None:
@@ -231,7 +231,7 @@ class Screen(Sheet):
 
 def ask(write: Write, question: str, stdin: IO[str], seconds: float) -> bool:
     """Whether `y` is typed within `seconds`; silence is No."""
-    write(Sheet().lines(Text(inert(question))).rstrip("\n") + " ")
+    write(Layout().lines(Text(inert(question))).rstrip("\n") + " ")
     with contextlib.suppress(OSError, ValueError):  # else the answer is read as it comes
         if not select.select([stdin], [], [], seconds)[0]:
             write("\n")

@@ -66,7 +66,7 @@ def test_a_schema_fits_a_small_context(lgp, name):
     assert found.json["operation"] == name
     fields = operations()[name].body_fields().keys()
     assert found.json.get("body", {}).get("properties", {}).keys() == fields
-    assert found.json["commands"] == [one.words for one in COMMANDS if one.operation == name]
+    assert found.json["commands"] == [one.words for one in COMMANDS if one.operation_id == name]
 
 
 def test_the_schema_of_a_campaign_has_types_values_and_an_example(lgp):

@@ -26,7 +26,7 @@ def test_every_row_is_found_by_its_words_and_its_example_parses(command):
 
 
 def test_every_operation_has_a_command_and_every_option_and_group_a_use():
-    assert {one.operation for one in COMMANDS} >= operations().keys()
+    assert {one.operation_id for one in COMMANDS} >= operations().keys()
     taken = {one.name for row in COMMANDS for one in parser.takes(row)}
     assert taken >= {one.name for one in OPTIONS}
     groups = {group for row in COMMANDS for group in row.groups.split()}
