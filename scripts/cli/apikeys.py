@@ -10,6 +10,8 @@ from cli.text import prefix
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, UnknownOutcomeError, UsageError
 
+RESULT = ("id", "name", "prefix", "key", "stored", "stored_in", "proved", "sandbox")
+
 
 def list_keys(context: Context) -> None:
     """The user's keys by prefix; a plain key that a server sends is left out unless --show."""
@@ -20,6 +22,7 @@ def list_keys(context: Context) -> None:
 def create(context: Context) -> None:
     """Make a key and store it; the one stored before is kept as a previous one. `keys rotate`, as
     --check, proves the new key first."""
+    inputs.check_fields(context, RESULT)
     show, stores = context.typed("show"), not context.typed("no_store")
     client, path, body = context.client, context.operation.path, inputs.body(context)
     if not (show or stores):

@@ -26,6 +26,10 @@ from leadgenius.retry import Answer
 from leadgenius.settings import iso
 
 OUTCOMES = ("created", "existing", "rejected", "changed", "unknown", "not_sent")
+RESULT = (
+    "rows", *OUTCOMES, "doubles", "sent", "ids", "ids_total", "problems", "problems_total",
+    "files", "sandbox",
+)  # fmt: skip
 REASONS = {  # of those that are problems; the server says why it rejected a row
     "rejected": "",
     "changed": "imported before with other values, and this API cannot update a lead",
@@ -41,6 +45,7 @@ MOST_UNANSWERED = 3  # requests without an answer until a run gives up
 
 def run(context: Context) -> None:
     """Check every row, then send what is not done. Exit 4 when rows were rejected."""
+    inputs.check_fields(context, RESULT)
     work, client = Import(context), context.client
     kept = Path(f"{work.path}.lgp-ledger")
     bad = having(work.sheet.rows, "rejected")

@@ -70,6 +70,7 @@ def test_show_and_no_store(lgp, stored):
     assert (found["key"][:4], found["stored"], stored().api_key) == ("lgp_", False, KEY)
     assert lgp(*GENERATE, "--show").json["key"] == stored().api_key
     assert lgp(*GENERATE, "--no-store").code == 2
+    assert lgp(*GENERATE, "--fields=kye").code == 2
 
 
 def test_a_file_that_cannot_be_written_is_exit_9_and_no_key_is_made(lgp, monkeypatch):

@@ -24,7 +24,6 @@ def test_options_stand_before_or_after_the_command_and_the_later_one_wins():
         ("--fields id,email,id", "fields", ["id", "email"]),
         ("--where a=1 --where b=2", "where", ["a=1", "b=2"]),
         ("--out a.csv", "out", Path("a.csv")),
-        ("--all", "all", True),
         ("leads status -- --quiet", "quiet", None),
     ],
 )

@@ -98,7 +98,6 @@ ROW = f"{HEAD}A,B,a@x.example\n"
 WRONG = {
     "not there": (None, "There is no file c.csv"),
     "empty": ("", "has no rows"),
-    "blank": ("\n\n", "has no rows"),
     "header alone": (HEAD, "has no rows"),
     "no e-mail": ("firstName,lastName\nA,B\n", "No column gives email; the columns are firstName,"),
     "one name": ("Name,email\nA,a@x.example\n", "No column gives firstName, lastName"),
@@ -114,6 +113,7 @@ WRONG = {
     "--encoding=nosuch": (ROW, "not nosuch text"),
     "--map=Nix=email": (ROW, "--map takes COLUMN=FIELD; the columns are firstName, lastName,"),
     "--map=email=e-post": (ROW, "is not a field"),
+    "--fields=creatd": (ROW, "creatd is not a field; did you mean created"),
 }
 
 
