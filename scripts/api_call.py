@@ -5,11 +5,7 @@
 # ///
 """One raw request to the LeadGenius API, with the right credential for its path."""
 
-import gc
-
-gc.disable()  # nothing of a start is garbage; collecting would cost a tenth of it
-
-from cli import start  # noqa: E402
+from cli import start
 
 if __name__ == "__main__":
     raise SystemExit(start.run("api_call"))

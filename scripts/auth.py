@@ -5,11 +5,7 @@
 # ///
 """Log in to LeadGenius: the same as `lgp.py auth`."""
 
-import gc
-
-gc.disable()  # nothing of a start is garbage; collecting would cost a tenth of it
-
-from cli import start  # noqa: E402
+from cli import start
 
 if __name__ == "__main__":
     raise SystemExit(start.run("auth"))
