@@ -75,16 +75,12 @@ class Context:
     def client(self) -> Client:
         """The client of this run, made by the same `connect` as the library's."""
         options = self.options
-        account = {name: getattr(options, name) for name in ("profile", "base_url")}
+        # Their variables are read there, and compared with what was typed.
+        shared = {"profile", "base_url", "sandbox", "max_wait", "timeout", "read_only"}
         client = connect(
-            # Variables that name another account are compared there with what was typed.
-            **{name: text for name, text in account.items() if name in options.typed},
-            sandbox=bool(options.sandbox),
-            max_wait=options.max_wait,
-            timeout=options.timeout,
+            **{name: getattr(options, name) for name in shared & options.typed},
             on_note=self.notes,
             key=self.typed("key"),
-            read_only=options.read_only,
             dry_run=options.dry_run,
             end=self.end,
         )

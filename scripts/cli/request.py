@@ -139,10 +139,11 @@ def read_ids(
                 writer.rows([record])
                 rows += 1
             context.notes.progress(f"{done} of {plural(len(ids), 'record')}", done, len(ids))
-            if error:
-                errors.append(error)
-                problems.append({"id": one, **problem(error)})
-            if error and not isinstance(error, (RefusedError, StillRunningError)):
+            if not error:
+                continue
+            errors.append(error)
+            problems.append({"id": one, **problem(error)})
+            if not isinstance(error, (RefusedError, StillRunningError)):
                 left = {"code": "not_sent", "message": "Not asked for."}
                 problems += [{"id": other, **left} for other in ids[done:]]
                 break
