@@ -17,6 +17,7 @@ from leadgenius.retry import IDEMPOTENT, Answer
 
 OUTCOMES = ("applied", "skipped", "rejected", "unknown", "not_sent")
 SILENT = "The server does not say why."
+ABSENT = "There is no such lead."
 NAMED = {"notFound": "not_found", "skipped": "refused", "errors": "task_failed"}
 BEFORE = r"already|duplicate|\bexists\b|not say"  # the reason of one that was there before
 # A record: what is `sent` of it; id, or row and email; outcome; code and message of a problem.
@@ -216,7 +217,9 @@ class Changes:
         """`289 leads enrolled in First touch; 1 skipped: already enrolled.`"""
         context = self.context
         noun = "campaign" if context.operation.id == "campaigns.archive" else "lead"
-        words = f"{plural(counts['applied'], noun)} {request.done(context)}"
+        ended = self.jobs and all(job["status"] in jobs.ENDED for job, _ in self.jobs)
+        done = "enriched" if ended else request.done(context)
+        words = f"{plural(counts['applied'], noun)} {done}"
         if self.record:
             words += f" in {context.typed('path_id').rpartition('=')[2]}"
         for name in OUTCOMES[1:]:
@@ -239,7 +242,7 @@ def settle(items: list[Item], body: Any) -> bool:
     for name, code in NAMED.items():
         listed = said.get(name)
         for one in listed if isinstance(listed, list) else ():
-            reason = str(answers.dig(one, "reason") or SILENT)
+            reason = str(answers.dig(one, "reason") or (ABSENT if name == "notFound" else SILENT))
             facts = {"outcome": "rejected", "code": code, "message": reason}
             if name == "skipped" and re.search(BEFORE, reason, re.IGNORECASE):
                 facts |= {"outcome": "skipped", "code": "duplicate"}

@@ -56,7 +56,7 @@ class Context:
     def __exit__(self, _: object, error: object, traceback: object) -> None:
         """Wrong usage without a hint gets the command's example. What became of the last change is
         needed after an error, and belongs into the record of changes."""
-        if isinstance(error, UsageError):
+        if isinstance(error, UsageError) and error.code in ("usage", "invalid_input"):
             error.hint = error.hint or self.command.example
         if "client" in self.__dict__:
             outcome, operation = self.client.last_outcome, self.operation

@@ -157,6 +157,10 @@ class Import:
                 elif isinstance(error, UnknownOutcomeError):
                     error.hint = self.context.notes.go_on
                 raise
+        except KeyboardInterrupt:
+            if self.client.last_outcome == "not_sent":  # it still waited for its turn
+                self.mark(batch, "not_sent")
+            raise
         else:
             self.record(batch, answer)
 
@@ -190,8 +194,10 @@ class Import:
         latest, end = max(row.at for row in lost), self.context.end
         for look in LOOKS:
             wait = max(0.0, min(latest + look - time.time(), end - time.monotonic()))
-            self.context.notes.progress(f"Looking in {wait:.0f} s for what was sent")
-            time.sleep(wait)  # where --max-time ends before, the next request says so
+            while wait > 0:  # where --max-time ends before, the next request says so
+                self.context.notes.progress(f"Looking in {wait:.0f} s for what was sent")
+                time.sleep(min(wait, 1.0))
+                wait -= 1.0
             whole = self.look(lost)
             left = having(lost, "unknown")
             proved = len(left) < len(lost)
@@ -259,7 +265,9 @@ class Import:
             "problems": problems[: request.FIRST], "problems_total": len(problems),
             "files": [*files.values()],
         }  # fmt: skip
-        words = f"{plural(len(ids), 'lead')} created"
+        earlier = sum(not row.sent for row in made)
+        words = f"{plural(len(ids) - earlier, 'lead')} created"
+        words += f", {earlier:,} by earlier runs" if earlier else ""
         for name in OUTCOMES[1:]:
             if counts[name]:
                 words += f"; {plural(counts[name], 'row')} {name.replace('_', ' ')}"

@@ -14,7 +14,7 @@ from typing import Any
 from cli.context import Context
 from cli.options import parts
 from cli.rows import Condition, row_id
-from cli.text import plain, plural
+from cli.text import plain
 from contract import validate
 from contract.operations import operations
 from contract.validate import Problem
@@ -147,9 +147,10 @@ def refuse(context: Context, found: list[Problem]) -> None:
     if stated:
         details = [{"field": one.path, "problem": one.problem} for one in stated[:50]]
         words = f"The input cannot be sent: {stated[0].path or 'the body'} {stated[0].problem}."
+        words = words.replace("?.", "?")
         outcome = "not_sent" if context.operation.changing else None
         hint = f"{context.command.example}   (--no-check lets a field pass)"
-        raise invalid(words, hint, details=details, outcome=outcome)
+        raise invalid(words, hint, details=details if details[1:] else None, outcome=outcome)
     for path, problem, _ in found:
         words = f"{path} {problem} (undocumented rule; the request is sent anyway)."
         context.notes("note", words)
@@ -160,6 +161,8 @@ def ids(context: Context) -> list[str]:
     in_path, file = context.typed("path_id"), context.typed("ids_from")
     words = [record_id(context, word) for word in in_path] if isinstance(in_path, list) else []
     words += parts(",".join(context.typed("ids") or ()))
+    if any("=" in word for word in words):
+        raise invalid("--ids takes ids: a name is looked up only where a command takes one record.")
     words += ids_from(read_text(file, "--ids-from")) if file else []
     if not words:
         raise invalid("No ids were given.")
@@ -180,8 +183,9 @@ def record_id(context: Context, word: str) -> str:
     rows = context.client.rows(operations()[f"{group}.list"].path)
     found = [row_id(row) or "" for row in rows if same.holds(row)]
     if len(found) != 1:
-        matches = " ".join(map(plain, found[:10])) or "none"
-        words = f"{plural(len(found), 'record')} with this {field}: {matches}."
+        words = f"There is no record with this {field}."
+        if found:
+            words = f"{len(found)} records have this {field}: {' '.join(map(plain, found[:10]))}."
         raise invalid(words, f"{{lgp}} {group} list --all   (then give one id)")
     return found[0]
 

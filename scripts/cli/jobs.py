@@ -46,7 +46,8 @@ def note(context: Context, job_id: str | None) -> str:
             hint="check_change",
             outcome="applied",
         ) from error
-    context.notes("note", f"Job {plain(known)} was started; to follow it: {command(known)}")
+    if not (context.options.wait and context.notes.terminal):  # a person sees it followed
+        context.notes("note", f"Job {plain(known)} was started; to follow it: {command(known)}")
     context.append(_FILE, jobId=known, operation=context.operation.id, status="started")
     return known
 

@@ -187,7 +187,7 @@ def _note_position(walk: Walk, written: int, more: bool, deeper: bool) -> None:
     output, total = walk.context.output, walk.total
     if walk.kept:
         requests = plural(walk.context.client.requests, "request")
-        words = f"{walk.matched:,} of {plural(walk.read, 'row')} match ({requests})"
+        words = f"{walk.matched:,} of the {plural(walk.read, 'row')} read match ({requests})"
         words += f"; the first {written} are shown" if more else ""
     elif deeper:
         count = f"{written:,} of at least {total or written:,}" if written else "No row"
@@ -199,7 +199,7 @@ def _note_position(walk: Walk, written: int, more: bool, deeper: bool) -> None:
     else:
         return
     words += "; --all for every row" if more else ""
-    output.below(f"{words}.")
+    output.footnote = f"{words}."
 
 
 def _count(walk: Walk) -> None:
@@ -223,5 +223,5 @@ def _count(walk: Walk) -> None:
     grouped = names and output.format != "json"
     if grouped:
         output.columns = output.preferred = [*names, "n"]
-        output.below(words)
+        output.footnote = words
     output.document(by if grouped else result, words)

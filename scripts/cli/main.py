@@ -65,6 +65,7 @@ def _described(error: BaseException, notes: Notes) -> LeadGeniusError:
         code = str(error) or "interrupted"
         words = f"Stopped ({code}).{_OUTCOMES.get(notes.last_outcome or '', '')}"
         made = LeadGeniusError(words, code=code, hint=notes.go_on)
+        notes.write("\n" * notes.terminal)  # a question may stand there
         made.exit_code = 143 if code == "terminated" else 130
         return made
     if isinstance(error, OSError):

@@ -115,7 +115,7 @@ class Output:
         self.fields: Sequence[str] | None = options.fields
         self.columns: Sequence[str] = ()  # those of the schema
         self.preferred: Sequence[str] = ()  # those a terminal shows first
-        self.footnote = ""  # printed below a table
+        self.footnote = ""  # what is said below a list
         self.format = _format(options, self.terminal)
         self.indent = 2 if self.terminal and not options.out else None
         self.started = time.monotonic()
@@ -151,6 +151,8 @@ class Output:
                 raise
             finally:
                 self.file = stdout
+        if self.footnote and self.format != "table":
+            self.notes("note", self.footnote)
 
     def write(self, text: str) -> None:
         """Write to stdout, or to --out while it is open, secrets masked unless --show."""
@@ -161,13 +163,6 @@ class Output:
     def masked(self, text: str) -> str:
         masker = self.notes.masker
         return text if masker.show else masker.mask(text)
-
-    def below(self, text: str) -> None:
-        """Say something of a list: in the line below a table, else as a note."""
-        if self.format == "table":
-            self.footnote = text
-        else:
-            self.notes("note", text)
 
     def listing(self, rows: Sequence[Any]) -> None:
         """A whole list that is at hand, and its receipt."""

@@ -74,7 +74,7 @@ def show(context: Context, answer: Any, words: str = "") -> None:
 def done(context: Context) -> str:
     """What a changing command does, when it is done: `created`."""
     verb = context.command.words.split()[-1]
-    others = {"status": "changed", "enrich": "sent to enrichment"}
+    others = {"status": f"set to {context.typed('body_status')}", "enrich": "sent to enrichment"}
     return others.get(verb, verb.removesuffix("e") + "ed")
 
 

@@ -89,7 +89,7 @@ def _column(name: str, head: str, texts: list[str]) -> tuple[Column, int, int]:
     most = widest if whole else min(widest, _WIDEST)
     made = Column(
         Text(inert(head), no_wrap=True),
-        justify="right" if re.fullmatch("[-0-9.,%]*", digits) else "left",
+        justify="right" if all(re.fullmatch("-?[0-9.,]*%?", one) for one in texts) else "left",
         max_width=most,
         no_wrap=bool(whole),
         overflow="ellipsis",
@@ -172,7 +172,7 @@ def print_record(output: Output, record: dict[str, Any]) -> None:
 
 def print_sentence(output: Output, sentence: str, record: dict[str, Any]) -> None:
     """What was done; then the reasons that need action, or the ids made; a few of them."""
-    name = "problems" if record.get("problems") else "ids"
+    name = next((one for one in ("problems", "files") if record.get(one)), "ids")
     known = record.get(name) or [one for one in [row_id(record)] if one]
     lines = [sentence, *listed(known, record.get(f"{name}_total"))]
     once = [f"  {name}: {record[name]}" for name in ("secret", "key") if record.get(name)]
@@ -236,4 +236,6 @@ def ask(write: Write, question: str, stdin: IO[str], seconds: float) -> bool:
         if not select.select([stdin], [], [], seconds)[0]:
             write("\n")
             return False
-    return stdin.readline().strip().lower() in ("y", "yes")
+    answer = stdin.readline()
+    write("" if answer else "\n")
+    return answer.strip().lower() in ("y", "yes")

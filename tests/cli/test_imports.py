@@ -15,6 +15,7 @@ import pytest
 from cli import imports, lists
 from cli.spreadsheet import Row
 from leadgenius.files import locked
+from leadgenius.ratelimit import RateLimiter
 from leadgenius.settings import iso
 from leadgenius.transport import Transport
 from sandbox import leads as server_leads
@@ -343,8 +344,22 @@ def test_bad_rows_stop_everything_unless_skipped(lgp, sent):
     assert any(one.endswith("says the same: line 4.") for one in reply.notes)
     assert "line 3: email must be" in Path("c.csv.rejects.csv").read_text()
     reply = lgp("leads import c.csv --skip-invalid", terminal=True)
-    words = "1 lead created; 1 row rejected: see c.csv.rejects.csv; 1 double left out."
-    assert reply.out.startswith(f"{words}\n")
+    words = "0 leads created, 1 by earlier runs; 1 row rejected: see c.csv.rejects.csv; 1 double"
+    assert reply.out.startswith(f"{words} left out.\n")
+
+
+def test_rows_that_wait_for_their_turn_when_it_is_stopped_are_not_sent(lgp, monkeypatch):
+    acquire, turns = RateLimiter.acquire, iter(["batch", "look", ""])
+
+    def waiting(*words, **more):
+        if not next(turns):
+            raise KeyboardInterrupt
+        return acquire(*words, **more)
+
+    monkeypatch.setattr(RateLimiter, "acquire", waiting)
+    reply = lgp("leads import", sheet(150), "--yes")
+    assert (reply.code, "flight" in reply.error["message"]) == (130, False)
+    assert [reply.json[name] for name in ("created", "unknown", "not_sent")] == [100, 0, 50]
 
 
 def test_many_rows_and_fences_are_asked_about_before_anything_is_sent(lgp, sent):

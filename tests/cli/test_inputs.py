@@ -113,6 +113,7 @@ def test_flags_are_read_as_their_schemas_types(lgp, words, body):
         ("target-accounts score a --intent-score many", "whole number"),
         ("target-accounts score a --intent-score 101", "at most 100"),
         ("leads status --ids a --status hot", "must be one of qualified"),
+        ("leads status --ids name=Ann --status new", "--ids takes ids"),
         ("campaigns get ..", "id"),
         ("campaigns get a/b", "id"),
         ("leads delete --yes", "No ids"),

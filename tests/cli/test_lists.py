@@ -88,7 +88,7 @@ def test_where_filters_exactly_over_every_page(lgp, group):
 def test_where_prints_the_first_twenty_and_counts_the_rest(lgp):
     reply = lgp("enrich-leads list --where status!=nothing")
     assert (len(reply.rows), reply.json["matched"], reply.json["rows_read"]) == (20, 60, 60)
-    said = "60 of 60 rows match (1 request); the first 20 are shown; --all for every row."
+    said = "60 of the 60 rows read match (1 request); the first 20 are shown; --all for every row."
     assert reply.notes == [said]
 
 

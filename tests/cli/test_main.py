@@ -164,7 +164,7 @@ def test_output_is_utf8_whatever_the_locale(process, serve):
 def test_read_only_and_the_cap_hold_before_anything_is_sent(lgp, line, environ, code):
     refused = lgp(*line.split(), environ=environ)
     assert (refused.code, refused.error["code"]) == (2, code)
-    assert refused.error["outcome"] == "not_sent"
+    assert (refused.error["outcome"], refused.error["hint"]) == ("not_sent", "")
     assert lgp("leads", "list", "--read-only").code == 0
 
 

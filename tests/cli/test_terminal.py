@@ -145,7 +145,7 @@ def test_rows_that_come_one_by_one_share_their_columns_numbers_to_the_right():
         ("enrich-leads list", "", "20 rows; --all for every row."),
         ("leads list", "", "20 of 60 rows; --all for every row."),
         ("maintenance bugs list", "description", " rows."),
-        ("leads list --where fullName~zzzz", "", "0 of 60 rows match"),
+        ("leads list --where fullName~zzzz", "", "0 of the 60 rows read match"),
         ("enrich-leads list --count", "60 rows.\n", ""),
         ("leads list --count-by status", "", "60 rows."),
     ],
@@ -269,7 +269,7 @@ def test_without_rich_a_terminal_gets_json_and_one_note(tty, monkeypatch):
 def test_only_a_yes_is_a_yes(typed, answer):
     written = []
     assert terminal.ask(written.append, "Go on? [y/N]", io.StringIO(typed), 5) is answer
-    assert written == ["Go on? [y/N] "]
+    assert "".join(written) == "Go on? [y/N] " + "\n" * (not typed)
 
 
 def test_silence_is_no():
