@@ -31,7 +31,7 @@ def run(context: Context, **params: Any) -> None:
 
 def _same_filters(context: Context, kept: list[Condition]) -> dict[str, str]:
     """Conditions that the server's own filter means in the same way: it then sends fewer rows."""
-    known = context.operation.filters() if context.operation else {}
+    known = context.operation.filters() if kept and context.operation else {}
     made = {}
     for field, operator, value in kept:
         if operator == "=" and value and field in known:
@@ -98,7 +98,7 @@ class Walk:
             self.cursor, self.rest = page.cursor, answers.rest(page.body, rows)
             pages = answers.total(page.body, "totalPages") or 0
             self.more = bool(page.cursor) or page.number < pages
-            if not self.bulk:
+            if not (self.bulk or self.single):
                 ids = [row_id(row) for row in rows]
                 rows = [row for row, one in zip(rows, ids, strict=True) if one not in seen]
                 seen.update(filter(None, ids))
