@@ -16,7 +16,6 @@ from cli.hints import for_error
 from cli.stderr import Notes
 from cli.text import Masker
 from leadgenius.errors import LeadGeniusError, LocalError
-from leadgenius.files import local_error
 
 VERSION = "2.0.0"
 _OUTCOMES = {
@@ -69,6 +68,8 @@ def _described(error: BaseException, notes: Notes) -> LeadGeniusError:
         made.exit_code = 143 if code == "terminated" else 130
         return made
     if isinstance(error, OSError):
+        from leadgenius.files import local_error
+
         return local_error(Path(error.filename or "The output"), error)
     if isinstance(error, ImportError):
         words = f"The package {error.name} cannot be imported by this Python."

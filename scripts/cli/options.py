@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -141,7 +142,9 @@ class Parser(argparse.ArgumentParser):
     """argparse for these options, that raises our own error instead of leaving."""
 
     def __init__(self, prog: str, options: Iterable[Option]) -> None:
-        super().__init__(prog, add_help=False, allow_abbrev=False)
+        # Without a width every start would import what finds the terminal's.
+        shaped: Any = partial(argparse.HelpFormatter, width=80)
+        super().__init__(prog, add_help=False, allow_abbrev=False, formatter_class=shaped)
         for one in options:
             value = {"metavar": one.metavar, **one.more}
             how = value if one.metavar else {"action": "store_true", "default": None}
