@@ -98,9 +98,10 @@ class Changes:
             rejected = self.report(path)
         if rejected:
             again = "" if self.jobs else self.again  # a job again would be paid again
+            keeps = "" if "todo_out" in self.files else "; --todo-out FILE keeps the ids"
             error = RefusedError(
                 f"Refused: {rejected:,} of {plural(count, 'record')}.",
-                hint=again or "The result gives each reason; --todo-out FILE keeps the ids.",
+                hint=again or f"The result gives each reason{keeps}.",
                 code="job_failed" if self.jobs else None,
                 outcome="rejected",
             )
