@@ -35,7 +35,7 @@ REASONS = {  # of those that are problems; the server says why it rejected a row
     "changed": "imported before with other values, and this API cannot update a lead",
     "unknown": "sent, and it is not known whether it was stored",
 }
-FILES = {"created": "ids", "rejected": "rejects"}
+FILES = {"created": "ids", "existing": "existing", "rejected": "rejects"}
 UNCLEAR = "The answer does not say which rows were stored."
 LOOKS = (0, 3, 15, 60)  # seconds after rows were sent when they are looked for
 CLOCKS = 2.0  # seconds that a server's clock may be behind ours

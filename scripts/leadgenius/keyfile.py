@@ -164,6 +164,13 @@ class KeyFile:
 
     def _modernise(self, account: Account) -> None:
         """Understand what older scripts wrote; it is saved with the next change."""
+        if "origins" in account:  # of version 1
+            lines = [f"auth save-key --profile NAME --base-url {one}" for one in account["origins"]]
+            self._on_note(
+                "warning",
+                f"{self.path} has keys of more origins, and a file now holds one account. Save each"
+                f" again: {'; '.join(lines)}",
+            )
         token, key = account.token, account.api_key
         if token.startswith("lgp_"):
             older = [token] if key else []

@@ -315,6 +315,7 @@ def test_existing_rows_are_no_error_and_rejected_ones_are_sent_again_only_when_c
     reply = lgp("leads import c.csv", *words)
     assert result(reply) == (4, {"existing": 2, "rejected": 1, "sent": 3})
     assert "Neither campaign nor fields of existing leads were changed." in reply.notes
+    assert Path("c.csv.existing.csv").read_text().splitlines()[2] == "3,n1@x.example,"
     assert "1 row rejected: see c.csv.rejects.csv." in reply.error["message"]
     assert "campaign" in Path("c.csv.rejects.csv").read_text().splitlines()[1] or words
     sent.clear()

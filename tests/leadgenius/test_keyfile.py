@@ -95,6 +95,15 @@ def test_a_file_of_an_older_script_works_and_what_is_unknown_stays(
     assert "canary" not in str(notes)
 
 
+def test_keys_of_more_origins_in_one_file_are_to_be_saved_again(file, path, notes):
+    write(path, {"origins": {one: {"api_key": "lgp_canary"} for one in (PRODUCTION, STAGING)}})
+    assert file.account().api_key == ""
+    warning = next(message for level, message in notes if level == "warning")
+    lines = [f"auth save-key --profile NAME --base-url {one}" for one in (PRODUCTION, STAGING)]
+    assert warning.endswith("; ".join(lines))
+    assert "canary" not in str(notes)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
