@@ -310,6 +310,7 @@ class Client:
                 last = not found or asked["page"] == answers.total(body, "totalPages")
                 asked["page"] += 1
                 before = found
+            del found, body  # a page is large: not two of a bulk list at once
 
     def company_id(self) -> str:
         """LGP_COMPANY_ID, the one saved with the credential in use, else that of one lead, which is
