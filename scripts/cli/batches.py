@@ -79,6 +79,8 @@ class Changes:
         needs_yes = heavy or effect == "deletes"
         for file in self.files.values():
             check_safe(file)
+        if len({*self.files.values()}) < len(self.files):
+            raise inputs.invalid("--ids-out and --todo-out name the same file.", "Give two files.")
         inputs.check_fields(context, () if self.single else [*self.as_dict()])
         context.client.check_changes(count)
         path, body = self.request(self.batches[0][:2])
@@ -264,5 +266,6 @@ def settle(items: list[Item], body: Any) -> bool:
     made, applied = said.get("createdIds"), [one for one in items if one["outcome"] == "applied"]
     if isinstance(made, list) and len(made) == len(applied):
         for item, created in zip(applied, made, strict=True):
-            item["id"] = str(created)
+            if isinstance(created, str) and re.fullmatch(r"[\w.-]+", created):
+                item["id"] = created
     return left <= 0

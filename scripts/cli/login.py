@@ -49,7 +49,7 @@ def exchange(context: Context, email: str) -> None:
         raise RefusedError("The login succeeded, but the answer holds no token.")
     seconds = answers.dig(found, "expires_in")
     ends = iso(time.time() + seconds) if isinstance(seconds, int) else ""
-    client.file.login(client.origin, email, token, ends)
+    client.file.login(client.origin, email, clean(token, "the token"), ends)
 
 
 def ensure(context: Context) -> None:

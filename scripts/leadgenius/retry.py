@@ -206,7 +206,7 @@ def error_of(request: Request, found: Answer, asked: float, now: float) -> LeadG
         "request_id": text(body, "requestId"),
         "retryable": rule.exit_code in (5, 6, 7),
     }
-    if rule.code == "redirected":
+    if 300 <= (found.status or 0) < 400:
         facts["details"] = {"location": found.headers.get("Location")}
     if rule.again == "wait":
         facts |= {"retry_after_seconds": round(asked, 1), "retry_at": iso(now + asked)}

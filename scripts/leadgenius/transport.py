@@ -4,6 +4,7 @@ Nothing here decides whether to send again (retry.py).
 """
 
 import json
+import math
 import os
 import re
 import socket
@@ -163,14 +164,18 @@ class Transport:
 
 def understood(status: int, headers: Headers, raw: bytes) -> Answer:
     """What an answer is. A 2xx reports failure too: with `success` false, or with an `error` and no
-    result.
+    result. One that is informational, or says neither its length nor anything else, was cut off in
+    its headers: Python takes their end for an empty answer.
     """
     body, problem = None, ""
+    framed = status == 204 or "Content-Length" in headers or "Transfer-Encoding" in headers
+    if status < 200 or not (raw or framed):
+        return Answer("no_answer", detail="it was cut off in its headers")
     if len(raw) > MAX_BODY:
         problem = "too_large"
     elif raw.strip():
         try:
-            body = json.loads(raw, parse_constant=_refuse)
+            body = json.loads(raw, parse_constant=_finite, parse_float=_finite)
         except (ValueError, RecursionError):
             typed = "json" in headers.get("Content-Type", "").lower()
             problem = "broken_json" if typed else "not_json"
@@ -181,6 +186,9 @@ def understood(status: int, headers: Headers, raw: bytes) -> Answer:
     return Answer(problem, status, headers, body, f"HTTP {status}")
 
 
-def _refuse(constant: str) -> None:
-    """NaN and Infinity, which Python takes for JSON."""
-    raise ValueError(constant)
+def _finite(text: str) -> float:
+    """A number; ValueError for one beyond all bounds, and for NaN, which Python takes for JSON."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value

@@ -73,6 +73,15 @@ def test_one_positional_id_answers_with_the_server_s_body_and_several_with_the_s
     assert lgp(words).json == {"applied": 1, "rejected": 0}
 
 
+def test_ids_that_are_none_are_left_out(real):
+    plan(real, "POST", LEADS, {"created": 3, "createdIds": ["a\nb", None, "c"]})
+    reply = real("leads create --data", json.dumps(people(3)), "--ids-out", "made")
+    assert (numbers(reply)[:2], reply.json["ids"]) == ([3, 3], ["c"])
+    assert Path("made").read_text() == "c\n"
+    same = real("leads create --data", json.dumps(people(3)), "--ids-out", "x", "--todo-out", "x")
+    assert (same.code, "same file" in same.error["message"]) == (2, True)
+
+
 def test_who_is_enrolled_already_is_skipped_with_the_server_s_reason(lgp):
     lgp("sequences create --name", "Fourth touch", "--channel", "email")
     words = ("sequences", "enroll", "name=Fourth touch", "--ids", "lead_1")
