@@ -222,7 +222,7 @@ class Client:
             if not found.failure:
                 return found._replace(maybe_applied=maybe_applied)
             now = time.time()
-            asked = retry.asked_wait(found.headers, attempt, now)
+            asked = retry.asked_wait(found, attempt, now)
             if found.status == 429 and request.counted:
                 own = retry.is_api_error(found.body)
                 self.limiter.penalize(request.counted, asked if own else min(asked, PROXY_PAUSE))

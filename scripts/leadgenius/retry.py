@@ -178,13 +178,18 @@ def wait_before(request: Request, found: Answer, attempt: int, asked: float) -> 
     return None
 
 
-def asked_wait(headers: Headers, attempt: int, now: float) -> float:
-    """Seconds that a 429 or 503 asks for, 0 to 86,400: Retry-After, X-RateLimit-Reset, else 5, 15,
-    45. `now` is epoch seconds. Never raises.
+def asked_wait(found: Answer, attempt: int, now: float) -> float:
+    """Seconds that a 429 or 503 asks for, 0 to 86,400: Retry-After, X-RateLimit-Reset, the end of
+    the hour or day that its sentence names, else 5, 15, 45. `now` is epoch seconds. Never raises.
     """
-    after = headers.get("Retry-After")
-    date = _date(after, NEVER) - _date(headers.get("Date"), now)
+    headers, after = found.headers, found.headers.get("Retry-After")
+    there = _date(headers.get("Date"), now)
+    date = _date(after, NEVER) - there
     named = [wait for wait in (_number(after), date, reset_wait(headers, now)) if wait >= 0]
+    window = re.search(r"\b(hour|day)\b", str(text(found.body, "error")))
+    if window:
+        length = {"hour": 3600.0, "day": LONGEST_WAIT}[window[0]]
+        named.append(length - there % length)
     return min([*named, FALLBACK_WAITS[attempt - 1]][0], LONGEST_WAIT)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from leadgenius import retry
-from leadgenius.retry import RULES, Request, asked_wait, error_of, rule_of, wait_before
+from leadgenius.retry import RULES, Answer, Request, asked_wait, error_of, rule_of, wait_before
 from leadgenius.scopes import AGENT, LOGIN
 
 OWN = {"success": False, "error": "no"}
@@ -17,6 +17,10 @@ OWN = {"success": False, "error": "no"}
 
 def asked(method="GET", scope=AGENT):
     return Request(method, "/x", "https://o.example", "", {}, None, scope, 0)
+
+
+def limited(headers, body=None):
+    return Answer("status", 429, CaseInsensitiveDict(headers), body)
 
 
 def test_every_row_of_the_rules_is_reached():
@@ -56,7 +60,7 @@ SOON, LATER = f"{NOW + 40:.0f}", f"{NOW + 640:.0f}"
     ],
 )
 def test_what_the_server_names(headers, seconds):
-    assert asked_wait(CaseInsensitiveDict(headers), 1, NOW) == seconds
+    assert asked_wait(limited(headers), 1, NOW) == seconds
 
 
 NAMES = st.sampled_from(["Retry-After", "X-RateLimit-Reset", "Date"])
@@ -65,11 +69,17 @@ DATES = st.integers(-9, 99_999).map("Thu, {0} Jan {0} {0}:{0}:{0} GMT".format)
 
 @given(st.dictionaries(NAMES, st.text() | st.integers().map(str) | DATES))
 def test_no_text_makes_it_raise_or_leave_its_bounds(headers):
-    assert 0 <= asked_wait(headers, 1, NOW) <= 86_400
+    assert 0 <= asked_wait(limited(headers), 1, NOW) <= 86_400
 
 
 def test_a_429_that_names_no_time_waits_longer_each_time():
-    assert [asked_wait({}, attempt, NOW) for attempt in (1, 2, 3)] == [5, 15, 45]
+    assert [asked_wait(limited({}), attempt, NOW) for attempt in (1, 2, 3)] == [5, 15, 45]
+
+
+@pytest.mark.parametrize(("window", "seconds"), [("minute", 5), ("hour", 3590), ("day", 86_390)])
+def test_a_429_that_names_its_window_waits_for_the_end_of_it(window, seconds):
+    found = limited({}, {"error": f"Rate limit exceeded ({window} window)"})
+    assert asked_wait(found, 1, 86_400 * 300 + 10) == seconds
 
 
 def test_an_error_says_when_and_what_the_server_said():
