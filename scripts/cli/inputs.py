@@ -180,7 +180,12 @@ def record_id(context: Context, word: str) -> str:
         return "ID"
     group = context.command.words.split()[0]
     same = Condition(field, "=", value.strip())
-    rows = context.client.rows(operations()[f"{group}.list"].path)
+    pages = [*context.client.pages(operations()[f"{group}.list"].path)]
+    rows = [row for page in pages for row in page.items]
+    if pages and len(rows) < (answers.total(pages[0].body) or 0):
+        raise invalid(
+            "The server did not give the whole list, so the name may not be the only one."
+        )
     found = [row_id(row) or "" for row in rows if same.holds(row)]
     if len(found) != 1:
         words = f"There is no record with this {field}."

@@ -73,6 +73,13 @@ def test_one_positional_id_answers_with_the_server_s_body_and_several_with_the_s
     assert lgp(words).json == {"applied": 1, "rejected": 0}
 
 
+def test_a_name_in_half_a_list_is_no_record(real):
+    rows = [{"id": f"c{at}", "name": f"Name {at}"} for at in range(100)]
+    plan(real, "GET", f"{AGENT}/campaigns", {"data": rows, "pagination": {"totalItems": 150}})
+    reply = real("campaigns archive", "name=Name 3")
+    assert (reply.code, "whole list" in reply.error["message"]) == (2, True)
+
+
 def test_ids_that_are_none_are_left_out(real):
     plan(real, "POST", LEADS, {"created": 3, "createdIds": ["a\nb", None, "c"]})
     reply = real("leads create --data", json.dumps(people(3)), "--ids-out", "made")
