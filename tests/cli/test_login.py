@@ -100,6 +100,7 @@ def test_dry_run_shows_the_request_without_the_password(run):
         ({"json": {"token": "new"}}, 0, "new"),
         ({"json": {"token": "new", "expires_in": "soon"}}, 0, "new"),
         ({"json": {}}, 4, "old"),
+        ({"json": {"token": "a\nX: b"}}, 3, "old"),
         ({"status": 401, "json": {"error": "secret word"}}, 3, "old"),
     ],
 )
