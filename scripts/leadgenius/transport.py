@@ -164,12 +164,12 @@ class Transport:
 
 def understood(status: int, headers: Headers, raw: bytes) -> Answer:
     """What an answer is. A 2xx reports failure too: with `success` false, or with an `error` and no
-    result. One that is informational, or says neither its length nor anything else, was cut off in
-    its headers: Python takes their end for an empty answer.
+    result. One that is informational, or a success that says neither its length nor anything else,
+    was cut off in its headers: Python takes their end for an empty answer.
     """
     body, problem = None, ""
     framed = status == 204 or "Content-Length" in headers or "Transfer-Encoding" in headers
-    if status < 200 or not (raw or framed):
+    if status < 200 or (status < 300 and not (raw or framed)):
         return Answer("no_answer", detail="it was cut off in its headers")
     if len(raw) > MAX_BODY:
         problem = "too_large"

@@ -62,6 +62,10 @@ def test_whatever_ends_before_the_answer_does_is_no_answer(step, raw, attempt):
     assert (attempt(server.origin, "POST", 0.3).failure, len(server.seen)) == ("no_answer", 1)
 
 
+def test_an_error_without_a_body_is_one(raw, attempt):
+    assert attempt(raw(send(b"HTTP/1.1 401 Unauthorized\r\n\r\n")).origin).status == 401
+
+
 def test_refused_and_stalled_handshakes_have_sent_nothing(raw, attempt):
     assert attempt("http://127.0.0.1:1").failure == "connect"
     server = raw(send(b"", "stall"))
