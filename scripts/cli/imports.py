@@ -280,8 +280,9 @@ class Import:
         return counts["rejected"]
 
     def write(self, state: str) -> str:
-        """FILE.ids.csv of the created rows, or FILE.rejects.csv, which can be fixed and imported: a
-        csv that no spreadsheet runs, with the mark by which it knows UTF-8."""
+        """FILE.ids.csv of the created rows, FILE.existing.csv of those that were there before, or
+        FILE.rejects.csv, which can be fixed and imported: a csv that no spreadsheet runs, with the
+        mark by which it knows UTF-8."""
         rows = having(self.sheet.rows, state)
         lines = [["line", "email", "id"], *([str(row.line), row.email, row.id] for row in rows)]
         if state == "rejected":
