@@ -5,7 +5,10 @@
 # ///
 """One raw request to the LeadGenius API, with the right credential for its path."""
 
-from cli import start
+import sys
+
+from cli import start  # noqa: F401, before what an old Python cannot read
+from cli.main import run
 
 if __name__ == "__main__":
-    raise SystemExit(start.run("api_call"))
+    raise SystemExit(run("api_call", sys.argv[1:]))

@@ -5,7 +5,10 @@
 # ///
 """Log in to LeadGenius: the same as `lgp.py auth`."""
 
-from cli import start
+import sys
+
+from cli import start  # noqa: F401, before what an old Python cannot read
+from cli.main import run
 
 if __name__ == "__main__":
-    raise SystemExit(start.run("auth"))
+    raise SystemExit(run("auth", sys.argv[1:]))

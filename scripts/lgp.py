@@ -5,7 +5,10 @@
 # ///
 """LeadGenius from the command line: leads, campaigns, accounts, outreach, analytics."""
 
-from cli import start
+import sys
+
+from cli import start  # noqa: F401, before what an old Python cannot read
+from cli.main import run
 
 if __name__ == "__main__":
-    raise SystemExit(start.run("lgp"))
+    raise SystemExit(run("lgp", sys.argv[1:]))

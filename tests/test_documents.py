@@ -102,7 +102,7 @@ def test_the_skill_is_short_and_names_every_command_and_safety_option():
 def test_every_flag_that_the_documents_name_exists():
     known = {"--help", "--version", "--param", "--include", "--scope", "--key"}
     for command in COMMANDS:
-        known |= {flag for one in parser.takes(command) for flag in one.flags}
+        known |= {flag for one in parser.takes(command) for flag in parser.flags(one)}
     others = """--port --db --limits --no-rate-limit --reset --demo-leads --allow-duplicates
         --fault --quiet --appendonly --cursor --continue-old"""
     for text, more in ((SKILL, ""), (README, others)):

@@ -29,15 +29,10 @@ class Command(NamedTuple):
     defaults: Mapping[str, Any] = {}
     id: str = ""
 
-    @property
-    def operation_id(self) -> str:
-        """The operationId that it would have in openapi.json."""
-        return self.id or self.words.replace(" ", ".")
-
 
 _LEAD = "fullName email companyName status updatedAt"
 
-COMMANDS = (
+_COMMANDS = (
     Command("leads list", "{lgp} leads list --status qualified", "lists.run", _LEAD),
     Command("leads import", "{lgp} leads import contacts.csv --client-id CLIENT", "imports.run",
             help="Import leads from a spreadsheet, resumable (--dry-run: look first)",
@@ -156,6 +151,8 @@ COMMANDS = (
             help="Any request, with the right credential; stdout is the body",
             argument="METHOD ENDPOINT", groups="raw body show list page yes output origin send"),
 )  # fmt: skip
+
+COMMANDS = tuple(one._replace(id=one.id or one.words.replace(" ", ".")) for one in _COMMANDS)
 
 # The eight workflows and what is around them, each before its first group in the overview.
 WORKFLOWS = {

@@ -41,7 +41,7 @@ class Context:
         notes.quiet, notes.verbose = options.quiet, options.verbose
         self.end = time.monotonic() + (options.max_time or math.inf)
         self.masker.show = bool(self.typed("show"))
-        self.operation: Any = operations().get(command.operation_id)  # None without one
+        self.operation: Any = operations().get(command.id)  # None without one
         if command.words == "dashboard":  # its page is no format, and .html no other's
             options.format = options.format or "json"
         self.output = Output(options, sys.stdout, notes)

@@ -15,9 +15,8 @@ from typing import IO, Any
 
 from cli import batches, inputs, leads, ledger, lists, request, spreadsheet
 from cli.context import MANY, Context
-from cli.rows import row_id
 from cli.spreadsheet import CREATE, Row, key_of
-from cli.text import compact, plural, unformula
+from cli.text import compact, plural, row_id, unformula
 from contract.operations import operations
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, RefusedError, UnknownOutcomeError

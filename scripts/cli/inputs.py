@@ -8,19 +8,23 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from datetime import datetime, timezone
+from functools import cache
+from operator import ge, gt, le, lt
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cli.context import Context
 from cli.options import parts
-from cli.rows import Condition, row_id
-from cli.text import plain
+from cli.text import cell, inside, plain, row_id
 from contract import validate
 from contract.operations import operations
 from contract.validate import Problem
 from leadgenius import answers
 from leadgenius.errors import UsageError
 from leadgenius.scopes import check_id
+
+_ORDER = {">": gt, "<": lt, ">=": ge, "<=": le}
 
 
 def invalid(message: str, hint: str = "", **facts: Any) -> UsageError:
@@ -111,7 +115,8 @@ def _value(typed: Any, schema: Any) -> Any:
 def filters(context: Context) -> dict[str, Any]:
     """The query parameters given as flags. Checked like a body, unless --no-check."""
     made = flags(context, "query")
-    refuse(context, validate.problems(made, {"properties": context.operation.filters()}))
+    if made:
+        refuse(context, validate.problems(made, {"properties": context.operation.filters()}))
     return made
 
 
@@ -213,3 +218,71 @@ def ids_from(text: str) -> list[str]:
             words = f"--ids-from: line {number} is no id, and has no column id, leadId or lead_id."
             raise invalid(words, "One id a line. For addresses: {lgp} leads list --email ADDRESS")
     return found
+
+
+# ---- --where
+
+
+class Condition(NamedTuple):
+    """`field operator value`, as in `status=qualified`. Text compares without case; an empty value
+    is null or absent."""
+
+    field: str
+    operator: str
+    value: str
+
+    def holds(self, row: Any) -> bool | None:
+        """Whether the row fits; None when the two cannot be compared. A null is never more or less
+        than anything."""
+        found = inside(row, self.field)
+        if self.operator in ("=", "!="):
+            values = found if isinstance(found, list) else [found]
+            equal = _wanted(self.value) in map(_comparable, values)
+            return equal is (self.operator == "=")
+        if found in (None, ""):
+            return False
+        if self.operator == "~":
+            return self.value.casefold() in cell(found).casefold()
+        for read in (_number, _time):
+            left, right = read(found), read(self.value)
+            if left is not None and right is not None:
+                return bool(_ORDER[self.operator](left, right))
+        return None
+
+
+def conditions(texts: Sequence[str]) -> list[Condition]:
+    """The conditions typed as --where. UsageError for a text without a field and an operator."""
+    made = []
+    for text in texts:
+        found = re.fullmatch(r"\s*([A-Za-z_][\w.-]*)\s*([!><]=|[=~><])\s*(.*?)\s*", text, re.DOTALL)
+        if not found:
+            raise UsageError(
+                "--where takes FIELD and one of = != ~ > < >= <= and a VALUE.",
+                hint="Quote it, as in --where 'status=qualified' or --where 'intentScore>=80'.",
+            )
+        made.append(Condition(*found.groups()))
+    return made
+
+
+def _comparable(value: Any) -> float | str:
+    """What is equal for equal values: a number, else the text without case; null is empty."""
+    number = _number(value)
+    return cell(value).casefold() if number is None else number
+
+
+_wanted = cache(_comparable)  # the same for every row
+
+
+def _number(value: Any) -> float | None:
+    text = str(value).strip()
+    known = re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]+)?(e[+-][0-9]{1,3})?", text, re.ASCII)
+    return float(text) if known else None
+
+
+def _time(value: Any) -> float | None:
+    """Seconds of an ISO time; one without a zone is UTC."""
+    try:
+        moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()

@@ -11,8 +11,8 @@ from typing import Any
 
 from cli import inputs
 from cli.context import Context
-from cli.rows import Condition, conditions, hidden, inside, row_id
-from cli.text import compact, plural
+from cli.inputs import Condition, conditions
+from cli.text import compact, hidden, inside, plural, row_id
 from leadgenius import answers
 from leadgenius.errors import CredentialError, UsageError
 

@@ -12,8 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cli.hints import for_error
-from cli.stderr import Notes
+from cli.stderr import Notes, for_error
 from cli.text import Masker
 from leadgenius.errors import LeadGeniusError, LocalError
 
@@ -84,7 +83,7 @@ def _described(error: BaseException, notes: Notes) -> LeadGeniusError:
 def _work(argv: list[str], notes: Notes) -> None:
     """The version, help, what a shell may complete, or one command, by the module and the function
     that its row names."""
-    from cli import options, parser
+    from cli import parser
 
     if "--version" in argv:
         sys.stdout.write(f"leadgenius-api {VERSION}\n")
@@ -94,7 +93,7 @@ def _work(argv: list[str], notes: Notes) -> None:
 
         offline.print_candidates(argv[3:])
         return
-    found, rest = options.split(argv, os.environ)
+    found, rest = parser.split(argv, os.environ)
     helps = rest[:1] == ["help"] or "-h" in rest or "--help" in rest
     command, after = (None, rest) if helps else parser.find(rest)
     if command is None:

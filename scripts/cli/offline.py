@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cli import options, parser
 from cli.commands import COMMANDS, WORKFLOWS, Command
-from cli.hints import spelled
+from cli.stderr import spelled
 from cli.text import plural, prefix
 from contract.operations import expand, operations
 from leadgenius.errors import CredentialError, LocalError, UsageError
@@ -70,7 +70,7 @@ def show_help(words: Sequence[str]) -> None:
         return
     command, _ = parser.find(named)
     if command:
-        about = "" if command.help else operations()[command.operation_id].description
+        about = "" if command.help else operations()[command.id].description
         taken = [one for one in parser.takes(command) if one.group not in options.SENDING]
         top = f"{command.words}: {_title(command)}\nexample: {command.example}\n{about}"
         _page(top, _rows(taken), "global options: {lgp} --help options")
@@ -94,11 +94,11 @@ def show_help(words: Sequence[str]) -> None:
 
 
 def _title(command: Command) -> str:
-    return command.help or operations()[command.operation_id].summary
+    return command.help or operations()[command.id].summary
 
 
 def _rows(taken: Iterable[options.Option]) -> list[tuple[str, str]]:
-    return [(f"{', '.join(one.flags)} {one.metavar}".strip(), one.help) for one in taken]
+    return [(f"{', '.join(parser.flags(one))} {one.metavar}".strip(), one.help) for one in taken]
 
 
 def _page(top: str, rows: Sequence[tuple[str, str]], end: str) -> None:
@@ -131,7 +131,7 @@ def schema(context: Context) -> None:
         **operation._asdict(),
         "id": None,
         "spec": None,
-        "commands": [one.words for one in COMMANDS if one.operation_id == operation.id],
+        "commands": [one.words for one in COMMANDS if one.id == operation.id],
         "parameters": {**operation.parameters("path"), **operation.parameters()},
         "body": operation.body,
         "example": operation.content.get("example"),
@@ -187,11 +187,11 @@ def print_candidates(words: Sequence[str]) -> None:
 def _candidates(before: list[str], last: str) -> Iterable[str]:
     """The values of an option that has a closed set; else flags, or the words that come next."""
     flag = before.pop() if before and before[-1].startswith("-") else ""
-    _, rest = options.split(before, {})
+    _, rest = parser.split(before, {})
     taken = parser.takes(parser.find(rest)[0] or Command("", "", groups=" ".join(options.GLOBAL)))
     for one in taken:
-        if flag in one.flags and one.metavar:
+        if flag in parser.flags(one) and one.metavar:
             return one.values
     if last.startswith("-"):
-        return [flag for one in taken for flag in one.flags]
+        return [flag for one in taken for flag in parser.flags(one)]
     return operations() if rest == ["schema"] else parser.following(rest)

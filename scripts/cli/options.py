@@ -1,4 +1,5 @@
-"""The options: one table, from which the parsers, the variables, the help and completion are made.
+"""The options: one table, from which the parsers, the variables, the help and completion are made
+(cli/parser.py).
 
 Global ones stand before or after the command alike; the later one wins. An option that does nothing
 for the command at hand is an error: whoever typed it expected something.
@@ -6,15 +7,12 @@ for the command at hand is an error: whoever typed it expected something.
 
 from __future__ import annotations
 
-import argparse
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-from leadgenius.errors import UsageError
-from leadgenius.settings import seconds, switch
+from leadgenius.settings import seconds
 
 
 def number(text: str) -> int:
@@ -43,14 +41,6 @@ class Option(NamedTuple):
     read: Callable[[str], Any] = str
     values: Sequence[str] = ()
     more: Mapping[str, Any] = {}
-
-    @property
-    def flags(self) -> list[str]:
-        """As typed: --max-items; none for the word after a command."""
-        if self.group == "argument":
-            return []
-        words = self.name.replace("_", "-").split()
-        return [f"--{word}" if len(word) > 1 else f"-{word}" for word in words]
 
 
 # Groups of global options. What a command sends, prints or reads decides which serve it.
@@ -130,79 +120,9 @@ WITH_VARIABLE = frozenset(
     "sandbox profile base_url format read_only max_wait max_time timeout quiet no_check".split()  # noqa: SIM905
 )
 # Of each line one may be given.
-_CONTRADICTIONS = (
+CONTRADICTIONS = (
     ("page", "all", "max_items", "count", "count_by"),
     ("page", "where"),
     ("quiet", "verbose"),
     ("sandbox", "base_url"),
 )
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse for these options, that raises our own error instead of leaving."""
-
-    def __init__(self, prog: str, options: Iterable[Option]) -> None:
-        # Without a width every start would import what finds the terminal's.
-        shaped: Any = partial(argparse.HelpFormatter, width=80)
-        super().__init__(prog, add_help=False, allow_abbrev=False, formatter_class=shaped)
-        for one in options:
-            value = {"metavar": one.metavar, **one.more}
-            how = value if one.metavar else {"action": "store_true", "default": None}
-            self.add_argument(*(one.flags or [one.name]), **how)
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"Wrong usage: {message}.", hint=f"{self.prog} --help")
-
-
-def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Namespace, list[str]]:
-    """The global options with their variables, and the other words of the command line in their
-    order.
-
-    The namespace has every option's value (None when not given; times in seconds) and `typed`, the
-    names typed.
-    """
-    taken = [one for one in OPTIONS if one.group in GLOBAL]
-    found, rest = Parser("{lgp}", taken).parse_known_args(argv)
-    found.typed = {name for name, value in vars(found).items() if value is not None}
-    for option in taken:
-        text, source = getattr(found, option.name), f"--{option.name}".replace("_", "-")
-        if text is None and option.name in WITH_VARIABLE:
-            source = f"LGP_{option.name.upper()}"
-            text = environ.get(source, "").strip() or None
-        if isinstance(text, str):
-            try:
-                setattr(found, option.name, _value(option, text))
-            except ValueError as error:
-                hint = "{lgp} --help options"
-                raise UsageError(f"{source}: {error}", code="invalid_input", hint=hint) from error
-    _resolve(found)
-    return found, rest
-
-
-def _value(option: Option, text: str) -> Any:
-    if not option.metavar:
-        return switch(text)
-    if option.values and text not in option.values:
-        raise ValueError(f"it must be one of {', '.join(option.values)}.")
-    if not text.strip(" ,"):
-        raise ValueError("it must not be empty.")
-    return option.read(text)
-
-
-def _resolve(found: argparse.Namespace) -> None:
-    """Of options that contradict each other a typed one wins over variables, or it is an error."""
-    for names in _CONTRADICTIONS:
-        given = {name for name in names if getattr(found, name)}
-        typed = given & found.typed
-        if len(given) > 1 and len(typed) != 1:
-            words = " and --".join(sorted(given)).replace("_", "-")
-            raise UsageError(f"--{words} contradict each other.", hint="Give one of them.")
-        for name in given - (typed or given):
-            setattr(found, name, None)
-
-
-def check_served(found: argparse.Namespace, served: Iterable[Option]) -> None:
-    """UsageError for a global option that was typed and is none of those that do something."""
-    for name in found.typed - {one.name for one in served}:
-        words = f"--{name} does nothing for this command.".replace("_", "-")
-        raise UsageError(words, hint="Leave it out.")

@@ -10,9 +10,8 @@ from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from typing import IO, Any
 
-from cli.rows import TWINS, inside, pick, row_id
 from cli.stderr import Notes
-from cli.text import cell, compact, inert, plural, unformula
+from cli.text import TWINS, cell, compact, inert, inside, pick, plural, row_id, unformula
 from leadgenius import answers
 from leadgenius.errors import UsageError
 from leadgenius.files import check_safe, replace_whole

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
 
-from cli import options
 from cli.commands import COMMANDS, INSTEAD, Command
-from cli.options import GLOBAL, OPTIONS, SENDING, Option, Parser
+from cli.options import CONTRADICTIONS, GLOBAL, OPTIONS, SENDING, WITH_VARIABLE, Option
 from cli.text import plain
 from contract.operations import Operation, near, operations, resolve
 from leadgenius.errors import UsageError
+from leadgenius.settings import switch
 
 # The flags of an API field, where they are not its name in kebab case.
 _FLAGS = {
@@ -30,6 +32,84 @@ _ARGUMENTS = {
     "FILE": ("file", "csv, jsonl or json"),
     "NAME": ("name", "as in the example"),
 }
+
+
+def flags(option: Option) -> list[str]:
+    """As typed: --max-items; none for the word after a command."""
+    if option.group == "argument":
+        return []
+    words = option.name.replace("_", "-").split()
+    return [f"--{word}" if len(word) > 1 else f"-{word}" for word in words]
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse for these options, that raises our own error instead of leaving."""
+
+    def __init__(self, prog: str, options: Iterable[Option]) -> None:
+        # Without a width every start would import what finds the terminal's.
+        shaped: Any = partial(argparse.HelpFormatter, width=80)
+        super().__init__(prog, add_help=False, allow_abbrev=False, formatter_class=shaped)
+        for one in options:
+            value = {"metavar": one.metavar, **one.more}
+            how = value if one.metavar else {"action": "store_true", "default": None}
+            self.add_argument(*(flags(one) or [one.name]), **how)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"Wrong usage: {message}.", hint=f"{self.prog} --help")
+
+
+def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Namespace, list[str]]:
+    """The global options with their variables, and the other words of the command line in their
+    order.
+
+    The namespace has every option's value (None when not given; times in seconds) and `typed`, the
+    names typed.
+    """
+    taken = [one for one in OPTIONS if one.group in GLOBAL]
+    found, rest = _Parser("{lgp}", taken).parse_known_args(argv)
+    found.typed = {name for name, value in vars(found).items() if value is not None}
+    for option in taken:
+        text, source = getattr(found, option.name), f"--{option.name}".replace("_", "-")
+        if text is None and option.name in WITH_VARIABLE:
+            source = f"LGP_{option.name.upper()}"
+            text = environ.get(source, "").strip() or None
+        if isinstance(text, str):
+            try:
+                setattr(found, option.name, _value(option, text))
+            except ValueError as error:
+                hint = "{lgp} --help options"
+                raise UsageError(f"{source}: {error}", code="invalid_input", hint=hint) from error
+    _resolve(found)
+    return found, rest
+
+
+def _value(option: Option, text: str) -> Any:
+    if not option.metavar:
+        return switch(text)
+    if option.values and text not in option.values:
+        raise ValueError(f"it must be one of {', '.join(option.values)}.")
+    if not text.strip(" ,"):
+        raise ValueError("it must not be empty.")
+    return option.read(text)
+
+
+def _resolve(found: argparse.Namespace) -> None:
+    """Of options that contradict each other a typed one wins over variables, or it is an error."""
+    for names in CONTRADICTIONS:
+        given = {name for name in names if getattr(found, name)}
+        typed = given & found.typed
+        if len(given) > 1 and len(typed) != 1:
+            words = " and --".join(sorted(given)).replace("_", "-")
+            raise UsageError(f"--{words} contradict each other.", hint="Give one of them.")
+        for name in given - (typed or given):
+            setattr(found, name, None)
+
+
+def check_served(found: argparse.Namespace, served: Iterable[Option]) -> None:
+    """UsageError for a global option that was typed and is none of those that do something."""
+    for name in found.typed - {one.name for one in served}:
+        words = f"--{name} does nothing for this command.".replace("_", "-")
+        raise UsageError(words, hint="Leave it out.")
 
 
 def begun(words: Sequence[str]) -> list[Command]:
@@ -64,11 +144,11 @@ def parse(command: Command, found: argparse.Namespace, words: Sequence[str]) -> 
     a global option that does nothing for it."""
     taken = takes(command)
     own = [one for one in taken if one.group not in GLOBAL]
-    found, unknown = Parser(f"{{lgp}} {command.words}", own).parse_known_args(words, found)
+    found, unknown = _Parser(f"{{lgp}} {command.words}", own).parse_known_args(words, found)
     if unknown:
-        flags = [flag for one in taken for flag in one.flags]
-        raise refusal(command.words, unknown[0], following(command.words.split()) + flags)
-    options.check_served(found, taken)
+        every = [flag for one in taken for flag in flags(one)]
+        raise refusal(command.words, unknown[0], following(command.words.split()) + every)
+    check_served(found, taken)
     return found
 
 
@@ -90,7 +170,7 @@ def refusal(before: str, word: str, known: Iterable[str]) -> UsageError:
 def takes(command: Command) -> list[Option]:
     """Everything that may be typed behind the words of a command: its arguments, the fields of its
     operation, and the options of its groups."""
-    operation = operations().get(command.operation_id)
+    operation = operations().get(command.id)
     groups, taken = {"always", *command.groups.split()}, []
     for argument in command.argument.split():
         noun = argument.rstrip("+*")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs
 
-from cli import inputs, options
+from cli import inputs
 from cli.context import MANY, Context
 from cli.lists import Walk
-from cli.rows import hidden
-from cli.text import compact
+from cli.options import OPTIONS
+from cli.parser import check_served
+from cli.text import compact, hidden
 from contract.operations import at
 from leadgenius import answers, scopes
 from leadgenius.errors import UsageError
@@ -27,8 +28,8 @@ def send(context: Context) -> None:
     if method not in ("GET", "POST", "PUT", "DELETE"):
         raise UsageError("METHOD is GET, POST, PUT or DELETE.")
     useless = ("yes",) if method == "GET" else ("list", "page")
-    served = [one for one in options.OPTIONS if one.group not in useless]
-    options.check_served(given, served)
+    served = [one for one in OPTIONS if one.group not in useless]
+    check_served(given, served)
     if endpoint[1:2] == ":":
         hint = "Leave out the leading slash (campaigns), or set MSYS_NO_PATHCONV=1."
         raise UsageError("The shell turned the endpoint into a Windows path.", hint=hint)

@@ -8,8 +8,7 @@ from typing import Any
 
 from cli import inputs
 from cli.context import Context
-from cli.rows import row_id
-from cli.text import plain, plural
+from cli.text import plain, plural, row_id
 from contract.operations import Operation
 from leadgenius import answers
 from leadgenius.errors import (

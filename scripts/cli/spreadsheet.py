@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 
 from cli import inputs
 from cli.context import Context
-from cli.rows import inside
-from cli.text import cell, compact, reformula
+from cli.text import cell, compact, inside, reformula
 from contract import validate
 from contract.operations import operations
 from leadgenius import answers

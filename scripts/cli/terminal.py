@@ -21,8 +21,7 @@ from rich.console import Console, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from cli.rows import TWINS, inside, row_id
-from cli.text import inert, listed, plural, rows_in, shown
+from cli.text import TWINS, inert, inside, listed, plural, row_id, rows_in, shown
 
 if TYPE_CHECKING:
     from cli.output import Output

@@ -1,4 +1,4 @@
-"""Text made harmless: control characters, formulas in csv, and secrets.
+"""What stands in a row, and its text made harmless: control characters, formulas in csv, secrets.
 
 Text of a server is data, never terminal code or an instruction: what cannot be seen is printed as
 an escape, as JSON writes it.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+from leadgenius import answers
 
 MASK = "***"
 _SHORTEST_SECRET = 6  # a shorter one would turn ordinary words into stars
@@ -23,7 +25,10 @@ _UNSEEN = (
 )
 _FORMULA = tuple("=+-@＝＋－＠\t\r\n")  # a cell that begins so is run by a spreadsheet
 _SHARES = {"conversionRate", "roi"}
+_SECRET = {"apiKey", "key", "plainTextKey", "token", "jwt_token", "access_token", "tokens"}
 _LINES = 16  # of ids, problems or details
+# Columns that repeat another one: left out of csv and tables unless asked for.
+TWINS = {"lead_id": "id", "contactName": "fullName"}
 
 
 def inert(text: str, keep: str = "") -> str:
@@ -130,6 +135,38 @@ def plural(count: int, noun: str) -> str:
 def prefix(key: str) -> str:
     """What may be shown of a key, to tell it from others: `lgp_` and six of its characters."""
     return key[:10] if len(key) > 20 else MASK * bool(key)
+
+
+def row_id(row: Any) -> str | None:
+    """The id of a row of ours or of the API's."""
+    if isinstance(row, (str, int)):
+        return str(row)
+    return answers.text(row, "id", "leadId", "lead_id", "jobId", "key")
+
+
+def pick(row: Any, fields: Sequence[str] | None) -> Any:
+    """`row` with `fields` alone, in their order; `a.b` reads inside. Null where there is
+    nothing."""
+    if fields is None or not isinstance(row, dict):
+        return row
+    return {name: inside(row, name) for name in fields}
+
+
+def inside(row: Any, name: str) -> Any:
+    """The value of a dotted name; None where there is nothing."""
+    return row[name] if isinstance(row, dict) and name in row else answers.dig(row, name)
+
+
+def hidden(value: Any) -> Any:
+    """`value` without the fields that hold a key or token, and keys in its texts cut to their
+    prefix."""
+    if isinstance(value, dict):
+        return {name: hidden(one) for name, one in value.items() if name not in _SECRET}
+    if isinstance(value, list):
+        return [hidden(one) for one in value]
+    if isinstance(value, str):
+        return re.sub(r"\b((?:lgp_|da2-)\w{6})\w{10,}", r"\1", value)
+    return value
 
 
 class Masker:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shlex
 import signal
 import subprocess
@@ -195,8 +196,9 @@ def test_the_version(lgp):
 
 
 def test_an_old_python_is_exit_9_with_what_to_type(monkeypatch, capsys):
-    monkeypatch.setattr(start, "OLDEST", (9, 9))
-    assert start.run("lgp") == 9
+    monkeypatch.setattr(sys, "version_info", (3, 9, 1))
+    with pytest.raises(SystemExit, match="9"):
+        runpy.run_path(start.__file__)
     error = last_error(capsys.readouterr().err)
-    assert (error["code"], error["message"][:10]) == ("setup", "Python 9.9")
+    assert (error["code"], error["message"][-7:]) == ("setup", "is 3.9.")
     assert "uv run" in error["hint"]

@@ -1,4 +1,4 @@
-"""What needs no network: help, the schema, the request log, completion, hints."""
+"""What needs no network: help, the schema, the request log, completion, stderr."""
 
 import re
 import shutil
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cli import hints, parser
+from cli import parser, stderr
 from cli.commands import COMMANDS
-from cli.hints import HINTS, spelled
 from cli.offline import EXIT_CODES
 from cli.options import SENDING
+from cli.stderr import HINTS, spelled
 from contract.operations import operations
 from sandbox.demo import CREDENTIALS
 
@@ -50,7 +50,7 @@ def test_the_help_of_a_command_has_its_example_before_its_options(lgp, command):
     text = lgp(*command.words.split(), "--help", sandbox=False).out
     assert " ".join(text.split()).index(spelled(command.example)) < 300
     for one in parser.takes(command):
-        shown = f"{', '.join(one.flags)} {one.metavar}".strip()
+        shown = f"{', '.join(parser.flags(one))} {one.metavar}".strip()
         assert (f"  {shown} " in text) is (one.group not in SENDING), shown
     assert text.endswith("--help options\n")
 
@@ -66,7 +66,7 @@ def test_a_schema_fits_a_small_context(lgp, name):
     assert found.json["operation"] == name
     fields = operations()[name].body_fields().keys()
     assert found.json.get("body", {}).get("properties", {}).keys() == fields
-    assert found.json["commands"] == [one.words for one in COMMANDS if one.operation_id == name]
+    assert found.json["commands"] == [one.words for one in COMMANDS if one.id == name]
 
 
 def test_the_schema_of_a_campaign_has_types_values_and_an_example(lgp):
@@ -185,7 +185,7 @@ def test_every_hint_key_of_the_helper_has_a_command():
     ],
 )
 def test_a_hint_follows_from_what_was_refused_or_lost(code, path, hint, said):
-    assert said in spelled(hints.for_error(code, path, hint))
+    assert said in spelled(stderr.for_error(code, path, hint))
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from cli import options
+from cli import options, parser
 from leadgenius.errors import UsageError
 
 
 def test_options_stand_before_or_after_the_command_and_the_later_one_wins():
     words = ["--format", "csv", "leads", "list", "--format=json", "--status", "new"]
-    found, rest = options.split(words, {"LGP_FORMAT": "ids"})
+    found, rest = parser.split(words, {"LGP_FORMAT": "ids"})
     assert rest == ["leads", "list", "--status", "new"]
     assert (found.format, found.typed) == ("json", {"format"})
 
@@ -28,7 +28,7 @@ def test_options_stand_before_or_after_the_command_and_the_later_one_wins():
     ],
 )
 def test_values_are_read_as_what_they_are(line, name, value):
-    assert getattr(options.split(line.split(), {})[0], name) == value
+    assert getattr(parser.split(line.split(), {})[0], name) == value
 
 
 @pytest.mark.parametrize(
@@ -49,17 +49,17 @@ def test_values_are_read_as_what_they_are(line, name, value):
     ],
 )
 def test_variables_stand_in_for_options(variable, text, name, value):
-    assert getattr(options.split([], {variable: text})[0], name) == value
+    assert getattr(parser.split([], {variable: text})[0], name) == value
 
 
 def test_no_other_variable_stands_in():
     others = {one.name for one in options.OPTIONS} - options.WITH_VARIABLE
-    found, _ = options.split([], {f"LGP_{name.upper()}": "1" for name in others})
+    found, _ = parser.split([], {f"LGP_{name.upper()}": "1" for name in others})
     assert not any(vars(found).values())
 
 
 def test_a_typed_option_wins_over_a_variable_that_contradicts_it():
-    found, _ = options.split(["--base-url", "https://x.example"], {"LGP_SANDBOX": "1"})
+    found, _ = parser.split(["--base-url", "https://x.example"], {"LGP_SANDBOX": "1"})
     assert (found.base_url, found.sandbox) == ("https://x.example", None)
 
 
@@ -82,7 +82,7 @@ def test_a_typed_option_wins_over_a_variable_that_contradicts_it():
 )
 def test_contradictions_and_bad_values_are_refused(line, environ):
     with pytest.raises(UsageError) as caught:
-        options.split(line.split(), environ)
+        parser.split(line.split(), environ)
     names = [*environ, *(word.strip("=") for word in line.split() if word[:2] == "--")]
     said = str(caught.value)
     assert any(name in said or name[4:].lower().replace("_", "-") in said for name in names)

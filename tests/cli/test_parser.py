@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from cli import options, parser
+from cli import parser
 from cli.commands import COMMANDS, INSTEAD
 from cli.options import OPTIONS
 from contract.operations import operations
@@ -13,7 +13,7 @@ from leadgenius.errors import UsageError
 
 def parse(line):
     """The command of a line and its own arguments, as lgp.py reads them."""
-    found, rest = options.split(shlex.split(line), {})
+    found, rest = parser.split(shlex.split(line), {})
     command, after = parser.find(rest)
     assert command
     return command, parser.parse(command, found, after)
@@ -26,7 +26,7 @@ def test_every_row_is_found_by_its_words_and_its_example_parses(command):
 
 
 def test_every_operation_has_a_command_and_every_option_and_group_a_use():
-    assert {one.operation_id for one in COMMANDS} >= operations().keys()
+    assert {one.id for one in COMMANDS} >= operations().keys()
     taken = {one.name for row in COMMANDS for one in parser.takes(row)}
     assert taken >= {one.name for one in OPTIONS}
     groups = {group for row in COMMANDS for group in row.groups.split()}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.rows import conditions
+from cli.inputs import conditions
 from leadgenius.errors import UsageError
 
 ROW = {
