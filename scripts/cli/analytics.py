@@ -1,23 +1,17 @@
 """Analytics: the funnel of a period, trends, reports. A period is whole UTC days, both included."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from cli import inputs, request
 from cli.context import Context
 from cli.text import in_words, rows_in, shown
-from contract.validate import is_date
 from leadgenius import answers
 
-# The fields that are drawn, and the head of each; the bar is as long as the second says.
-FUNNEL = {"stage": "stage", "count": "leads", "conversionRate": "of the stage before"}
-TREND = {
-    "periodStart": "from", "new": "new", "qualified": "qualified", "contacted": "contacted",
-    "converted": "converted", "conversionRate": "of the new",
-}  # fmt: skip
+FUNNEL = ("stage", "count", "conversionRate")
+TREND = ("periodStart", "new", "qualified", "contacted", "converted", "conversionRate")
 
 
 def today() -> date:
@@ -35,13 +29,13 @@ def set_period(context: Context, place: str = "query") -> dict[str, str]:
     try:
         end = today() if last is None else _day(last)
         start = end - timedelta(days=29) if first is None else _day(first)
+        if start > min(end, today()):
+            raise ValueError
     except (ValueError, OverflowError) as error:
-        words = "A date is YYYY-MM-DD, today, yesterday, or 30d for the last 30 days."
-        raise inputs.invalid(words) from error
-    if start > today():
-        raise inputs.invalid("--start is in the future: there are no figures yet.")
-    if start > end:
-        raise inputs.invalid("--start is after --end.", "Swap the two dates.")
+        raise inputs.invalid(
+            "--start and --end take YYYY-MM-DD, today, yesterday, or 30d for the last 30 days;"
+            " the start may be neither in the future nor after the end."
+        ) from error
     period = {"startDate": start.isoformat(), "endDate": end.isoformat()}
     for name, text in period.items():
         setattr(context.options, f"{place}_{name}", text)
@@ -53,8 +47,6 @@ def _day(text: str) -> date:
     text = {"today": "1d", "yesterday": "2d"}.get(text, text)
     if days := re.fullmatch(r"([0-9]{1,6})d", text):
         return today() - timedelta(days=int(days[1]) - 1)
-    if not is_date(text):
-        raise ValueError
     return date.fromisoformat(text)
 
 
@@ -62,74 +54,58 @@ def run(context: Context) -> None:
     """`pipeline` and `analytics trends`: the figures of a period. Their stages or series are the
     rows of csv and jsonl, and drawn as bars on a terminal."""
     inputs.check_fields(context)
-    period, output, client = set_period(context), context.output, context.client
+    period, output = set_period(context), context.output
     params, path = inputs.filters(context), context.operation.path
     if context.options.dry_run:
         context.preview("GET", path, params)
         return
-    body = client.get(path, params)
+    body = context.client.get(path, params)
     record = answers.record(body)
     if isinstance(record, dict):
         record.setdefault("period", period)
     rows = answers.dig(record, "stages", "series")
-    if not rows_in(rows) or output.format == "json" or output.fields:
-        output.document(body)
-    elif output.format == "table" and not context.options.out:
-        from cli.terminal import print_bars
+    if rows_in(rows) and output.format != "json" and not output.fields:
+        if output.format == "table" and not context.options.out:
+            from cli.terminal import print_bars
 
-        heads, below = FUNNEL, funnel_words(record)
-        if "series" in record:
-            heads, below = TREND, trend_words(record)
-            rows = marked(rows, record.get("granularity"))
-        title, drawn = f"{context.command.words} {' to '.join(period.values())}", list(heads)[1]
-        most = highest(rows, drawn)
-        bars = [{**row, "share": figure(row, drawn) / most} for row in rows]
-        print_bars(output, title.capitalize(), heads, bars, below)
-    else:
-        output.columns = output.preferred = list(rows[0])
-        output.listing(rows)
+            names, bars, below = drawing(record)
+            title = f"{context.command.words} {' to '.join(period.values())}".capitalize()
+            print_bars(output, title, {name: in_words(name) for name in names}, bars, below)
+            return
+        output.columns, body = (), rows  # the columns are those of the rows
+    output.document(body)
+
+
+def drawing(record: Any) -> tuple[Sequence[str], list[dict[str, Any]], str]:
+    """Of a funnel or trend the columns, the rows with their shares, and what is said below them. A
+    star stands behind the start of the period that is not over yet."""
+    series = with_shares(answers.dig(record, "series"), "new")
+    if not series:
+        stages = with_shares(answers.dig(record, "stages"), "count")
+        totals, velocity = answers.dig(record, "totals"), answers.dig(record, "velocity")
+        words = f"in all: {shown('', totals)}; velocity: {shown('', velocity)}."
+        return FUNNEL, stages, in_words(words).capitalize()
+    days = {"week": 6, "month": today().day - 1}.get(record.get("granularity"), 0)
+    since = (today() - timedelta(days=days)).isoformat()
+    sums = {name: sum(figure(row, name) for row in series) for name in TREND[1:-1]}
+    for row in series:
+        start = str(row.get("periodStart", ""))
+        row["periodStart"] = start + " *" * (start >= since)
+    return TREND, series, f"In all: {shown('', sums)}; * is not over yet."
+
+
+def with_shares(rows: Any, name: str) -> list[dict[str, Any]]:
+    """Copies of rows, each with its `share` of the highest number in a column, from 0 to 1. Empty
+    for what is no list of records."""
+    rows = rows if rows_in(rows) else []
+    most = max((figure(row, name) for row in rows), default=0) or 1
+    return [{**row, "share": figure(row, name) / most} for row in rows]
 
 
 def figure(row: Any, name: str) -> float:
     """A number of an answer; 0 where there is none."""
     value = answers.dig(row, name)
     return value if isinstance(value, (int, float)) else 0
-
-
-def highest(rows: list[Any], name: str) -> float:
-    """The highest number of a column, that the longest bar stands for; never 0."""
-    return max((figure(row, name) for row in rows), default=0) or 1
-
-
-def funnel_words(record: Any) -> str:
-    """What the bars of a funnel do not show: the whole way, who left it, and how long it takes."""
-    names = "leads", "converted", "unqualified", "conversionRate"
-    leads, converted, left, rate = (
-        shown(name, answers.dig(record, f"totals.{name}")) for name in names
-    )
-    words = f"{converted} of {leads} leads converted ({rate or 'none'}); {left} unqualified."
-    velocity = in_words(shown("", answers.dig(record, "velocity")))
-    return f"{words} Velocity: {velocity or 'unknown'}."
-
-
-def trend_words(record: Any) -> str:
-    """The totals of a trend, and how to read it."""
-    rows = answers.dig(record, "series") or []
-    sums = {name: sum(figure(row, name) for row in rows) for name in list(TREND)[1:-1]}
-    rate = shown("conversionRate", sums["converted"] / (sums["new"] or 1))
-    words = "A lead counts in the period in which it was created; * is not over yet."
-    return f"In all: {shown('', sums)} ({rate} of the new). {words}"
-
-
-def marked(rows: list[Any], granularity: Any) -> list[Any]:
-    """The points of a trend, with a star behind the one that is not over yet."""
-    days = {"week": 6, "month": today().day - 1}.get(granularity, 0)
-    since = (today() - timedelta(days=days)).isoformat()
-    starts = [str(answers.dig(row, "periodStart") or "") for row in rows]
-    return [
-        {**row, "periodStart": f"{start} *"} if start >= since else row
-        for row, start in zip(rows, starts, strict=True)
-    ]
 
 
 def report(context: Context) -> None:
@@ -143,9 +119,9 @@ def report(context: Context) -> None:
         context.preview("POST", path, body=body)
         return
     answer = context.client.post(path, body)
-    started = answers.job_id(answer) or ""
-    context.record_change(path, [started])
-    job_id = jobs.note(context, started)
+    job_id = answers.job_id(answer) or ""
+    context.record_change(path, [job_id])
+    jobs.note(context, job_id)
     if options.wait or options.out:
         jobs.finish(context, job_id)
     else:

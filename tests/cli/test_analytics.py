@@ -45,7 +45,7 @@ def test_a_period(lgp, command, words, period):
 @pytest.mark.parametrize(
     "words",
     [
-        "--start 2026-02-30", "--start 20260101", "--start tomorrow", "--start=",
+        "--start 2026-02-30", "--start tomorrow", "--start=",
         "--start 2026-02-02 --end 2026-02-01", "--end 0001-01-01", "--start 999999d",
         "--start 2026-11-25 --end 2026-12-01", "--end ٢٠٢٦-٠١-٠١",
     ],
@@ -86,9 +86,11 @@ def test_on_a_terminal_the_funnel_is_bars_and_the_whole_way(lgp):
     text = " ".join(" ".join(lines).replace("█", "").split())
     for stage in data["stages"][1:]:
         assert f"{stage['stage']} {stage['count']} {stage['conversionRate']:.1%} " in text
-    whole = f"{totals['converted']} of {totals['leads']} leads converted"
-    assert f"{whole} ({totals['conversionRate']:.1%}); {totals['unqualified']} unqual" in text
-    assert "stage leads of the stage before new" in text
+    whole = f"In all: leads {totals['leads']}, converted {totals['converted']}, unqualified"
+    assert (
+        f"{whole} {totals['unqualified']}, conversion rate {totals['conversionRate']:.1%};" in text
+    )
+    assert "stage count conversion rate new" in text
     assert f"average days to qualify {data['velocity']['averageDaysToQualify']}, " in text
 
 
@@ -101,7 +103,7 @@ def test_on_a_terminal_the_trend_has_totals_and_marks_what_is_not_over(lgp, gran
     assert points == [*starts[:-1], f"{starts[-1]} *"]
     new, converted = (sum(row[name] for row in series) for name in ("new", "converted"))
     assert f"In all: new {new}, qualified" in " ".join(lines)
-    assert f"converted {converted} ({converted / new:.1%} of the new)." in " ".join(lines)
+    assert f"converted {converted}; * is not over yet." in " ".join(lines)
 
 
 @pytest.mark.usefixtures("today")
@@ -113,8 +115,9 @@ def test_on_a_terminal_the_trend_has_totals_and_marks_what_is_not_over(lgp, gran
     ],
 )  # fmt: skip
 def test_a_period_runs_until_its_last_day_is_over(start, granularity, running):
-    (row,) = analytics.marked([{"periodStart": start}], granularity)
-    assert row == {"periodStart": start + " *" * running}
+    record = {"granularity": granularity, "series": [{"periodStart": start}]}
+    _, (row,), _ = analytics.drawing(record)
+    assert row["periodStart"] == start + " *" * running
 
 
 def test_an_answer_that_is_no_funnel_is_printed_as_it_came(lgp, monkeypatch):
