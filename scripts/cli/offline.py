@@ -15,7 +15,7 @@ from cli import options, parser
 from cli.commands import COMMANDS, WORKFLOWS, Command
 from cli.stderr import spelled
 from cli.text import plural, prefix
-from contract.operations import expand, operations
+from contract.operations import operations
 from leadgenius.errors import CredentialError, LocalError, UsageError
 
 if TYPE_CHECKING:
@@ -132,13 +132,13 @@ def schema(context: Context) -> None:
         "id": None,
         "spec": None,
         "commands": [one.words for one in COMMANDS if one.id == operation.id],
-        "parameters": {**operation.parameters("path"), **operation.parameters()},
+        "parameters": operation.parameters(),
         "body": operation.body,
         "example": operation.content.get("example"),
         "answers": operation.record()["properties"],
     }
     context.output.format = context.options.format or "json"  # also on a terminal
-    context.output.document({name: expand(value) for name, value in found.items() if value})
+    context.output.document({name: value for name, value in found.items() if value})
 
 
 def limits(context: Context) -> None:

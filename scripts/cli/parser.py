@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from cli.commands import COMMANDS, INSTEAD, Command
 from cli.options import CONTRADICTIONS, GLOBAL, OPTIONS, SENDING, WITH_VARIABLE, Option
 from cli.text import plain
-from contract.operations import Operation, near, operations, resolve
+from contract.operations import Operation, near, operations
 from leadgenius.errors import UsageError
 from leadgenius.settings import switch
 
@@ -161,7 +161,7 @@ def refusal(before: str, word: str, known: Iterable[str]) -> UsageError:
     if instead:
         return UsageError(f"There is no {whole}.", code="not_in_api", hint=instead)
     names = [one for one in known if one != "--yes"]
-    like = near(name, names, least=0.6)
+    like = near(name, names)
     words = f"Did you mean {like}?" if like else f"It takes {', '.join(names)}."
     words = f"{before or 'lgp'} does not take {plain(name.strip('-'), 'this word')}. {words}"
     return UsageError(words, hint=f"{{lgp}} {before} --help".replace("  ", " "))
@@ -190,11 +190,12 @@ def takes(command: Command) -> list[Option]:
 
 def _fields(command: Command, operation: Operation) -> Iterator[Option]:
     """The API fields of a command: description, values and kind as their schema says."""
-    query, body, required = operation.filters(), operation.body_fields(), operation.required
+    query, body = operation.filters(), operation.body_fields()
+    required = operation.body.get("required", ())
     body.pop(operation.id_field() or "", None)
     for name, schema in (query | body).items():
         kebab = re.sub(r"(?<=[a-z0-9])([A-Z])", r"-\1", name).replace("_", "-").lower()
-        items = resolve(schema.get("items", {}))
+        items = schema.get("items", {})
         values = schema.get("enum") or items.get("enum", [])
         words = [schema["description"].split(". ")[0].rstrip("."), ", ".join(values)]
         if name in required and name not in command.defaults:

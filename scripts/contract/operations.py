@@ -1,7 +1,5 @@
 """references/openapi.json, read once: operations with method, path, fields, limits and effect."""
 
-from __future__ import annotations
-
 import json
 import re
 from functools import cache
@@ -14,7 +12,7 @@ _PAGING = {"page", "pageSize", "limit", "nextToken", "fields"}  # set by the opt
 
 
 class Operation(NamedTuple):
-    """One operation. `body`, `answer` and fields are resolved one level; see `expand`.
+    """One operation. Its schemas come with every reference resolved; `spec` is as in the document.
 
     `scope` says which credential it takes: agent, system, admin or root. `effect` is reads, writes,
     contacts-people, spends or deletes; `paging` is page or cursor for a list, None for everything
@@ -34,53 +32,45 @@ class Operation(NamedTuple):
     @property
     def changing(self) -> bool:
         """Whether read-only mode refuses it. A login is a POST that changes nothing."""
-        return self.method != "GET" and self.id != "auth.login"
+        return self.effect != "reads"
 
-    def parameters(self, place: str = "query") -> dict[str, Schema]:
-        """name → parameter, of those in `place` (query or path)."""
-        found = [resolve(one) for one in self.spec.get("parameters", ())]
-        return {one["name"]: one for one in found if one["in"] == place}
+    def parameters(self) -> dict[str, Schema]:
+        """name → parameter, of the path and the query."""
+        return {one["name"]: one for one in expand(self.spec.get("parameters", []))}
 
     def filters(self) -> dict[str, Schema]:
         """name → schema of the query parameters, paging left out."""
         return {
-            name: {**resolve(one["schema"]), "description": one["description"]}
+            name: {**one["schema"], "description": one["description"]}
             for name, one in self.parameters().items()
-            if name not in _PAGING
+            if one["in"] == "query" and name not in _PAGING
         }
 
     @property
-    def content(self) -> Schema:
+    def content(self) -> Any:
         """Schema and example of the body; empty for an operation without one."""
-        found: Schema = (
-            self.spec.get("requestBody", {}).get("content", {}).get("application/json", {})
-        )
-        return found
+        return self.spec.get("requestBody", {}).get("content", {}).get("application/json", {})
 
     @property
-    def body(self) -> Schema:
-        return resolve(self.content.get("schema", {}))
+    def body(self) -> Any:
+        """The schema of the body; empty for an operation without one."""
+        return expand(self.content.get("schema", {}))
 
-    def body_fields(self) -> dict[str, Schema]:
+    def body_fields(self) -> Any:
         """name → schema of the body's top-level fields."""
-        return {name: resolve(one) for name, one in self.body.get("properties", {}).items()}
+        return self.body.get("properties", {})
 
     @property
-    def required(self) -> list[str]:
-        """The fields a body must have."""
-        return list(self.body.get("required", ()))
-
-    @property
-    def answer(self) -> Schema:
+    def answer(self) -> Any:
         """The schema of the success answer, which stands first."""
         found = next(iter(self.spec["responses"].values()))
-        return resolve(found["content"]["application/json"]["schema"])
+        return expand(found["content"]["application/json"]["schema"])
 
-    def record(self) -> Schema:
+    def record(self) -> Any:
         """The schema of one record: an item of a list, else `data`, else the answer itself."""
         answer = self.answer
-        data = resolve(answer["properties"].get("data", {}))
-        found = resolve(data.get("items", data))
+        data = answer["properties"].get("data", {})
+        found = data.get("items", data)
         return found if "properties" in found else answer
 
     def columns(self) -> list[str]:
@@ -89,58 +79,39 @@ class Operation(NamedTuple):
 
     def id_field(self) -> str | None:
         """The body field that is an array of ids or of records, if there is one."""
-        fields = self.body_fields()
-        return next((name for name in ("ids", "leadIds", "leads") if name in fields), None)
+        return next(iter({"ids", "leadIds", "leads"} & self.body_fields().keys()), None)
 
 
 @cache
-def document() -> Schema:
+def document() -> Any:
     """The whole document."""
-    loaded: Schema = json.loads(FILE.read_bytes())
-    return loaded
+    return json.loads(FILE.read_bytes())
 
 
 @cache
 def operations() -> dict[str, Operation]:
     """operationId → Operation, in the order of the document."""
-    made = {}
-    for path, methods in document()["paths"].items():
-        for method, spec in methods.items():
-            name = spec["operationId"]
-            made[name] = Operation(
-                name, method.upper(), path, spec, spec["summary"], spec["description"],
-                spec["x-scope"], spec["x-effect"], spec.get("x-paging"),
-            )  # fmt: skip
-    return made
+    names = ("summary", "description", "x-scope", "x-effect", "x-paging")
+    return {
+        spec["operationId"]: Operation(
+            spec["operationId"], method.upper(), path, spec, *map(spec.get, names)
+        )
+        for path, methods in document()["paths"].items()
+        for method, spec in methods.items()
+    }
 
 
-def schemas() -> dict[str, Schema]:
-    """name → shared schema."""
-    found: dict[str, Schema] = document()["components"]["schemas"]
-    return found
-
-
-def resolve(schema: Schema) -> Schema:
-    """What `$ref` points to; keywords beside the reference win."""
-    while "$ref" in schema:
-        target: Any = document()
-        for word in schema["$ref"][2:].split("/"):
-            target = target[word]
-        schema = {**target, **{name: value for name, value in schema.items() if name != "$ref"}}
-    return schema
-
-
-def expand(schema: Any, levels: int = 2) -> Any:
-    """`schema` with references resolved `levels` deep; deeper ones keep only their name."""
+def expand(schema: Any) -> Any:
+    """`schema` with what each `$ref` names in its place; keywords beside the reference win."""
     if isinstance(schema, list):
-        return [expand(one, levels) for one in schema]
+        return [expand(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    if "$ref" not in schema:
-        return {name: expand(one, levels) for name, one in schema.items()}
-    if levels <= 0:
-        return {**schema, "$ref": schema["$ref"].rsplit("/", 1)[-1]}
-    return expand(resolve(schema), levels - 1)
+    found = {name: expand(one) for name, one in schema.items()}
+    if "$ref" in found:
+        *_, kind, name = found.pop("$ref").split("/")
+        found = expand(document()["components"][kind][name]) | found
+    return found
 
 
 def at(method: str, path: str) -> Operation | None:
@@ -152,8 +123,8 @@ def at(method: str, path: str) -> Operation | None:
     return None
 
 
-def near(word: str, known: list[str], least: float = 0.5) -> str:
+def near(word: str, known: list[str]) -> str:
     """The names most like `word`, with commas between; empty when none is."""
     from difflib import get_close_matches  # slow to import, and needed for a mistake only
 
-    return ", ".join(get_close_matches(word, known, cutoff=least))
+    return ", ".join(get_close_matches(word, known))

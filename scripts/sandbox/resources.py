@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from contract.operations import operations, schemas
+from contract.operations import document, operations
 from leadgenius.settings import iso
 from sandbox import leads
 from sandbox.answers import Answer, not_found, reply
@@ -69,7 +69,7 @@ def list_records(kind: Kind, call: Call) -> Answer:
 
 
 def _shown(call: Call, kind: Kind, record: Record) -> Record:
-    fields = schemas()[kind.schema]["properties"].keys() - {kind.secret}
+    fields = document()["components"]["schemas"][kind.schema]["properties"].keys() - {kind.secret}
     shown = {name: value for name, value in record.items() if name in fields}
     if kind.name == "sequence":
         query = "SELECT count(*) FROM enrolments WHERE sequence_id = ?"

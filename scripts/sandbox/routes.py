@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from contract.operations import Operation, Schema, operations, resolve
+from contract.operations import Operation, Schema, operations
 from contract.validate import problems
 from sandbox.answers import Answer, Page, Refusal, encode
 from sandbox.limits import Allowance
@@ -129,7 +129,9 @@ def clean_query(operation: Operation, given: Mapping[str, str]) -> dict[str, Any
     found: list[tuple[str, str]] = []
     clean: dict[str, Any] = {}
     for name, parameter in operation.parameters().items():
-        schema = resolve(parameter["schema"])
+        schema = parameter["schema"]
+        if parameter["in"] == "path":
+            continue
         if name in CLAMPED:
             schema = {**schema, "maximum": float("inf")}
         if name in given:
@@ -150,7 +152,7 @@ def clean_body(operation: Operation, caller: Caller, body: Any) -> dict[str, Any
     Refusal: BATCH_TOO_LARGE for a list over its ceiling, IMMUTABLE_FIELD, VALIDATION_ERROR naming
     every bad field.
     """
-    schema, fields = resolve(operation.body or {}), operation.body_fields()
+    schema, fields = operation.body, operation.body_fields()
     given = body if isinstance(body, dict) else {}
     for name, field in fields.items():
         most, value = field.get("maxItems"), given.get(name)
@@ -182,7 +184,6 @@ def _refuse_owner(caller: Caller, record: Any, under: str) -> None:
 
 def known(value: Any, schema: Schema) -> Any:
     """An accepted value without the fields that its schema does not name, at any depth."""
-    schema = resolve(schema)
     if isinstance(value, list):
         return [known(one, schema.get("items", {})) for one in value]
     if isinstance(value, dict) and "properties" in schema:

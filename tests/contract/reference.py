@@ -14,9 +14,10 @@ PAGE = ROOT / "references" / "api_reference.md"
 if str(ROOT / "scripts") not in sys.path:
     sys.path.insert(0, str(ROOT / "scripts"))
 
-from contract.operations import document, operations, resolve, schemas  # noqa: E402
+from contract.operations import document, expand, operations  # noqa: E402
 from leadgenius.retry import RULES  # noqa: E402
 
+SCHEMAS = document()["components"]["schemas"]
 EFFECTS = {
     "contacts-people": "**contacts people**",
     "spends": "**spends money**",
@@ -82,12 +83,14 @@ def operation_table():
 def fields(one):
     """Of the body, else of the query; `*` marks a required one."""
     query = {name for name, spec in one.parameters().items() if spec.get("required")}
-    known, needed = one.body_fields() or one.filters(), {*one.required, *query}
+    known, needed = one.body_fields() or one.filters(), {*one.body.get("required", ()), *query}
     return ", ".join(f"{name}*" if name in needed else name for name in known)
 
 
 def answer(one):
-    found = {**one.answer["properties"]}
+    success = next(iter(one.spec["responses"].values()))
+    named = success["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    found = {**SCHEMAS[named]["properties"]}
     for name in ("success", "pagination"):
         found.pop(name, None)
     return ", ".join(name + form(inner) for name, inner in found.items())
@@ -114,7 +117,7 @@ def records():
         )
     )
     top -= {"LeadStatus", "CampaignStatus", "CampaignType"}  # of parameters
-    for name, schema in schemas().items():
+    for name, schema in SCHEMAS.items():
         if name not in top and "properties" in schema:
             words = [
                 field + ("?" if nullable(one) else "") + form(one)
@@ -142,7 +145,7 @@ def assumptions():
         name for name, found in marks.items() if {"200", "201", "202"} & set(found)
     )
     yield "- The answer 409: " + names(name for name, found in marks.items() if "409" in found)
-    found = [mark for name, schema in schemas().items() for mark in schema_marks(name, schema)]
+    found = [mark for name, schema in SCHEMAS.items() for mark in schema_marks(name, schema)]
     whole = [place for place, rule in found if not rule]
     yield "- The whole record: " + names(place for place in whole if "." not in place)
     yield "- Fields: " + names(place for place in whole if "." in place)
@@ -161,7 +164,7 @@ def schema_marks(place, schema):
 
 
 def rule_of(schema, word):
-    value = resolve(schema).get(word, "")
+    value = expand(schema).get(word, "")
     return f"{word} {', '.join(value) if isinstance(value, list) else value}".strip()
 
 

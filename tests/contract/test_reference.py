@@ -5,7 +5,7 @@ import re
 import pytest
 import reference
 
-from contract.operations import operations, schemas
+from contract.operations import operations
 from leadgenius.retry import RULES
 
 PAGE = reference.PAGE.read_text(encoding="utf-8")
@@ -94,6 +94,6 @@ def test_what_code_and_documents_point_at_is_there():
 
 
 def test_every_error_code_is_explained():
-    assert set(schemas()["ErrorCode"]["enum"]) == set(
+    assert set(reference.SCHEMAS["ErrorCode"]["enum"]) == set(
         re.findall(r"^\| \d{3} \| `(\w+)`", PAGE, re.MULTILINE)
     )

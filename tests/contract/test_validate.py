@@ -6,9 +6,10 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.validators import extend
 
-from contract.operations import document, operations, resolve, schemas
-from contract.validate import FORMATS, Problem, is_date, problems, unknown_fields
+from contract.operations import document, expand, operations
+from contract.validate import FORMATS, Problem, fits, problems, unknown_fields
 
+SCHEMAS = expand(document()["components"]["schemas"])
 BODIES = {name: one for name, one in operations().items() if one.body}
 
 
@@ -20,20 +21,19 @@ def _enum(validator, enum, value, schema):
     return Draft202012Validator.VALIDATORS["enum"](validator, enum, folded, schema)
 
 
-def _check(accepts):
-    return lambda value: not isinstance(value, str) or accepts(value)
+def _check(name):
+    return lambda value: not isinstance(value, str) or fits(name, value)
 
 
 CHECKER = FormatChecker(())
-for format_name, (check, _) in FORMATS.items():
-    CHECKER.checks(format_name)(_check(check))
+for format_name in FORMATS:
+    CHECKER.checks(format_name)(_check(format_name))
 Reference = extend(Draft202012Validator, {"enum": _enum})
 
 
 def differing(values, schema):
     """The values on which the two disagree."""
-    whole = {**schema, "components": document()["components"]}
-    expected = Reference(whole, format_checker=CHECKER)
+    expected = Reference(schema, format_checker=CHECKER)
     return [one for one in values if bool(problems(one, schema)) == expected.is_valid(one)]
 
 
@@ -52,8 +52,7 @@ VALUES = [
 
 def places(schema, path=()):
     """The path of every field, through objects and the first item of lists."""
-    for name, field in resolve(schema).get("properties", {}).items():
-        field = resolve(field)
+    for name, field in schema.get("properties", {}).items():
         yield (*path, name)
         if "items" in field:
             yield (*path, name, 0)
@@ -98,7 +97,7 @@ def test_a_parameter_is_accepted_exactly_when_jsonschema_accepts_it():
 
 
 def found(value, name):
-    return [tuple(one) for one in problems(value, schemas()[name])]
+    return [tuple(one) for one in problems(value, SCHEMAS[name])]
 
 
 def test_all_problems_are_named_at_once():
@@ -110,7 +109,7 @@ def test_all_problems_are_named_at_once():
         ("name", "is required", False),
         ("campaignType", "must be one of abm, demand_gen, nurture", False),
         ("startDate", "must be a date that exists, as YYYY-MM-DD", False),
-        ("goals.targetAccounts", "must be a number", False),
+        ("goals.targetAccounts", "must be of type number", False),
         ("client_id", "must not be empty", False),
         ("spend", "must be at least 0", True),
     ]
@@ -123,17 +122,14 @@ LOGIN = {"email": "a@b.example", "password": ""}
 @pytest.mark.parametrize(
     ("body", "name", "path", "words"),
     [
-        (REPORT, "MaintenanceReport", "userEmail", "must be text or null"),
+        (REPORT, "MaintenanceReport", "userEmail", "must be of type string or null"),
         (HOOK, "WebhookInput", "url", "must start with https://"),
         ({"leads": []}, "LeadBatch", "leads", "must have at least 1 item"),
         ({"ids": ["a", ""]}, "LeadIds", "ids[1]", "must not be empty"),
         ({"fitScore": 101}, "ScoreUpdate", "fitScore", "must be at most 100"),
-        ({"fitScore": 1.5}, "ScoreUpdate", "fitScore", "must be a whole number"),
-        (
-            *({}, "ScoreUpdate", ""),
-            "needs at least one of intentScore, engagementScore, fitScore",
-        ),
-        ([], "Login", "", "must be an object"),
+        ({"fitScore": 1.5}, "ScoreUpdate", "fitScore", "must be of type integer"),
+        ({}, "ScoreUpdate", "", "must have at least 1 field"),
+        ([], "Login", "", "must be of type object"),
         (LOGIN, "Login", "password", "must not be empty"),
     ],
 )
@@ -144,9 +140,9 @@ def test_problems_in_words(body, name, path, words):
 def test_a_problem_inside_a_list_has_its_place():
     row = {**example("leads.create"), "lastName": ".", "email": "nobody"}
     body = {"leads": [example("leads.create"), row]}
-    paths = [one.path for one in problems(body, schemas()["LeadBatch"])]
+    paths = [one.path for one in problems(body, SCHEMAS["LeadBatch"])]
     assert paths == ["leads[1].lastName", "leads[1].email"]
-    assert problems(row, schemas()["LeadInput"], "line 7")[0].path == "line 7.lastName"
+    assert problems(row, SCHEMAS["LeadInput"], "line 7")[0].path == "line 7.lastName"
 
 
 def step(channel):
@@ -177,13 +173,13 @@ def test_known_crashes_of_the_server_are_refused(name):
 
 
 def test_phone_is_refused_once_and_other_unknown_fields_are_only_named():
-    schema = schemas()["LeadInput"]
+    schema = SCHEMAS["LeadInput"]
     body = {**example("leads.create"), "phone": "1", "statsu": "new", "zzzzzz": 1}
     phone = Problem("phone", "is not a field; did you mean phoneNumber?", False)
     assert problems(body, schema) == [phone]
     assert unknown_fields(body, schema) == [
         Problem("statsu", "is not a field; did you mean status?", False),
-        Problem("zzzzzz", "is not a field of this call", False),
+        Problem("zzzzzz", "is not a field", False),
     ]
     assert unknown_fields({"anything": 1}, {"type": "object"}) == unknown_fields([1], schema) == []
 
@@ -216,6 +212,4 @@ def test_phone_is_refused_once_and_other_unknown_fields_are_only_named():
     ],
 )
 def test_formats(kind, good, bad):
-    accepts = FORMATS[kind][0]
-    assert [text for text in good + bad if accepts(text)] == good
-    assert FORMATS["date"][0] is is_date
+    assert [text for text in good + bad if fits(kind, text)] == good

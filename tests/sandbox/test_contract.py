@@ -1,13 +1,13 @@
 """Whatever is sent, the sandbox takes and answers it as openapi.json says; jsonschema decides."""
 
 import copy
-from functools import cache
+from functools import cache, partial
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from contract.operations import document, operations, resolve
-from contract.validate import FORMATS
+from contract.operations import document, expand, operations
+from contract.validate import FORMATS, fits
 from sandbox import routes
 from sandbox.app import LARGEST_BODY
 from sandbox.demo import CREDENTIALS
@@ -32,7 +32,8 @@ def rewritten(node, closed):
 
 def validator(schema, closed=False):
     checker = FormatChecker(formats=())
-    for name, (check, _) in FORMATS.items():
+    for name in FORMATS:
+        check = partial(fits, name)
         checker.checks(name)(lambda value, check=check: not isinstance(value, str) or check(value))
     whole = {**schema, "components": {"schemas": document()["components"]["schemas"]}}
     return Draft202012Validator(rewritten(whole, closed), format_checker=checker)
@@ -41,7 +42,7 @@ def validator(schema, closed=False):
 @cache
 def answer_validator(name, status):
     responses = OPERATIONS[name].spec["responses"]
-    response = resolve(responses.get(status) or responses[status[0] + "XX"])
+    response = expand(responses.get(status) or responses[status[0] + "XX"])
     return validator(response["content"]["application/json"]["schema"], closed=True)
 
 
@@ -117,9 +118,9 @@ def test_a_body_is_accepted_exactly_when_its_schema_accepts_it(make, name):
 def test_a_parameter_is_accepted_exactly_when_its_schema_accepts_it(shared, name):
     texts = ["1", "0", "-1", "1.5", "x", "NEW", "draft", "abm", "day", "2026-02-02", "2026-02-30"]
     for parameter, spec in OPERATIONS[name].parameters().items():
-        if parameter in ("companyId", "nextToken"):
+        if parameter in ("companyId", "nextToken") or spec["in"] == "path":
             continue  # more than a schema is held against them
-        schema = {**resolve(spec["schema"]), "maximum": 10**99}  # more than a page is reduced
+        schema = {**spec["schema"], "maximum": 10**99}  # more than a page is reduced
         for text in [*texts, "9" * 30]:
             reply = shared.operate(name, {}, query=f"{COMPANY}&{parameter}={text}")
             whole = schema.get("type") == "integer" and text.lstrip("-").isdigit()
