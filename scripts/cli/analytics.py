@@ -65,13 +65,12 @@ def run(context: Context) -> None:
         record.setdefault("period", period)
     rows = answers.dig(record, "stages", "series")
     if rows_in(rows) and output.format != "json" and not output.fields:
-        if output.format == "table" and not context.options.out:
-            from cli.terminal import print_bars
-
-            names, bars, below = drawing(record)
-            title = f"{context.command.words} {' to '.join(period.values())}".capitalize()
-            print_bars(output, title, {name: in_words(name) for name in names}, bars, below)
-            return
+        if output.format == "table":
+            names, rows, below = drawing(record)
+            for row in rows:
+                row["share"] = "█" * round(20 * row["share"])
+            output.preferred = [*names, "share"]
+            output.footnote = f"From {' to '.join(period.values())}. {below}"
         output.columns, body = (), rows  # the columns are those of the rows
     output.document(body)
 

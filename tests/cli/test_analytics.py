@@ -74,13 +74,13 @@ def test_in_csv_and_jsonl_the_series_is_the_rows(lgp):
 
 def drawn(lgp, *words):
     """The lines of a terminal."""
-    return lgp(*words, terminal=True, environ={"NO_COLOR": "1"}).out.splitlines()
+    reply = lgp(*words, terminal=True, environ={"NO_COLOR": "1"})
+    return (reply.out + reply.err).splitlines()
 
 
 def test_on_a_terminal_the_funnel_is_bars_and_the_whole_way(lgp):
     data, lines = lgp("pipeline").json["data"], drawn(lgp, "pipeline")
     period, totals = data["period"], data["totals"]
-    assert lines[0] == f"Pipeline {period['startDate']} to {period['endDate']}"
     bars = [line.count("█") for line in lines if "█" in line]
     assert bars == sorted(bars, reverse=True) and len(bars) > 1
     text = " ".join(" ".join(lines).replace("█", "").split())
@@ -90,7 +90,7 @@ def test_on_a_terminal_the_funnel_is_bars_and_the_whole_way(lgp):
     assert (
         f"{whole} {totals['unqualified']}, conversion rate {totals['conversionRate']:.1%};" in text
     )
-    assert "stage count conversion rate new" in text
+    assert f"From {period['startDate']} to {period['endDate']}." in text
     assert f"average days to qualify {data['velocity']['averageDaysToQualify']}, " in text
 
 
