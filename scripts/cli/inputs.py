@@ -1,13 +1,11 @@
 """What goes into a request: the body from --data and flags, filters, ids; all checked before
 anything is sent."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from functools import cache
 from operator import ge, gt, le, lt
@@ -16,7 +14,7 @@ from typing import Any, NamedTuple
 
 from cli.context import Context
 from cli.options import parts
-from cli.text import cell, inside, plain, row_id
+from cli.text import cell, inside, row_id
 from contract import validate
 from contract.operations import operations
 from contract.validate import Problem
@@ -32,16 +30,19 @@ def invalid(message: str, hint: str = "", **facts: Any) -> UsageError:
     return UsageError(message, code="invalid_input", hint=hint, **facts)
 
 
-def body(context: Context) -> dict[str, Any]:
-    """The body: --data with the flags laid over it, or flags over the command's defaults.
-    Checked."""
-    command, given = context.command, data(context)
-    if given is not None and not isinstance(given, dict):
-        raise invalid("--data must be a JSON object here.")
-    made = {**(command.defaults if given is None else given), **flags(context)}
+def body(context: Context, given: Any = None, row: str = "") -> dict[str, Any]:
+    """A body: `given` or what --data gives, else the command's defaults, and the flags laid over
+    it. Checked; `row` stands before its problems. A status is sent in lower case."""
+    given = data(context) if given is None else given
+    given = context.command.defaults if given is None else given
+    if not isinstance(given, dict):
+        raise invalid("--data must be a JSON object; for leads create also a list of them.")
+    made = {**given, **flags(context)}
+    if "status" in made:
+        made["status"] = str(made["status"]).lower()
     if not made and context.operation.method == "PUT":
-        raise invalid("Nothing to change was given.", f"{{lgp}} {command.words} --help")
-    check_body(context, made)
+        raise invalid("Nothing to change was given.", f"{{lgp}} {context.command.words} --help")
+    check_body(context, made, row)
     return made
 
 
@@ -83,11 +84,8 @@ def read_text(name: str, option: str) -> str:
     try:
         content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
         return content.decode("utf-8-sig")
-    except OSError as error:
-        raise invalid(f"{option}: {name} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        hint = "For a spreadsheet: {lgp} leads import FILE"
-        raise invalid(f"{option}: {name} is not UTF-8 text.", hint) from error
+    except (OSError, ValueError) as error:
+        raise invalid(f"{option}: {name} cannot be read as UTF-8 text: {error}.") from error
 
 
 def flags(context: Context, place: str = "body") -> dict[str, Any]:
@@ -120,14 +118,11 @@ def filters(context: Context) -> dict[str, Any]:
     return made
 
 
-def check_body(context: Context, *bodies: Any) -> None:
-    """Refuse bodies with everything that is wrong with them; of several, in which row."""
-    schema, found = context.operation.body if context.operation else {}, []
-    for at, made in enumerate(bodies, 1):
-        row = f"row {at}: " if len(bodies) > 1 else ""
-        for one in validate.problems(made, schema) + validate.unknown_fields(made, schema):
-            found.append(one._replace(path=row + one.path))
-    refuse(context, found)
+def check_body(context: Context, made: Any, row: str = "") -> None:
+    """Refuse a body with everything that is wrong with it."""
+    schema = context.operation.body if context.operation else {}
+    found = validate.problems(made, schema) + validate.unknown_fields(made, schema)
+    refuse(context, [one._replace(path=row + one.path) for one in found])
 
 
 def check_fields(context: Context, known: Sequence[str] = (), others: Sequence[str] = ()) -> None:
@@ -146,19 +141,22 @@ def check_fields(context: Context, known: Sequence[str] = (), others: Sequence[s
 def refuse(context: Context, found: list[Problem]) -> None:
     """UsageError with all stated breaches, unless --no-check; assumed ones are noted and let
     pass."""
-    stated = [problem for problem in found if not problem.assumed]
     if context.options.no_check:
         return
+    stated = [{"field": one.path, "problem": one.problem} for one in found if not one.assumed]
     if stated:
-        details = [{"field": one.path, "problem": one.problem} for one in stated[:50]]
-        words = f"The input cannot be sent: {stated[0].path or 'the body'} {stated[0].problem}."
-        words = words.replace("?.", "?")
-        outcome = "not_sent" if context.operation.changing else None
         hint = f"{context.command.example}   (--no-check lets a field pass)"
-        raise invalid(words, hint, details=details if details[1:] else None, outcome=outcome)
+        raise invalid("The input cannot be sent: see the details.", hint, details=stated[:50])
     for path, problem, _ in found:
         words = f"{path} {problem} (undocumented rule; the request is sent anyway)."
         context.notes("note", words)
+
+
+def note_without_client(context: Context, rows: Iterable[Any]) -> None:
+    """Leads without a client are stored, but the web application may not show them."""
+    if not all(row.get("client_id") for row in rows):
+        words = "The web application may hide leads without a client: give --client-id (client_id)."
+        context.notes("warning", words)
 
 
 def ids(context: Context) -> list[str]:
@@ -166,8 +164,6 @@ def ids(context: Context) -> list[str]:
     in_path, file = context.typed("path_id"), context.typed("ids_from")
     words = [record_id(context, word) for word in in_path] if isinstance(in_path, list) else []
     words += parts(",".join(context.typed("ids") or ()))
-    if any("=" in word for word in words):
-        raise invalid("--ids takes ids: a name is looked up only where a command takes one record.")
     words += ids_from(read_text(file, "--ids-from")) if file else []
     if not words:
         raise invalid("No ids were given.")
@@ -181,22 +177,18 @@ def record_id(context: Context, word: str) -> str:
     if field not in ("name", "accountName"):
         return word
     if context.options.dry_run:
-        context.notes("note", f"{field}=… is looked up in the real run.")
         return "ID"
     group = context.command.words.split()[0]
     same = Condition(field, "=", value.strip())
     pages = [*context.client.pages(operations()[f"{group}.list"].path)]
     rows = [row for page in pages for row in page.items]
-    if pages and len(rows) < (answers.total(pages[0].body) or 0):
-        raise invalid(
-            "The server did not give the whole list, so the name may not be the only one."
-        )
-    found = [row_id(row) or "" for row in rows if same.holds(row)]
-    if len(found) != 1:
-        words = f"There is no record with this {field}."
-        if found:
-            words = f"{len(found)} records have this {field}: {' '.join(map(plain, found[:10]))}."
-        raise invalid(words, f"{{lgp}} {group} list --all   (then give one id)")
+    found, total = (
+        [str(row_id(row)) for row in rows if same.holds(row)],
+        answers.total(pages[0].body),
+    )
+    if len(found) != 1 or len(rows) < (total or 0):
+        words = f"{len(found)} with this {field} in {len(rows)} records read: one in all is needed."
+        raise invalid(words, f"{{lgp}} {group} list --all   (then give one id)", details=found[:10])
     return found[0]
 
 

@@ -1,8 +1,6 @@
 """Lists: a loop over pages that owns its counts: keep, count, write. What is left out is always
 said."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections import Counter
@@ -11,34 +9,28 @@ from typing import Any
 
 from cli import inputs
 from cli.context import Context
-from cli.inputs import Condition, conditions
 from cli.text import compact, hidden, inside, plural, row_id
 from leadgenius import answers
-from leadgenius.errors import CredentialError, UsageError
+from leadgenius.errors import UsageError
 
 FIRST_ROWS = 20  # printed when nothing says how many
 SEARCH_DEPTH = 1000  # records of each of two indexes; references/api_reference.md#search-depth
 LARGEST_GROUPS = 100_000  # different values of --count-by
 TOP = 100  # values printed
-_WITHOUT_CASE = ("email", "companyName")  # filters of the server that compare as --where does
+FOUND_BY_SEARCH = (
+    f"found by search (newest {SEARCH_DEPTH:,} of each index); exact, with the Amplify key:"
+    " enrich-leads list --count"
+)
 
 
-def run(context: Context, **params: Any) -> None:
-    """The list of the command's operation, with its filters."""
-    one = context.operation
-    Walk(context, one.path, params | inputs.filters(context), one.scope).show()
-
-
-def _same_filters(context: Context, kept: list[Condition]) -> dict[str, str]:
-    """Conditions that the server's own filter means in the same way: it then sends fewer rows."""
-    known = context.operation.filters() if kept and context.operation else {}
-    made = {}
-    for field, operator, value in kept:
-        if operator == "=" and value and field in known:
-            value = value.lower()
-            if field in _WITHOUT_CASE or value in known[field].get("enum", ()):
-                made[field] = value
-    return made
+def run(context: Context) -> None:
+    """The list of the command's operation, with its filters. A bulk list is about one company: the
+    option's, the variable's, the stored one, or that of one lead."""
+    operation, filters = context.operation, inputs.filters(context)
+    if operation.paging == "cursor" and "companyId" not in filters:
+        company = "COMPANY_ID" if context.options.dry_run else context.client.company_id()
+        filters["companyId"] = company
+    Walk(context, operation.path, filters, operation.scope).show()
 
 
 class Walk:
@@ -48,31 +40,31 @@ class Walk:
     read = matched = not_comparable = 0  # rows
     changed = False  # the list was cut short, or its total changed on the way
     total: int | None = None  # as the server says
-    # Of the page just read: whether others follow, and by which cursor.
+    # Of the page just read: what stands beside its rows, whether others follow, by which cursor.
+    rest: dict[str, Any]
     more = False
     cursor: str | None = None
 
     def __init__(self, context: Context, path: str, params: dict[str, Any], scope: str) -> None:
         self.context, self.path, self.scope, self.bulk = context, path, scope, scope == "system"
+        self.params = params
         options, operation = context.options, context.operation
-        self.kept = conditions(options.where or ())
+        self.kept = inputs.conditions(options.where or ())
         self.groups: list[str] = options.count_by or []
-        self.rest = dict[str, Any]()  # what stands beside the rows of a page
         self.searched = operation and operation.id == "leads.list"  # which has a depth
         filtered = [one.field for one in self.kept]
         inputs.check_fields(context, (), [*filtered, *self.groups])
-        self.params = {**_same_filters(context, self.kept), **params}
         wanted = self.groups or (["id"] if options.count else options.fields)
         if wanted and self.bulk:  # what is filtered on is fetched though not printed
             names = [name.split(".")[0] for name in (*wanted, *filtered)]
-            self.params["fields"] = ",".join(dict.fromkeys(names))
+            params["fields"] = ",".join(dict.fromkeys(names))
         every = options.all or self.kept or options.count or self.groups
         self.single = not (every or options.max_items)  # one page is enough
         largest = answers.LARGEST_BULK_PAGE if self.bulk else answers.LARGEST_PAGE
         usual = largest if every else min(options.max_items or FIRST_ROWS, largest)
         size = options.page_size or usual
         numbered = {"page": options.page or 1, "pageSize": size}
-        self.query = self.params | ({"limit": size} if self.bulk else numbered)
+        self.query = params | ({"limit": size} if self.bulk else numbered)
 
     def show(self) -> None:
         """One page, or all pages filtered, counted or exported, as the options say."""
@@ -96,8 +88,8 @@ class Walk:
             rows, last, self.total = page.items, self.total, answers.total(page.body)
             self.changed |= self.total not in (None, last or self.total)
             self.cursor, self.rest = page.cursor, answers.rest(page.body, rows)
-            pages = answers.total(page.body, "totalPages") or 0
-            self.more = bool(page.cursor) or page.number < pages
+            last_number = answers.total(page.body, "totalPages") or 0
+            self.more = bool(page.cursor) or page.number < last_number
             if not (self.bulk or self.single):
                 ids = [row_id(row) for row in rows]
                 rows = [row for row, one in zip(rows, ids, strict=True) if one not in seen]
@@ -105,13 +97,11 @@ class Walk:
             if self.scope == "root" and not self.context.typed("show"):  # keys
                 rows = hidden(rows)
             self.read += len(rows)
-            if self.kept:
-                rows = [row for row in rows if self._fits(row)]
+            rows = [row for row in rows if self._fits(row)]
             self.matched += len(rows)
             yield rows
             del page, rows  # not two pages at once
-            words = f"{plural(self.read, 'row')}, {plural(client.requests, 'request')}"
-            notes.progress(words, self.read, self.total)
+            notes.progress(plural(self.read, "row"), self.read, self.total)
         self.changed |= self.query.get("page") == 1 and self.read < (self.total or 0)
         if self.changed:
             notes(
@@ -125,16 +115,6 @@ class Walk:
         self.not_comparable += None in verdicts and False not in verdicts
         return all(verdicts)
 
-    def found_by_search(self) -> str:
-        """What makes a search no proof, and what is exact."""
-        words = f"found by search (newest {SEARCH_DEPTH:,} of each index)"
-        words += "; exact: enrich-leads list --count"
-        try:
-            self.context.client.keys.find("amplify")
-        except CredentialError:
-            words += " (needs the Amplify key: LGP_AMPLIFY_API_KEY)"
-        return words
-
     def summary(self, complete: bool = True) -> dict[str, Any]:
         """What is said of the list as a whole, once all is read. For a search one more request,
         without filter and for one row: under its depth no index was cut."""
@@ -142,16 +122,15 @@ class Walk:
         complete = complete and not self.changed and not self.not_comparable
         if complete and self.searched:
             total = answers.total(client.get(self.path, {"page": 1, "pageSize": 1}))
-            complete = total is not None and total < SEARCH_DEPTH
+            complete = total in range(SEARCH_DEPTH)
             if not complete:
-                notes("warning", f"There may be more leads than those {self.found_by_search()}.")
+                notes("warning", f"There may be more leads than those {FOUND_BY_SEARCH}.")
         made: dict[str, Any] = {"requests": client.requests, "complete": complete}
         if self.kept:
             made["rows_read"] = self.read
         if self.not_comparable:
             made["not_comparable"] = self.not_comparable
-            rows = plural(self.not_comparable, "row")
-            notes("warning", f"{rows} could not be compared: see not_comparable.")
+            notes("warning", f"{plural(self.not_comparable, 'row')} could not be compared.")
         return made | self.context.mark()
 
 
@@ -171,35 +150,28 @@ def _print(walk: Walk) -> None:
             summary = {"rows": written, **walk.summary(not (options.max_items and more))}
         if walk.kept:
             summary["matched"] = walk.matched
-        whole = not walk.params and walk.total is not None and walk.total < SEARCH_DEPTH
+        whole = not walk.params and walk.total in range(SEARCH_DEPTH)
         found_by_key = written == 1 and {"email", "client_id"} <= walk.params.keys()
         deeper = walk.single and walk.searched and not (whole or found_by_key)
-        _note_position(walk, written, more, deeper)
+        if walk.kept or more or deeper:
+            output.footnote = _position(walk, written, more, deeper)
         writer.end(summary)
     first = options.page in (None, 1)
     complete = first and not (more or deeper) and summary.get("complete", True)
     output.receipt(written, complete)
 
 
-def _note_position(walk: Walk, written: int, more: bool, deeper: bool) -> None:
-    """Say how many of how many are printed, and the options for the rest; `deeper`: a search may
+def _position(walk: Walk, written: int, more: bool, deeper: bool) -> str:
+    """How many of how many rows are printed, and the option for the rest; `deeper`: a search may
     have missed some."""
-    output, total = walk.context.output, walk.total
+    total = walk.matched if walk.kept else walk.total or written
+    least = "at least " * (deeper or (more and total == written))
+    words = f"{written:,} of {least}{plural(total, 'row')}"
     if walk.kept:
-        requests = plural(walk.context.client.requests, "request")
-        words = f"{walk.matched:,} of the {plural(walk.read, 'row')} read match ({requests})"
-        words += f"; the first {written} are shown" if more else ""
-    elif deeper:
-        count = f"{written:,} of at least {total or written:,}" if written else "No row"
-        words = f"{count} {walk.found_by_search()}"
-    elif more or output.format == "table":
-        words = (
-            f"{written:,} of {plural(total, 'row')}" if more and total else plural(written, "row")
-        )
-    else:
-        return
-    words += "; --all for every row" if more else ""
-    output.footnote = f"{words}."
+        words += f" that match ({walk.read:,} read)"
+    if deeper:
+        words += f" {FOUND_BY_SEARCH}"
+    return words + "; --all for every row" * more + "."
 
 
 def _count(walk: Walk) -> None:

@@ -1,7 +1,5 @@
 """Requests: one and its answer, or one after another for several ids."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,61 +9,40 @@ from cli.context import Context
 from cli.text import plain, plural, row_id
 from contract.operations import Operation
 from leadgenius import answers
-from leadgenius.errors import (
-    LeadGeniusError,
-    RefusedError,
-    StillRunningError,
-    UnknownOutcomeError,
-)
-from leadgenius.retry import Answer
+from leadgenius.errors import LeadGeniusError
 from leadgenius.scopes import segment
 
 FIRST = 50  # ids and problems printed
-NAMES = ("email", "name", "accountName", "url")  # fields by which a record is found
 WORST = (1, 2, 8, 9, 7, 6, 5, 3, 10, 4)  # exit codes
 
 
 def run(context: Context) -> None:
-    """Send the command's request and print the server's body. The documented short line makes an
-    active campaign, which is more than most people mean: it is said."""
-    operation, typed = context.operation, context.typed
+    """The command's request, from its arguments."""
+    operation, record = context.operation, context.typed("path_id") or ""
     inputs.check_fields(context)
-    record = typed("path_id")
     body = inputs.body(context) if operation.body else None
-    path = path_of(operation, inputs.record_id(context, record) if record else None)
-    params = inputs.filters(context)
+    path = path_of(operation, inputs.record_id(context, record))
+    send(context, path, body, inputs.filters(context))
+
+
+def send(context: Context, path: str, body: Any, params: Any = None) -> None:
+    """Send the command's request and print the server's body."""
+    operation = context.operation
     if context.options.dry_run:
         context.preview(operation.method, path, params, body)
         return
-    answer = call(context, path, body, params).body
+    answer = context.client.call(operation.method, path, params, body).body
     if operation.changing:
         made = row_id(answers.record(answer))
         context.record_change(path, [made] if made else [])
     show(context, answer)
-    if "status" in context.command.defaults and not (typed("data") or typed("body_status")):
-        words = "The new campaign's status is active; to prepare a draft add --status draft."
-        context.notes("note", words)
-
-
-def call(context: Context, path: str, body: Any, params: Any = None) -> Answer:
-    """The answer to the command's request. Where that of a create is lost, the hint finds the
-    record by its name."""
-    try:
-        return context.client.call(context.operation.method, path, params, body)
-    except UnknownOutcomeError as error:
-        group = context.command.words.rpartition(" ")[0]
-        for field in NAMES:
-            value = plain(answers.dig(body, field) or "", "")
-            if value and error.hint == "check_change":  # it may not be sent again
-                error.hint = f"{{lgp}} {group} list --where {field}={value}"
-        raise
 
 
 def show(context: Context, answer: Any, words: str = "") -> None:
     """Print an answer; `words`, or what was done, is what a person reads instead of a record."""
     if context.operation.changing and not words:
         noun = context.command.words.split()[-2].removesuffix("s").capitalize()
-        name = answers.dig(answers.record(answer), *NAMES)
+        name = answers.dig(answers.record(answer), "email", "name", "accountName", "url")
         words = " ".join(str(one) for one in (noun, name, done(context)) if one) + "."
     context.output.document(answer, words)
 
@@ -77,10 +54,10 @@ def done(context: Context) -> str:
     return others.get(verb, verb.removesuffix("e") + "ed")
 
 
-def path_of(operation: Operation, record_id: str | None) -> str:
+def path_of(operation: Operation, record_id: str) -> str:
     """The path with its id in place, percent-encoded whole. UsageError for an id that would change
     the path."""
-    return re.sub(r"\{\w+\}", lambda _: segment(record_id or ""), operation.path)
+    return re.sub(r"\{\w+\}", lambda _: segment(record_id), operation.path)
 
 
 # ---- several ids
@@ -88,24 +65,12 @@ def path_of(operation: Operation, record_id: str | None) -> str:
 
 def get(context: Context) -> None:
     """`campaigns get` and `metrics`: one id answers with the server's body, several with rows."""
-    client, output = context.client, context.output
-    output.columns = list(dict.fromkeys(["id", *output.columns]))
-    named = context.command.words == "campaigns metrics" and output.format == "table"
 
     def read(one: str) -> tuple[Any, None]:
-        path, record = path_of(context.operation, one), {"id": one}
-        if named:
-            campaign = answers.record(client.get(path.removesuffix("/metrics")))
-            record["name"] = answers.dig(campaign, "name")
-        found = answers.record(client.get(path))
-        return {**record, **(found if isinstance(found, dict) else {})}, None
+        return context.client.get(path_of(context.operation, one)), None
 
-    def single(one: str) -> None:
-        path = path_of(context.operation, one)
-        # For a person the answer lacks name and id.
-        output.document(read(one)[0] if named else client.get(path))
-
-    read_ids(context, single, read)
+    context.output.columns = list(dict.fromkeys(["id", *context.output.columns]))
+    read_ids(context, lambda one: context.output.document(read(one)[0]), read)
 
 
 def read_ids(
@@ -115,10 +80,10 @@ def read_ids(
 ) -> None:
     """One id, or `{"data": [record, …], "problems": […]}` of several, rows in the other formats.
 
-    `read` returns a record and what is wrong with it. A refusal of one does not stop the others;
-    the worst error is raised when everything has been printed.
+    `read` returns an answer and what is wrong with it. Refusals and jobs that still run do not stop
+    the others; the worst is raised when everything has been printed.
     """
-    output, errors, problems, rows = context.output, [], [], 0
+    output, errors, rows = context.output, dict[str, LeadGeniusError](), 0
     inputs.check_fields(context, output.columns)
     ids = inputs.ids(context)
     if context.options.dry_run:
@@ -131,27 +96,23 @@ def read_ids(
     with output.open() as writer:
         for done, one in enumerate(ids, 1):
             try:
-                record, error = read(one)
+                answer, error = read(one)
             except LeadGeniusError as found:
-                record, error = None, found
-            if record:
-                writer.rows([record])
+                answer, error = None, found
+            if isinstance(answer, dict):
+                writer.rows([{"id": one, **answers.record(answer)}])
                 rows += 1
+            if error:
+                if error.exit_code not in (4, 10):
+                    raise error
+                errors[one] = error
             context.notes.progress(f"{done} of {plural(len(ids), 'record')}", done, len(ids))
-            if not error:
-                continue
-            errors.append(error)
-            problems.append({"id": one, **problem(error)})
-            if not isinstance(error, (RefusedError, StillRunningError)):
-                left = {"code": "not_sent", "message": "Not asked for."}
-                problems += [{"id": other, **left} for other in ids[done:]]
-                break
+        problems = [{"id": one, **problem(error)} for one, error in errors.items()]
         writer.end({"problems": problems, **context.mark()})
-    output.receipt(rows, not problems)
-    if problems and output.format != "json":
-        listed = " ".join(plain(one["id"]) for one in problems[:FIRST])
-        context.notes("warning", f"{plural(len(problems), 'problem')}: {listed}")
-    conclude(errors)
+    output.receipt(rows, not errors)
+    if errors and output.format != "json":
+        context.notes("warning", f"Problems: {' '.join(map(plain, errors))}")
+    conclude(list(errors.values()))
 
 
 def problem(error: LeadGeniusError) -> dict[str, Any]:

@@ -62,13 +62,12 @@ def test_data_is_json_a_file_or_standard_input_and_flags_win(lgp, home, data):
     assert body == {**LEAD, "title": "@lead.json"}  # only --data understands an @
 
 
-def test_the_short_line_makes_an_active_abm_campaign_and_says_so_after_it_was_made(lgp):
+def test_the_short_line_makes_an_active_abm_campaign(lgp):
     words = ("campaigns", "create", "--name", "Q3 Expansion")
     made, planned = lgp(*words), lgp(*words, "--dry-run")
     facts = {"name": "Q3 Expansion", "campaignType": "abm", "status": "active"}
     assert planned.json["body"] == facts
     assert made.json["data"] == {**made.json["data"], **facts}
-    assert ["--status draft" in str(one.notes) for one in (made, planned)] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -110,10 +109,9 @@ def test_flags_are_read_as_their_schemas_types(lgp, words, body):
         ("leads create --data 3", "object"),
         ("campaigns create --data [1]", "object"),
         ("campaigns update c", "Nothing to change --help"),
-        ("target-accounts score a --intent-score many", "whole number"),
+        ("target-accounts score a --intent-score many", "intentScore"),
         ("target-accounts score a --intent-score 101", "at most 100"),
         ("leads status --ids a --status hot", "must be one of qualified"),
-        ("leads status --ids name=Ann --status new", "--ids takes ids"),
         ("campaigns get ..", "id"),
         ("campaigns get a/b", "id"),
         ("leads delete --yes", "No ids"),
@@ -142,7 +140,7 @@ def test_a_name_that_is_not_there_or_not_alone_is_refused_with_the_ids(lgp):
     assert lgp("campaigns", "get", "name=No such campaign").code == 2
     ids = [lgp("campaigns", "create", "--name", "Twin").json["id"] for _ in range(2)]
     reply = lgp("campaigns", "get", "name=Twin")
-    assert (reply.code, [one in reply.error["message"] for one in ids]) == (2, [True, True])
+    assert (reply.code, {*reply.error["details"]}) == (2, {*ids})
 
 
 def test_a_breach_of_an_assumed_rule_is_a_note(lgp):
