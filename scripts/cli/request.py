@@ -19,7 +19,6 @@ WORST = (1, 2, 8, 9, 7, 6, 5, 3, 10, 4)  # exit codes
 def run(context: Context) -> None:
     """The command's request, from its arguments."""
     operation, record = context.operation, context.typed("path_id") or ""
-    inputs.check_fields(context)
     body = inputs.body(context) if operation.body else None
     path = path_of(operation, inputs.record_id(context, record))
     send(context, path, body, inputs.filters(context))
@@ -28,6 +27,7 @@ def run(context: Context) -> None:
 def send(context: Context, path: str, body: Any, params: Any = None) -> None:
     """Send the command's request and print the server's body."""
     operation = context.operation
+    inputs.check_fields(context)
     if context.options.dry_run:
         context.preview(operation.method, path, params, body)
         return

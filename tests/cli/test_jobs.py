@@ -3,6 +3,7 @@
 import json
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +20,7 @@ def waits(monkeypatch):
     made = []
     monkeypatch.setattr(jobs, "sleep", lambda pause: made.append(pause) if pause else None)
     monkeypatch.setattr(jobs, "monotonic", lambda: sum(made))
+    monkeypatch.setattr("cli.output.time", SimpleNamespace(monotonic=lambda: 0.0))
     return made
 
 
