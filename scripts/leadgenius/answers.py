@@ -35,8 +35,7 @@ def rows(body: Any, collection: str = "") -> list[Any] | None:
     """
     if isinstance(body, list):
         return body
-    places = ("data", "data.items", f"data.{collection}", "items", collection)
-    found = (dig(body, place) for place in places)
+    found = (dig(body, place) for place in ("data", "data.items", collection))
     return next((one for one in found if isinstance(one, list)), None)
 
 
@@ -49,14 +48,9 @@ def rest(body: Any, found: list[Any]) -> dict[str, Any]:
     return {name: one for name, one in fields.items() if one is not found}
 
 
-def cursor(body: Any) -> str | None:
-    """`nextToken`, at top level or inside `data`; None on the last page."""
-    return text(body, "nextToken", "data.nextToken")
-
-
 def total(body: Any, name: str = "totalItems") -> int | None:
     """`pagination.totalItems`, or `name` beside it; None where the server does not say."""
-    found = dig(body, f"pagination.{name}", f"data.pagination.{name}")
+    found = dig(body, f"pagination.{name}")
     return found if type(found) is int and found >= 0 else None
 
 

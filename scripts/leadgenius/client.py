@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from leadgenius.ratelimit import RateLimiter
     from leadgenius.transport import Transport
 
-PROXY_PAUSE = 900.0  # longest pause after a 429 that is not the API's own, but a proxy's
 LEAST_SECONDS = 0.5  # nothing is begun with less than this before --max-time
 Params = Mapping[str, Any] | None
 
@@ -154,17 +153,12 @@ class Client:
         """UsageError when this client may change nothing (LGP_READ_ONLY), or not `count` records
         more (LGP_MAX_CHANGES).
         """
-        allowed, total = self.settings.max_changes, self._changed + count
-        if self.settings.read_only:
+        read_only, total = self.settings.read_only, self._changed + count
+        if read_only or total > self.settings.max_changes:
             raise UsageError(
-                "This is a change, and --read-only (or LGP_READ_ONLY) allows none.",
-                code="read_only",
-                outcome="not_sent",
-            )
-        if total > allowed:
-            raise UsageError(
-                f"This would make {total} changed records; LGP_MAX_CHANGES allows {allowed}.",
-                code="too_many_changes",
+                f"More changed records ({total}) than --read-only (LGP_READ_ONLY) or"
+                " LGP_MAX_CHANGES allows.",
+                code="read_only" if read_only else "too_many_changes",
                 outcome="not_sent",
             )
 
@@ -222,13 +216,9 @@ class Client:
             if not found.failure:
                 return found._replace(maybe_applied=maybe_applied)
             now = time.time()
-            asked = retry.asked_wait(found, attempt, now)
-            if found.status == 429 and request.counted:
-                own = retry.is_api_error(found.body)
-                self.limiter.penalize(request.counted, asked if own else min(asked, PROXY_PAUSE))
-            pause = retry.wait_before(request, found, attempt, asked)
+            pause = retry.wait_before(request, found, attempt, now)
             if pause is None or time.monotonic() + pause > give_up:
-                raise retry.error_of(request, found, asked, now)
+                raise retry.error_of(request, found, now)
             self._on_note("note", f"{found.detail}; trying again in {pause:.1f} s")
             time.sleep(pause)
 
@@ -255,8 +245,8 @@ class Client:
         finally:
             found = sender.last
             self.last_outcome = retry.outcome_of(request, found, self.last_outcome)
-            if slot:
-                self.limiter.settle(name, slot, found.headers)
+            if name:
+                self.limiter.settle(name, slot, retry.shared_pause(found, time.time()))
             self._on_note(
                 "attempt",
                 f"attempt {attempt}: {request.method} {request.origin}{request.path}:"
@@ -292,7 +282,7 @@ class Client:
         while not last:
             body = self.call("GET", endpoint, asked, scope=scope).body
             found = answers.rows(body, collection)
-            cursor = answers.cursor(body) if bulk else None
+            cursor = answers.text(body, "nextToken", "data.nextToken") if bulk else None
             if found is None or cursor in seen:
                 raise ServerError(
                     "The server gave no rows, or a cursor again: the list may be incomplete.",

@@ -12,29 +12,35 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from leadgenius import files
 from leadgenius.errors import LeadGeniusError, LocalError, RateError
-from leadgenius.retry import Headers, reset_wait
 from leadgenius.settings import Note, Window, iso
 
 RECHECK = 1.0  # seconds; longest sleep before looking again, because a pause may have been lifted
 LOCK_SECONDS = 2.0
-SHARE = 8  # a process that cannot see the others keeps to this part of the limits
 _SCHEMA = """
+PRAGMA synchronous = OFF;  -- a power cut loses seconds of log and nothing else
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS requests
   (id INTEGER PRIMARY KEY, credential TEXT, at REAL, until REAL, started INTEGER);
 CREATE INDEX IF NOT EXISTS by_time ON requests (credential, at, started);
 CREATE INDEX IF NOT EXISTS open ON requests (until) WHERE until IS NOT NULL;
 CREATE TABLE IF NOT EXISTS pauses (credential TEXT PRIMARY KEY, until REAL);
+COMMIT;
 """
 # The end of the n-th newest request that started, or waits before this one.
 _NTH = """SELECT at FROM requests WHERE credential = ? AND (started OR id < ?)
 ORDER BY at DESC LIMIT 1 OFFSET ?"""
+_TIMES = """SELECT credential, ifnull(pauses.until, 0), at
+FROM requests LEFT JOIN pauses USING (credential)"""
 _RUNNING = "UPDATE requests SET at = min(max(at, ?), until) WHERE until IS NOT NULL"
 MEMORY = Path(":memory:")
 Times = dict[str, list[float]]
+# One look at the log: the slot (0: none), the seconds until it begins, and the index of the window
+# it waits for (-1: the server asked for a pause).
+Look = tuple[int, float, int]
 T = TypeVar("T")
 
 
@@ -47,21 +53,11 @@ def kept(seconds: float) -> float:
 
 def eighth(windows: Sequence[Window]) -> list[Window]:
     """What a process keeps to that cannot see the others."""
-    return [Window(max(1, limit // SHARE), seconds) for limit, seconds in windows]
-
-
-class Look(NamedTuple):
-    """One look at the log: the slot (0: none), the seconds until it begins, and the index of the
-    window it waits for (-1: the server asked for a pause).
-    """
-
-    slot: int
-    wait: float
-    window: int
+    return [Window(max(1, limit // 8), seconds) for limit, seconds in windows]
 
 
 class RateLimiter:
-    """`acquire` before each request, `settle` after it, `penalize` after a 429; from one thread.
+    """`acquire` before each request, `settle` after it; from one thread.
 
     `path` is the log; without one that can be used this process keeps to an eighth of the limits by
     itself. `time` has time, monotonic and sleep.
@@ -104,18 +100,6 @@ class RateLimiter:
             self._on_note("progress", f"Waiting {seconds} s: {reason}")
             self._time.sleep(min(wait, RECHECK))
 
-    def settle(self, credential: str, slot: int, headers: Headers) -> None:
-        """The request of this slot has ended. `headers` are the answer's: when they say that
-        nothing is left, because another machine uses the key, everybody pauses until the limit is
-        reset. Raises nothing.
-        """
-        with suppress(LeadGeniusError):
-            self._settle(credential, slot)
-        if headers.get("X-RateLimit-Remaining") == "0":
-            wait = reset_wait(headers, self._time.time())
-            if 0 < wait <= self.windows[-1].seconds:
-                self.penalize(credential, wait)
-
     def report(self) -> list[dict[str, Any]]:
         """A row for each credential and window: credential (its digest), limit, window_seconds,
         used, left, next_free and blocked_until (ISO times, or None).
@@ -155,10 +139,9 @@ class RateLimiter:
         """For each credential: now, when its pause ends, and when its requests end."""
 
         def work(db: sqlite3.Connection, now: float) -> Times:
-            pauses = db.execute("SELECT credential, until FROM pauses")
-            found = {name: [now, until] for name, until in pauses}
-            for name, end in db.execute("SELECT credential, at FROM requests"):
-                found.setdefault(name, [now, 0.0]).append(end)
+            found: Times = {}
+            for name, until, end in db.execute(_TIMES):
+                found.setdefault(name, [now, until]).append(end)
             return found
 
         return self._run(work)
@@ -173,26 +156,32 @@ class RateLimiter:
                 at = max(now, until)
             for index, (limit, seconds) in enumerate(self.windows):
                 for (newest,) in db.execute(_NTH, (credential, slot or 2**62, limit - 1)):
-                    if newest + kept(seconds) > at:
-                        at, why = newest + kept(seconds), index
+                    free = newest + kept(seconds)
+                    if free > at:
+                        at, why = free, index
             if at - now <= left:
                 row = (slot or None, credential, at, at + hold, at <= now)
                 made = db.execute("INSERT OR REPLACE INTO requests VALUES (?, ?, ?, ?, ?)", row)
                 taken = made.lastrowid or 0
-            return Look(taken, at - now, why)
+            return taken, at - now, why
 
         return self._run(work)
 
-    def _settle(self, credential: str, slot: int) -> None:
+    def settle(self, credential: str, slot: int, pause: float) -> None:
+        """The request of this slot has ended, and every process stops for `pause` seconds: an
+        earlier pause is never shortened. Raises nothing.
+        """
         ended = "UPDATE requests SET at = ?, until = NULL WHERE id = ? AND until IS NOT NULL"
-        self._run(lambda db, now: db.execute(ended, (now, slot)))
-
-    def penalize(self, credential: str, seconds: float) -> None:
-        """Stop every process for `seconds`; never shortens an earlier pause. Raises nothing."""
         longer = """INSERT INTO pauses VALUES (?, ?)
             ON CONFLICT (credential) DO UPDATE SET until = max(until, excluded.until)"""
+
+        def work(db: sqlite3.Connection, now: float) -> None:
+            db.execute(ended, (now, slot))
+            if pause:
+                db.execute(longer, (credential, now + pause))
+
         with suppress(LeadGeniusError):
-            self._run(lambda db, now: db.execute(longer, (credential, now + seconds)))
+            self._run(work)
 
     def _run(self, work: Callable[[sqlite3.Connection, float], T]) -> T:
         """`work` in one transaction; in memory when there is no log that can be written to."""
@@ -202,22 +191,20 @@ class RateLimiter:
                 now = self._time.time()  # read under the lock
                 db.execute(_RUNNING, (now,))
                 return work(db, now)
-        except LocalError as error:
-            problem = error.message
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        except (LocalError, sqlite3.OperationalError) as error:
             problem = str(error)
-            if "locked" in problem:
+            if "database is locked" in problem:
                 raise RateError(
                     "The shared request log is locked by another process; nothing was sent.",
                     code="limiter_busy",
                     retryable=True,
                 ) from None
-            if not isinstance(error, sqlite3.OperationalError):
-                raise LocalError(
-                    f"The request log cannot be used ({problem}); nothing was sent.",
-                    f"Delete {self.path} and run again.",
-                    code="disk",
-                ) from None
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            raise LocalError(
+                f"The request log cannot be used ({error}); nothing was sent.",
+                f"Delete {self.path} and run again.",
+                code="disk",
+            ) from None
         self.close()
         self.path, self.windows = MEMORY, eighth(self.windows)
         self._on_note(
@@ -233,8 +220,7 @@ class RateLimiter:
         self._db = db = sqlite3.connect(
             self.path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
         )
-        db.execute("PRAGMA synchronous = OFF")  # a power cut loses seconds of log and nothing else
-        db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+        db.executescript(_SCHEMA)
         # A day more than this process needs: another one may keep to longer windows.
         forget = "DELETE FROM requests WHERE at + 86400 < ?"
         db.execute(forget, (self._time.time() - self.windows[-1].seconds,))

@@ -6,17 +6,15 @@ alone, and its keys expire by themselves. While Redis cannot be reached, each ho
 eighth of the limits through its own log.
 """
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from leadgenius.errors import LocalError, UsageError
-from leadgenius.ratelimit import SHARE, Look, RateLimiter, Times, eighth, kept
+from leadgenius.ratelimit import Look, RateLimiter, Times, eighth, kept
 
 SECONDS = 2.0  # that a server may take to answer
 REMEMBERED = 30.0  # seconds for which one that did not is not asked again
-T = TypeVar("T")
 
 # What every script begins with. Keys: `done` (sorted set: slot, end), `open` (hash: slot, "at until
 # started") and `pause` of the credential; `born` (when the data began) and `ids` of all. A slot is
@@ -29,12 +27,12 @@ local done, open, pause = own .. 'done', own .. 'open', own .. 'pause'
 local function text(number) return string.format('%.6f', number) end
 local function paused() return tonumber(redis.call('GET', pause) or 0) end
 """
-# Arguments: slot (0: a new one), seconds allowed, hold, share, then limit and length of each
-# window, the shortest first. `times` are the slots in flight or waiting before this one, newest
-# first; all in `done` are older.
+# Arguments: slot (0: a new one), seconds allowed, hold, then limit and length of each window, the
+# shortest first; while the data is younger than that, an eighth of the limits counts. `times` are
+# the slots in flight or waiting before this one, newest first; all in `done` are older.
 _ACQUIRE = """
 local slot, at, why, times = -tonumber(ARGV[2]), math.max(now, paused()), -1, {}
-local shortest, longest = tonumber(ARGV[7]), tonumber(ARGV[#ARGV])
+local shortest, longest = tonumber(ARGV[6]), tonumber(ARGV[#ARGV])
 local entries = redis.call('HGETALL', open)
 for i = 1, #entries, 2 do
   local start, ending, started = string.match(entries[i + 1], '(%S+) (%S+) (%S+)')
@@ -49,15 +47,15 @@ table.sort(times, function(one, other) return one > other end)
 redis.call('ZREMRANGEBYSCORE', done, '-inf', text(now - longest))
 redis.call('SETNX', born, text(now))
 local fresh = now - redis.call('GET', born) < shortest
-for i = 6, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   local limit, length = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
-  if fresh then limit = math.max(1, math.floor(limit / ARGV[5])) end
+  if fresh then limit = math.max(1, math.floor(limit / 8)) end
   local nth = times[limit]
   if not nth then
     local rank = limit - #times - 1
     nth = tonumber(redis.call('ZREVRANGE', done, rank, rank, 'WITHSCORES')[2])
   end
-  if nth and nth + length > at then at, why = nth + length, (i - 6) / 2 end
+  if nth and nth + length > at then at, why = nth + length, (i - 5) / 2 end
 end
 if at - now <= tonumber(ARGV[3]) then
   if slot == 0 then slot = redis.call('INCR', ids) end
@@ -69,20 +67,15 @@ if at - now <= tonumber(ARGV[3]) then
 end
 return {-slot, text(at - now), why, fresh and 1 or 0}
 """
-# Arguments: slot, seconds to keep what has ended.
+# Arguments: slot, seconds to keep what has ended, pause.
 _SETTLE = """
 local slot = -tonumber(ARGV[2])
 if redis.call('HDEL', open, slot) == 1 then
   redis.call('ZADD', done, text(now), slot)
   redis.call('EXPIRE', done, math.ceil(ARGV[3]))
 end
-return {1}
-"""
-# Argument: seconds.
-_PENALIZE = """
-local ending = now + ARGV[2]
-if ending > paused() then
-  redis.call('SET', pause, text(ending), 'EX', math.ceil(ARGV[2]) + 1)
+if tonumber(ARGV[4]) > 0 and now + ARGV[4] > paused() then
+  redis.call('SET', pause, text(now + ARGV[4]), 'EX', math.ceil(ARGV[4]) + 1)
 end
 return {1}
 """
@@ -103,7 +96,7 @@ class RedisLog(RateLimiter):
 
     def __init__(self, url: str, *args: Any) -> None:
         super().__init__(*args)
-        self._all, self._failed, self._warned = self.windows, 0.0, False
+        self._all, self._warned = self.windows, False
         self._marker = self.path.with_name("redis-unreachable")
         try:
             from redis import Redis
@@ -130,11 +123,6 @@ class RedisLog(RateLimiter):
         lifted = self._ask(lambda: sum(map(redis.delete, redis.scan_iter("leadgenius:*:pause"))))
         return lifted or super().clear()
 
-    def penalize(self, credential: str, seconds: float) -> None:
-        """Stop every host for `seconds`."""
-        if not self._eval(_PENALIZE, credential, seconds):
-            super().penalize(credential, seconds)
-
     def _times(self) -> Times:
         def work() -> Times:
             names = {key.split(":")[1] for key in redis.scan_iter("leadgenius:*:*")}
@@ -144,43 +132,41 @@ class RedisLog(RateLimiter):
         return self._ask(work) or super()._times()
 
     def _look(self, credential: str, slot: int, left: float, hold: float) -> Look:
-        arguments = [min(slot, 0), left, hold, SHARE]
+        arguments = [min(slot, 0), left, hold]
         for limit, seconds in self._all:
             arguments += [limit, kept(seconds)]
         found = self._eval(_ACQUIRE, credential, *arguments)
         self.windows = self._all if found and not found[3] else eighth(self._all)
         if not found:
             return super()._look(credential, max(slot, 0), left, hold)
-        return Look(found[0], float(found[1]), found[2])
+        return found[0], float(found[1]), found[2]
 
-    def _settle(self, credential: str, slot: int) -> None:
-        if slot > 0:
-            super()._settle(credential, slot)
-        else:
-            self._eval(_SETTLE, credential, slot, self._all[-1].seconds + 60)
+    def settle(self, credential: str, slot: int, pause: float) -> None:
+        """See RateLimiter; every host stops. A slot of the log here is settled here."""
+        arguments = slot, self._all[-1].seconds + 60, pause
+        if slot > 0 or not self._eval(_SETTLE, credential, *arguments):
+            super().settle(credential, slot, pause)
 
-    def _eval(self, script: str, credential: str, *arguments: float) -> list[Any] | None:
+    def _eval(self, script: str, credential: str, *arguments: float) -> Any:
         return self._ask(lambda: self._redis.eval(_HEAD + script, 0, credential, *arguments))
 
-    def _ask(self, work: Callable[[], T]) -> T | None:
+    def _ask(self, work: Callable[[], Any]) -> Any:
         """`work`, or None while the server cannot be reached: the time of a file says when a
         process of this machine met that last, so that not each of them waits for it.
         """
         from redis import RedisError
 
-        now = self._time.time()
+        now, failed = self._time.time(), 0.0
         with suppress(OSError):
-            self._failed = max(self._failed, self._marker.stat().st_mtime)
-        if now - self._failed >= REMEMBERED:
+            failed = self._marker.stat().st_mtime
+        if abs(now - failed) >= REMEMBERED:
             while self._time.time() - now < SECONDS:  # a restart takes a moment
                 try:
                     return work()
-                except (RedisError, OSError):
+                except RedisError:
                     self._time.sleep(0.1)
-            self._failed = now
             with suppress(OSError):
                 self._marker.touch(0o600)
-                os.utime(self._marker, (now, now))
         if not self._warned:
             self._warned = True
             words = "cannot be used; this machine keeps to an eighth of the limits."

@@ -22,7 +22,8 @@ MAX_ATTEMPTS = 3
 IDEMPOTENT = ("GET", "PUT", "DELETE")
 LONGEST_WAIT = 86_400.0
 NEVER = -math.inf  # a wait that no header names
-FALLBACK_WAITS = (5.0, 15.0, 45.0)  # after a 429 that names no time, by attempt
+FALLBACK_WAIT = 15.0  # after a 429 that names no time
+PROXY_PAUSE = 900.0  # longest pause after a 429 that is not the API's own, but a proxy's
 
 
 class Rule(NamedTuple):
@@ -75,21 +76,21 @@ RULES = {
     "refused": Rule(
         "other 4xx, success: false", "never", 4,
         "The API refused the request (HTTP {answer.status}).",
-        "Fix what the server names, then run it again.", "refused"),
+        "Fix what the server names, then run it again."),
     "redirect": Rule(
         "3xx", "never", 4,
         "The server redirects (HTTP {answer.status}); redirects are not followed.",
         "If the API has moved, set its new origin as the base URL; details.location names it.",
         "redirected"),
-    "303": Rule("303 to a POST", "never", 7, ""),
     "429": Rule(
         "429", "wait", 5, "The API accepts no more requests for now (HTTP 429).",
-        "Come back at retry_at, or allow a longer wait with --max-wait.", "rate_limited"),
+        "Come back at retry_at, or allow a longer wait with --max-wait."),
     "unavailable": Rule(
         "503 with Retry-After (POST: only as the API's own JSON error)", "wait", 7,
         "The server is not available (HTTP 503)."),
     "server": Rule(
-        "other 5xx", "idempotent", 7, "The server failed (HTTP {answer.status})."),
+        "other 5xx; 303 after a POST", "idempotent", 7,
+        "The server failed (HTTP {answer.status})."),
     "too_large": Rule(
         "body over 64 MiB", "never", 7, "The answer is larger than 64 MiB.",
         "Ask for less at once, with filters or smaller pages."),
@@ -107,7 +108,7 @@ class Answer(NamedTuple):
 
     failure: str = ""
     status: int | None = None
-    headers: Mapping[str, str] = {}
+    headers: Headers = {}  # noqa: RUF012 (a Mapping)
     body: Any = None
     detail: str = ""
     maybe_applied: bool = False
@@ -138,16 +139,16 @@ def is_api_error(body: Any) -> bool:
 def rule_of(request: Request, found: Answer) -> Rule:
     """The row of the table for one failure."""
     status, post = found.status or 0, request.method not in IDEMPOTENT
-    name = str(status)
     if found.failure != "status":
-        name = found.failure
-    elif status == 503 and "Retry-After" in found.headers:
-        name = "server" if post and not is_api_error(found.body) else "unavailable"
-    elif 300 <= status < 400:
-        name = "303" if status == 303 and post else "redirect"
-    elif name not in RULES:
-        name = "refused" if status < 500 else "server"
-    return RULES[name]
+        return RULES[found.failure]
+    waits = status == 503 and "Retry-After" in found.headers
+    if waits and not (post and not is_api_error(found.body)):
+        return RULES["unavailable"]
+    if status >= 500 or (status == 303 and post):
+        return RULES["server"]
+    if 300 <= status < 400:
+        return RULES["redirect"]
+    return RULES.get(str(status), RULES["refused"])
 
 
 def outcome_of(request: Request, found: Answer, before: str | None) -> str | None:
@@ -164,43 +165,49 @@ def outcome_of(request: Request, found: Answer, before: str | None) -> str | Non
     return "not_sent" if exit_code in (6, 9) else "rejected"
 
 
-def wait_before(request: Request, found: Answer, attempt: int, asked: float) -> float | None:
-    """Seconds to wait before sending again; None: do not. `attempt` counts from 1, `asked` is what
-    asked_wait found.
-    """
+def wait_before(request: Request, found: Answer, attempt: int, now: float) -> float | None:
+    """Seconds to wait before sending again; None: do not. `attempt` counts from 1."""
     again = rule_of(request, found).again
     if attempt == MAX_ATTEMPTS or (again == "once" and attempt > 1):
         return None
     if again == "wait" and request.scope != LOGIN:
-        return asked + uniform(0.0, 1.0)
+        return asked_wait(found, now) + uniform(0.0, 1.0)
     if again == "always" or (again in ("idempotent", "once") and request.method in IDEMPOTENT):
         return uniform(0.0, 0.5 * 2.0**attempt)
     return None
 
 
-def asked_wait(found: Answer, attempt: int, now: float) -> float:
-    """Seconds that a 429 or 503 asks for, 0 to 86,400: Retry-After, X-RateLimit-Reset, the end of
-    the hour or day that its sentence names, else 5, 15, 45. `now` is epoch seconds. Never raises.
+def asked_wait(found: Answer, now: float) -> float:
+    """Seconds that a 429 or 503 asks for, 0 to 86,400: Retry-After, X-RateLimit-Reset, else 15.
+    `now` is epoch seconds. Never raises.
     """
-    headers, after = found.headers, found.headers.get("Retry-After")
-    there = _date(headers.get("Date"), now)
-    date = _date(after, NEVER) - there
-    named = [wait for wait in (_number(after), date, reset_wait(headers, now)) if wait >= 0]
-    window = re.search(r"\b(hour|day)\b", str(text(found.body, "error")))
-    if window:
-        length = {"hour": 3600.0, "day": LONGEST_WAIT}[window[0]]
-        named.append(length - there % length)
-    return min([*named, FALLBACK_WAITS[attempt - 1]][0], LONGEST_WAIT)
+    after = found.headers.get("Retry-After")
+    date = _date(after, NEVER) - _date(found.headers.get("Date"), now)
+    waits = _number(after), date, _reset_wait(found, now), FALLBACK_WAIT
+    return min(next(wait for wait in waits if wait >= 0), LONGEST_WAIT)
 
 
-def reset_wait(headers: Headers, now: float) -> float:
+def shared_pause(found: Answer, now: float) -> float:
+    """Seconds for which nobody may use the credential after this answer: what a 429 asks for; else,
+    when nothing is left because another machine uses the key too, until the limit is reset.
+    """
+    if found.status == 429:
+        longest = LONGEST_WAIT if is_api_error(found.body) else PROXY_PAUSE
+        return min(asked_wait(found, now), longest)
+    reset = _reset_wait(found, now)
+    empty = found.headers.get("X-RateLimit-Remaining") == "0"
+    return reset if empty and 0 < reset <= LONGEST_WAIT else 0.0
+
+
+def _reset_wait(found: Answer, now: float) -> float:
     """Seconds until X-RateLimit-Reset, by the server's clock, which its Date shows; negative
     without one, or when it has passed.
     """
+    headers = found.headers
     return _number(headers.get("X-RateLimit-Reset")) - _date(headers.get("Date"), now)
 
 
-def error_of(request: Request, found: Answer, asked: float, now: float) -> LeadGeniusError:
+def error_of(request: Request, found: Answer, now: float) -> LeadGeniusError:
     """The error that is left, unless the outcome of a change is unknown."""
     rule, body = rule_of(request, found), found.body
     facts = {
@@ -211,9 +218,10 @@ def error_of(request: Request, found: Answer, asked: float, now: float) -> LeadG
         "request_id": text(body, "requestId"),
         "retryable": rule.exit_code in (5, 6, 7),
     }
-    if 300 <= (found.status or 0) < 400:
+    if rule.code == "redirected":
         facts["details"] = {"location": found.headers.get("Location")}
     if rule.again == "wait":
+        asked = asked_wait(found, now)
         facts |= {"retry_after_seconds": round(asked, 1), "retry_at": iso(now + asked)}
     message = rule.message.format(request=request, answer=found)
     return _ERRORS[rule.exit_code](message, code=rule.code, hint=rule.hint, **facts)

@@ -8,20 +8,16 @@ import math
 import os
 import re
 import socket
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from threading import Event, Thread, current_thread
 from typing import Any
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.exceptions import InvalidJSONError, SSLError
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from leadgenius.answers import dig
-from leadgenius.errors import UsageError
 from leadgenius.retry import Answer, Headers, Request
 from leadgenius.scopes import is_loopback
 
@@ -40,46 +36,30 @@ class Attempt(Thread):
     more, so "not sent" stays true.
     """
 
+    sent: bool
+    done: Event  # because an interrupted `join` takes the thread for ended
     cancelled = False
     sock: socket.socket | None = None
     result: Answer | Exception | None = None
 
-    def __init__(self, ask: Callable[[], requests.Response], sent: bool) -> None:
-        super().__init__(daemon=True)
-        # An event, because an interrupted `join` takes the thread for ended.
-        self._ask, self.sent, self.done = ask, sent, Event()
-
-    def run(self) -> None:
-        """Send it and read the whole answer, to `result`."""
-        try:
-            with self._ask() as response:
-                raw = response.raw.read(MAX_BODY + 1, decode_content=True)
-            self.result = understood(response.status_code, response.headers, raw)
-        except Exception as error:
-            self.result = error
-        self.done.set()
-
-    def outcome(self, timeout: float) -> Answer:
-        """How it ended; one that has not ended within `timeout` is cancelled."""
+    def outcome(self) -> Answer:
+        """How it ended; one that has not ended yet is cancelled."""
         self.cancelled = True  # before `sent` is read: see _Watched
         error = self.result
         if isinstance(error, Answer):
             return error
-        if self.sock and not error:
+        if self.sock:
             with suppress(OSError):  # not SSLSocket's own shutdown: not thread-safe
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-        words, kind = str(error), "connect"
+        words, kind = str(error or "timed out"), "connect"
         if self.sent:
             kind = "no_answer"
-        elif isinstance(error, (InvalidJSONError, TypeError)):
-            raise UsageError("The body cannot be written as JSON.", code="invalid_input") from error
         elif isinstance(error, ValueError):  # requests' InvalidURL and InvalidSchema
             kind = "proxy"
-        elif "CA certificate" in words or (isinstance(error, SSLError) and "EOF" not in words):
+        elif "certificate " in words:  # the blank: no host's name has one
             kind = "tls"
         found = _REASON.search(words.lower())
-        what = "connection failed" if error else f"no end within {timeout:g} s"
-        return Answer(kind, detail=found[0] if found else what)
+        return Answer(kind, detail=found[0] if found else "connection failed")
 
 
 class _Watched(HTTPConnection):
@@ -139,17 +119,27 @@ class Transport:
         """How it ended, within `timeout` seconds, from resolving the name to the last byte. An
         interrupted change gets LAST_SECONDS to answer; `last` has what came of it.
         """
-        ask = partial(
-            self._session.request,
-            request.method,
-            request.url,
-            headers=request.headers,
-            json=request.body,
-            timeout=(CONNECT_SECONDS, timeout),
-            allow_redirects=False,
-            stream=True,
-        )
-        attempt = Attempt(ask, self._embedded)
+
+        def work() -> None:
+            try:
+                with self._session.request(
+                    request.method,
+                    request.url,
+                    headers=request.headers,
+                    json=request.body,
+                    timeout=(CONNECT_SECONDS, timeout),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response:
+                    raw = response.raw.read(MAX_BODY + 1, decode_content=True)
+                attempt.result = understood(response.status_code, response.headers, raw)
+            except Exception as error:
+                attempt.result = error
+            attempt.done.set()
+
+        json.dumps(request.body, allow_nan=False)  # raises here, and not in the thread
+        attempt = Attempt(target=work, daemon=True)
+        attempt.sent, attempt.done = self._embedded, Event()
         try:
             attempt.start()
             attempt.done.wait(timeout)
@@ -158,7 +148,7 @@ class Transport:
                 attempt.done.wait(LAST_SECONDS)  # a second interrupt ends it
             raise
         finally:
-            self.last = attempt.outcome(timeout)
+            self.last = attempt.outcome()
         return self.last
 
 
@@ -179,8 +169,8 @@ def understood(status: int, headers: Headers, raw: bytes) -> Answer:
         except (ValueError, RecursionError):
             typed = "json" in headers.get("Content-Type", "").lower()
             problem = "broken_json" if typed else "not_json"
-    results = ("success", "data", "items", "id", "jobId")
-    refused = dig(body, "success") is False or (dig(body, "error") and dig(body, *results) is None)
+    result = dig(body, "success", "data", "items", "id", "jobId")
+    refused = result is False or (dig(body, "error") and result is None)
     if refused or not 200 <= status < 300:
         problem = "status"
     return Answer(problem, status, headers, body, f"HTTP {status}")

@@ -218,7 +218,7 @@ def limiter() -> None:
 
         def request() -> float:
             began = time.perf_counter()
-            log.settle("key", log.acquire("key", max_wait=0, hold=60), {})
+            log.settle("key", log.acquire("key", max_wait=0, hold=60), 0.0)
             return (time.perf_counter() - began) * 1000
 
         found = []

@@ -65,8 +65,7 @@ def failures():
         words = again.get(rule.again, "retried, ")
         post = words if rule.again in ("always", "wait") else ""
         change = 8 if rule.exit_code == 7 else rule.exit_code  # it may have been applied
-        others = [f"{words}{rule.exit_code}", f"{words}{change}"]
-        yield row(rule.what, *(["", ""] if " to a " in rule.what else others), f"{post}{change}")
+        yield row(rule.what, f"{words}{rule.exit_code}", f"{words}{change}", f"{post}{change}")
 
 
 # -- operations

@@ -13,9 +13,7 @@ ROWS = [{"id": "a"}]
         (ROWS, {}),
         ({"data": ROWS, "nextToken": None}, {"nextToken": None}),
         ({"data": {"items": ROWS, "nextToken": "t"}, "a": 1}, {"nextToken": "t", "a": 1}),
-        ({"data": {"leads": ROWS}}, {}),
         ({"leads": ROWS, "a": 1}, {"a": 1}),
-        ({"items": ROWS}, {}),
     ],
 )
 def test_rows_are_found_wherever_they_stand_and_the_rest_is_all_but_them(body, beside):
@@ -30,10 +28,9 @@ def test_rows_are_found_wherever_they_stand_and_the_rest_is_all_but_them(body, b
         (answers.job_id, "jobId data.jobId"),
         (answers.new_key, "apiKey apiKey.plainTextKey data.apiKey"),
         (answers.token, "jwt_token token access_token tokens.accessToken"),
-        (answers.cursor, "nextToken data.nextToken"),
     ],
 )
-def test_ids_keys_tokens_and_cursors_wherever_they_stand(read, places):
+def test_ids_keys_and_tokens_wherever_they_stand(read, places):
     for place in places.split():
         body = "a"
         for name in reversed(place.split(".")):
@@ -43,7 +40,7 @@ def test_ids_keys_tokens_and_cursors_wherever_they_stand(read, places):
 
 def test_totals_are_whole_numbers_and_an_id_may_be_one():
     body = {"pagination": {"totalItems": 7, "totalPages": 2}}
-    assert (answers.total(body), answers.total({"data": body}, "totalPages")) == (7, 2)
+    assert (answers.total(body), answers.total(body, "totalPages")) == (7, 2)
     for odd in (-1, True):
         assert answers.total({"pagination": {"totalItems": odd}}) is None
     assert answers.job_id({"jobId": 7}) == "7"
@@ -52,11 +49,11 @@ def test_totals_are_whole_numbers_and_an_id_may_be_one():
 
 @pytest.mark.parametrize(
     "body",
-    [None, 7, "x", {"data": {"pagination": []}, "apiKey": []}, {"data": {"leads": {}}},
+    [None, 7, "x", {"data": {}, "pagination": [], "apiKey": []}, {"leads": {}},
      {"campaigns": ROWS, "nextToken": ""}],
 )  # fmt: skip
 def test_what_is_not_there_is_nothing_and_no_body_makes_them_raise(body):
-    for function in (answers.cursor, answers.total, answers.job_id, answers.new_key, answers.rows):
+    for function in (answers.total, answers.job_id, answers.new_key, answers.rows):
         assert function(body) is None
     answers.rest(body, [])
 

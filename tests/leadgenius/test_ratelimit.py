@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from helper_bench import NOW, Time, throw
-from requests.structures import CaseInsensitiveDict
 
 from leadgenius.errors import LocalError, RateError
 from leadgenius.ratelimit import RateLimiter
@@ -41,10 +40,10 @@ def make(path):
         one.close()
 
 
-def request(limiter, max_wait=0.0, seconds=0.0, headers=()):
+def request(limiter, max_wait=0.0, seconds=0.0):
     slot = limiter.acquire("a", max_wait=max_wait, hold=60.0)
     limiter.clock.now += seconds
-    limiter.settle("a", slot, CaseInsensitiveDict(headers))
+    limiter.settle("a", slot, 0.0)
 
 
 def test_a_request_counts_for_a_window_and_a_little_from_its_end(make):
@@ -85,27 +84,16 @@ def test_requests_in_flight_count_as_now_and_a_dead_one_until_it_must_have_ended
 
 def test_a_pause_stops_everybody_is_never_shortened_and_can_be_lifted(make):
     first, second = make(), make()
-    first.penalize("a", 100)
-    first.penalize("a", 5)
+    slot = first.acquire("a", max_wait=0, hold=1)
+    first.settle("a", slot, 100)
+    first.settle("a", slot, 5)
     with pytest.raises(RateError, match=r"in 100 s.*the server asked for a pause"):
         request(second)
     first.clock.sleep = lambda seconds: second.clear()
     request(first, max_wait=200)
     assert first.clock.now == NOW
-    first.penalize("a", 86_400)
+    first.settle("a", slot, 86_400)
     assert second.report()[0]["blocked_until"] == "2026-01-02T00:00:00.000Z"
-
-
-def test_nothing_left_pauses_until_the_reset_and_absurd_headers_do_not(make):
-    limiter = make()
-    for reset in ("", "soon", f"{NOW - 5:.0f}", f"{NOW * 1000:.0f}"):
-        limiter.settle(
-            "a", 99, CaseInsensitiveDict({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset})
-        )
-    request(limiter, headers={"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": f"{NOW + 7:.0f}"})
-    request(limiter, headers={"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{NOW + 7:.0f}"})
-    with pytest.raises(RateError, match=r"in 7 s.*a pause"):
-        request(limiter)
 
 
 def test_the_report_counts_what_is_used_and_when_the_next_is_free(make):
@@ -168,8 +156,7 @@ def test_a_locked_log_sends_nothing_and_loses_nothing(make, path, monkeypatch):
     with pytest.raises(RateError) as caught:
         request(limiter)
     assert (caught.value.exit_code, caught.value.code) == (5, "limiter_busy")
-    limiter.settle("a", slot, {})
-    limiter.penalize("a", 5)
+    limiter.settle("a", slot, 5)
     other.close()
     request(limiter)
     assert path.stat().st_mode & 0o777 == 0o600

@@ -97,7 +97,7 @@ def test_hosts_share_one_limit_whatever_their_clocks_say(server, make):
         first.acquire("a", max_wait=0.1, hold=60)
     assert caught.value.facts["retry_after_seconds"] == 3, "all are in flight and count as now"
     for slot in slots:
-        first.settle("a", slot, {})
+        first.settle("a", slot, 0)
     rows = [(row["credential"], row["used"], row["left"]) for row in second.report()]
     assert rows == [("a", 16, 0), ("a", 16, 984)]
     assert second.acquire("b", max_wait=0, hold=1)
@@ -141,15 +141,15 @@ def test_every_host_waits_in_one_queue_and_stops_for_a_pause(server, make):
     url, windows = server(), (Window(1, 2.0),)
     first, clock = aged(make(url, windows=windows)), Time()
     second = make(url, clock, "two", windows)
-    first.settle("a", first.acquire("a", max_wait=0, hold=60), {})
+    first.settle("a", first.acquire("a", max_wait=0, hold=60), 0)
     clock.sleep = throw(SystemExit)  # it has its place by now
     with pytest.raises(SystemExit):
         second.acquire("a", max_wait=9, hold=60)
     with pytest.raises(RateError) as caught:
         first.acquire("a", max_wait=0, hold=1)
     assert caught.value.facts["retry_after_seconds"] >= 4, "behind the one that waits"
-    first.penalize("b", 50)
-    first.penalize("b", 5)
+    for pause in (50, 5):
+        first.settle("b", -99, pause)
     with pytest.raises(RateError, match=r"in 50 s.*a pause"):
         second.acquire("b", max_wait=1, hold=1)
     assert [row["blocked_until"] is None for row in second.report()] == [True, False]

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from leadgenius import retry
-from leadgenius.retry import RULES, Answer, Request, asked_wait, error_of, rule_of, wait_before
+from leadgenius.retry import (
+    RULES,
+    Answer,
+    Request,
+    asked_wait,
+    error_of,
+    rule_of,
+    shared_pause,
+    wait_before,
+)
 from leadgenius.scopes import AGENT, LOGIN
 
 OWN = {"success": False, "error": "no"}
@@ -37,7 +46,7 @@ def test_backoff_is_drawn_between_nothing_and_a_doubling_bound(monkeypatch):
 def test_a_wait_that_is_asked_for_gets_a_little_more_and_never_less(monkeypatch):
     for draw, wait in ((min, 20), (max, 21)):
         monkeypatch.setattr(retry, "uniform", draw)
-        assert wait_before(asked("POST"), failed(503, OWN, Retry_After="20"), 1, 20.0) == wait
+        assert wait_before(asked("POST"), failed(503, OWN, Retry_After="20"), 1, NOW) == wait
 
 
 DATE = "Thu, 01 Jan 2026 00:10:00 GMT"  # the server's clock, ten minutes ahead of NOW
@@ -56,11 +65,12 @@ SOON, LATER = f"{NOW + 40:.0f}", f"{NOW + 640:.0f}"
         ({"X-RateLimit-Reset": LATER, "Date": DATE}, 40),
         ({"Retry-After": "-1", "X-RateLimit-Reset": SOON}, 40),
         ({"Retry-After": DATE, "X-RateLimit-Reset": LATER, "Date": LATER}, 600),
-        ({"Retry-After": "soon", "X-RateLimit-Reset": "1e3"}, 5),
+        ({"Retry-After": "soon", "X-RateLimit-Reset": "1e3"}, 15),
+        ({}, 15),
     ],
 )
 def test_what_the_server_names(headers, seconds):
-    assert asked_wait(limited(headers), 1, NOW) == seconds
+    assert asked_wait(limited(headers), NOW) == seconds
 
 
 NAMES = st.sampled_from(["Retry-After", "X-RateLimit-Reset", "Date"])
@@ -69,17 +79,25 @@ DATES = st.integers(-9, 99_999).map("Thu, {0} Jan {0} {0}:{0}:{0} GMT".format)
 
 @given(st.dictionaries(NAMES, st.text() | st.integers().map(str) | DATES))
 def test_no_text_makes_it_raise_or_leave_its_bounds(headers):
-    assert 0 <= asked_wait(limited(headers), 1, NOW) <= 86_400
+    assert 0 <= asked_wait(limited(headers), NOW) <= 86_400
+    assert 0 <= shared_pause(limited({**headers, "X-RateLimit-Remaining": "0"}), NOW) <= 86_400
 
 
-def test_a_429_that_names_no_time_waits_longer_each_time():
-    assert [asked_wait(limited({}), attempt, NOW) for attempt in (1, 2, 3)] == [5, 15, 45]
-
-
-@pytest.mark.parametrize(("window", "seconds"), [("minute", 5), ("hour", 3590), ("day", 86_390)])
-def test_a_429_that_names_its_window_waits_for_the_end_of_it(window, seconds):
-    found = limited({}, {"error": f"Rate limit exceeded ({window} window)"})
-    assert asked_wait(found, 1, 86_400 * 300 + 10) == seconds
+@pytest.mark.parametrize(
+    ("status", "body", "left", "after", "reset", "seconds"),
+    [
+        (429, OWN, "0", "7200", SOON, 7200),
+        (429, None, "0", "7200", "", 900),  # that of a proxy is 15 minutes at most
+        (503, OWN, "9", "7", "", 0),
+        (200, [], "1", "", SOON, 0),
+        (200, [], "0", "", SOON, 40),
+        *((200, [], "0", "", reset, 0) for reset in ("", "soon", "5", f"{NOW * 1000:.0f}")),
+    ],
+)
+def test_what_stops_everybody(status, body, left, after, reset, seconds):
+    headers = {"Retry-After": after, "x-ratelimit-remaining": left, "x-ratelimit-reset": reset}
+    found = Answer("status", status, CaseInsensitiveDict(headers), body)
+    assert shared_pause(found, NOW) == seconds
 
 
 def test_an_error_says_when_and_what_the_server_said():
@@ -89,7 +107,7 @@ def test_an_error_says_when_and_what_the_server_said():
         "details": [{"field": "email", "problem": "taken"}],
         "requestId": "req-1",
     }
-    error = error_of(asked(), failed(429, body), 6.04, NOW + 0.0001)
+    error = error_of(asked(), failed(429, body, Retry_After="6.04"), NOW + 0.0001)
     assert error.as_dict() == {
         "code": "rate_limited",
         "message": "The API accepts no more requests for now (HTTP 429).",
@@ -121,7 +139,7 @@ def test_an_error_says_when_and_what_the_server_said():
 )
 def test_an_error_has_the_code_and_words_of_its_row(what, code, retryable, words):
     failure = failed(what, OWN, Location="https://moved.example")._replace(detail="slow")
-    error = error_of(asked(scope=LOGIN), failure, 1, NOW)
+    error = error_of(asked(scope=LOGIN), failure, NOW)
     assert (error.code, error.retryable, words in error.message) == (code, retryable, True)
     location = {"location": "https://moved.example"} if code == "redirected" else None
     assert error.details == location

@@ -115,7 +115,7 @@ def opened(path: Path) -> Any:
 
 def request(log: Any, times: int = 1) -> None:
     for _ in range(times):
-        log.settle("key", log.acquire("key", max_wait=0, hold=60), {})
+        log.settle("key", log.acquire("key", max_wait=0, hold=60), 0.0)
 
 
 def limiter() -> bool:
@@ -135,7 +135,7 @@ def limiter() -> bool:
         log = opened(path)
         slot = log.acquire("key", max_wait=0, hold=60)
         sent.touch()
-        log.settle("key", slot, {})
+        log.settle("key", slot, 0.0)
 
     def begin() -> None:
         for one in place.iterdir():

@@ -93,6 +93,8 @@ class Day:
             self.clock.sleep(pause + draw.random())
 
     def request(self, limiter: Any, draw: random.Random) -> None:
+        from leadgenius.retry import Answer, shared_pause
+
         clock, asked = self.clock, self.clock.now
         slot = limiter.acquire("key", max_wait=MAX_WAIT, hold=60)
         self.waits += [clock.now - asked] if clock.now > asked else []
@@ -103,7 +105,8 @@ class Day:
         clock.sleep(draw.uniform(0, 0.8))
         names = {"X-RateLimit-Remaining": str(left), "X-RateLimit-Reset": str(math.ceil(reset))}
         if draw.random() < 0.998:  # else it died in flight
-            limiter.settle("key", slot, names)
+            pause = shared_pause(Answer("", 200, names), clock.now)
+            limiter.settle("key", slot, pause)
 
 
 def prove() -> bool:
