@@ -1,7 +1,5 @@
 """api_call.py: METHOD ENDPOINT. The credential goes by the path; the body is printed as it came."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -14,83 +12,67 @@ from cli.text import compact, hidden
 from contract.operations import at
 from leadgenius import answers, scopes
 from leadgenius.errors import UsageError
-from leadgenius.scopes import SYSTEM, Target
 
 
 def send(context: Context) -> None:
-    """One request; or a list like that of a command, where an option or the format asks for its
-    rows."""
-    given = context.options
+    """One request; or all pages of a list, like a list command, where an option asks for them."""
+    given, output, body = context.options, context.output, inputs.data(context)
     endpoint, method = given.endpoint, given.method.upper()
     if given.key:
         words = "--key can be read by every process on this machine; prefer LGP_API_KEY."
         context.notes("warning", words)
-    if method not in ("GET", "POST", "PUT", "DELETE"):
-        raise UsageError("METHOD is GET, POST, PUT or DELETE.")
     useless = ("yes",) if method == "GET" else ("list", "page")
-    served = [one for one in OPTIONS if one.group not in useless]
-    check_served(given, served)
+    check_served(given, [one for one in OPTIONS if one.group not in useless])
+    if method not in ("GET", "POST", "PUT", "DELETE") or (method == "GET" and body is not None):
+        raise UsageError("METHOD is GET (without --data), POST, PUT or DELETE.")
     if endpoint[1:2] == ":":
         hint = "Leave out the leading slash (campaigns), or set MSYS_NO_PATHCONV=1."
         raise UsageError("The shell turned the endpoint into a Windows path.", hint=hint)
-    target = scopes.route(endpoint, context.client.origin, given.scope or "auto")
-    context.operation = operation = at(method, target.path)
+    scope, path, query = scopes.route(endpoint, context.client.origin, given.scope or "auto")
+    context.operation = operation = at(method, path)
     if operation:
-        context.output.columns = operation.columns()
+        output.columns = operation.columns()
         context.command = context.command._replace(example=f"{{lgp}} schema {operation.id}")
     if not (given.format or given.out):
-        context.output.format = "json"  # also on a terminal
-    params: dict[str, Any] = parse_qs(target.query, keep_blank_values=True)
+        output.format = "json"  # also on a terminal
+    params = parse_qs(query, keep_blank_values=True)
     for word in given.param or ():
         name, equals, value = word.partition("=")
         if not equals:
             raise UsageError("-p takes KEY=VALUE.")
         params.setdefault(name, []).append(value)
-    every = given.all or given.max_items or given.where or given.count or given.count_by
-    shaped = given.fields or context.output.format != "json"
-    rows = every or (shaped and operation and operation.paging)
-    if rows:
-        if not every and {"page", "pageSize", "limit", "nextToken"} & params.keys():
-            hint = "Give --page N or --page-size N instead."
-            raise UsageError("With --fields or --format the endpoint names no page.", hint=hint)
-        params.pop("nextToken", None)  # a list begins at its beginning
-        Walk(context, target.path, params, target.scope.name).show()
+    walk = Walk(context, path, params, scope.name)
+    if walk.single:
+        _once(context, method, walk, body)
     else:
-        size = "limit" if target.scope is SYSTEM else "pageSize"
-        typed = {"page": given.page, size: given.page_size}
-        params |= {name: one for name, one in typed.items() if one}
-        _once(context, method, target, params)
+        walk.query.pop("nextToken", None)  # a list begins at its beginning
+        walk.show()
 
 
-def _once(context: Context, method: str, target: Target, params: dict[str, Any]) -> None:
-    operation, body = context.operation, inputs.data(context)
-    if method == "GET" and body is not None:
-        raise UsageError("A GET takes no --data.")
+def _once(context: Context, method: str, walk: Walk, body: Any) -> None:
+    """One request, whatever it does, and the body of its answer."""
+    given, path, scope = context.options, walk.path, walk.scope
     inputs.check_body(context, body or {})
-    inputs.check_fields(context)
     held = answers.dig(body, "ids", "leadIds")
-    ids = list(map(str, held)) if isinstance(held, list) else []
-    effect = operation.effect if operation else ""
-    many = len(ids) > MANY and effect in ("contacts-people", "spends")
-    needs_yes = many or method == "DELETE"
-    request: dict[str, Any] = {"params": params, "body": body, "scope": target.scope.name}
-    if context.options.dry_run:
-        context.preview(method, target.path, **request, needs_yes=needs_yes)
+    ids = held if isinstance(held, list) else []
+    needs_yes = method == "DELETE" or len(ids) > MANY
+    paging = {"page": given.page, "limit" if walk.bulk else "pageSize": given.page_size}
+    request = method, path, paging | walk.params, body, scope
+    if given.dry_run:
+        context.preview(*request, needs_yes=needs_yes)
         return
     if needs_yes:
-        verb = "enrol or enrich" if many else "delete"
-        context.confirm(verb, ids or [target.path.rsplit("/", 1)[-1]])
-    answer = context.client.call(method, target.path, **request)
-    if context.options.include:
+        context.confirm(ids or [path.rsplit("/", 1)[-1]])
+    answer = context.client.call(*request)
+    if given.include:
         headers = {
             name: one for name, one in answer.headers.items() if name.lower() != "set-cookie"
         }
         context.notes.write(compact({"status": answer.status, "headers": headers}) + "\n")
-    if operation.changing if operation else method != "GET":
+    if method != "GET":
         made = answers.new_id(answer.body)
-        context.record_change(target.path, [made] if made else ids)
-    guarded = target.scope.name == "root" and not context.options.show
-    body = hidden(answer.body) if guarded else answer.body
-    if body != answer.body:
+        context.record_change(path, [made] if made else ids)
+    shown = answer.body if scope != "root" or given.show else hidden(answer.body)
+    if shown != answer.body:
         context.notes("warning", "A key or token is left out: --show prints it.")
-    context.output.document(body)
+    context.output.document(shown)

@@ -36,6 +36,9 @@ def send(context: Context, path: str, body: Any, params: Any = None) -> None:
         made = row_id(answers.record(answer))
         context.record_change(path, [made] if made else [])
     show(context, answer)
+    if context.command.defaults and not (context.typed("data") or context.typed("body_status")):
+        words = "The new campaign's status is active; to prepare a draft add --status draft."
+        context.notes("note", words)  # more than most people mean
 
 
 def show(context: Context, answer: Any, words: str = "") -> None:
@@ -81,7 +84,8 @@ def read_ids(
     """One id, or `{"data": [record, …], "problems": […]}` of several, rows in the other formats.
 
     `read` returns an answer and what is wrong with it. Refusals and jobs that still run do not stop
-    the others; the worst is raised when everything has been printed.
+    the others, any other error is that of all that follow; the worst is raised when everything has
+    been printed.
     """
     output, errors, rows = context.output, dict[str, LeadGeniusError](), 0
     inputs.check_fields(context, output.columns)
@@ -103,9 +107,10 @@ def read_ids(
                 writer.rows([{"id": one, **answers.record(answer)}])
                 rows += 1
             if error:
-                if error.exit_code not in (4, 10):
-                    raise error
-                errors[one] = error
+                alone = error.exit_code in (4, 10)  # refused, still running
+                errors |= dict.fromkeys([one] if alone else ids[done - 1 :], error)
+                if not alone:
+                    break
             context.notes.progress(f"{done} of {plural(len(ids), 'record')}", done, len(ids))
         problems = [{"id": one, **problem(error)} for one, error in errors.items()]
         writer.end({"problems": problems, **context.mark()})

@@ -62,12 +62,13 @@ def test_data_is_json_a_file_or_standard_input_and_flags_win(lgp, home, data):
     assert body == {**LEAD, "title": "@lead.json"}  # only --data understands an @
 
 
-def test_the_short_line_makes_an_active_abm_campaign(lgp):
+def test_the_short_line_makes_an_active_abm_campaign_and_says_so_after_it_was_made(lgp):
     words = ("campaigns", "create", "--name", "Q3 Expansion")
     made, planned = lgp(*words), lgp(*words, "--dry-run")
     facts = {"name": "Q3 Expansion", "campaignType": "abm", "status": "active"}
     assert planned.json["body"] == facts
     assert made.json["data"] == {**made.json["data"], **facts}
+    assert ["--status draft" in str(one.notes) for one in (made, planned)] == [True, False]
 
 
 @pytest.mark.parametrize(

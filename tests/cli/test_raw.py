@@ -111,7 +111,6 @@ def test_a_key_on_the_command_line_is_used_and_warned_about(call, serve):
         "GET /leads --nope",
         "GET /leads --where statsu=x",
         "GET /campaigns/x --fields nmae",
-        "GET /campaigns?page=2 --fields name",
         "POST /webhooks --read-only --data {}",
     ],
 )
