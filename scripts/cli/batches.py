@@ -12,7 +12,7 @@ from contract.operations import operations
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, RefusedError
 from leadgenius.files import check_safe, write_private
-from leadgenius.retry import IDEMPOTENT, Answer
+from leadgenius.retry import Answer
 
 OUTCOMES = ("applied", "skipped", "rejected", "unknown", "not_sent")
 FILES = ("ids_out", "todo_out")
@@ -62,17 +62,16 @@ class Changes:
     """
 
     def __init__(self, context: Context, items: list[Item], sent: list[Any]) -> None:
-        operation, target = context.operation, context.typed("path_id")
+        operation, typed = context.operation, context.typed
         self.context, self.items, self.sent = context, items, sent
         self.field = field = operation.id_field()
         self.creates = field == "leads"
         self.jobs: list[tuple[Item, list[Item]]] = []
         self.errors: list[LeadGeniusError] = []
-        typed = context.typed
         self.files = {name: check_safe(Path(typed(name))) for name in FILES if typed(name)}
         for item in items:
             item["outcome"] = "not_sent"
-        record = inputs.record_id(context, target) if field and target else None
+        record = inputs.record_id(context, typed("path_id") or "") if field else ""
         flags = {**context.command.defaults, **inputs.flags(context)}
         size = operation.body_fields()[field]["maxItems"] if field else 1
         self.requests: list[tuple[str, Any, list[Item]]] = []  # path, body, its records
@@ -98,13 +97,14 @@ class Changes:
             )  # fmt: skip
             return
         if needs_yes:
-            context.confirm(context.command.words.split()[-1], self.sent)
+            context.confirm(self.sent)
         try:
             self.send()
             if context.options.wait:
                 self.follow()
         finally:
-            rejected = self.report()
+            self.report()
+        rejected = self.as_dict()["rejected"]
         if rejected:
             error = RefusedError(
                 f"Refused: {rejected:,} of {plural(count, 'record')}.",
@@ -133,7 +133,7 @@ class Changes:
                     item.update(request.problem(error))
                 if error.exit_code in (4, 5, 6):
                     error.hint = context.notes.go_on or error.hint
-                if not isinstance(error, RefusedError):
+                if error.exit_code != 4:
                     return
                 continue
             finally:
@@ -146,7 +146,8 @@ class Changes:
     def accept(self, items: list[Item], answer: Answer) -> None:
         """A batch that the server took: what it left undone, or the job that does it."""
         if self.context.operation.id == "enrichment.trigger":
-            job_id = jobs.note(self.context, answers.job_id(answer.body))
+            job_id = answers.job_id(answer.body) or ""
+            jobs.note(self.context, job_id)
             job = {"jobId": job_id, "status": "queued", "requested": len(items), "failed": 0}
             self.jobs.append((job, items))
         elif self.field:
@@ -170,8 +171,9 @@ class Changes:
 
     def known(self, field: str, *outcomes: str) -> list[Any]:
         """A field of the records with one of these outcomes, as far as it is known."""
-        found = [item for item in self.items if item["outcome"] in outcomes]
-        return [item[field] for item in found if item.get(field)]
+        return [
+            item[field] for item in self.items if item["outcome"] in outcomes and item.get(field)
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """What is printed."""
@@ -189,16 +191,16 @@ class Changes:
             "sandbox": self.context.client.sandbox,
         }
 
-    def report(self) -> int:
+    def report(self) -> None:
         """The line in changes.jsonl, the files of ids, and the result on stdout, unless nothing was
-        sent. Returns how many were rejected."""
+        sent."""
         context, output, result = self.context, self.context.output, self.as_dict()
         counts, made = {name: result[name] for name in OUTCOMES}, self.known("id", "applied")
         if counts["applied"] or counts["unknown"]:
             outcome = "unknown" if counts["unknown"] else "applied"
             changed = self.known("id", "applied", "unknown")
             context.record_change(self.requests[0][0], changed, outcome, **counts)
-        unclear = "unknown" if context.operation.method in IDEMPOTENT else ""  # harmless twice
+        unclear = "unknown" if context.operation.method != "POST" else ""  # harmless twice
         todo = self.known("row" if self.creates else "id", "rejected", "not_sent", unclear)
         if self.creates:
             todo = [compact([self.sent[row - 1] for row in todo])]
@@ -215,7 +217,6 @@ class Changes:
                     if counts[name]:
                         words += f"; {counts[name]:,} {name.replace('_', ' ')}"
                 context.result(result, f"{words}.")
-        return counts["rejected"]
 
 
 def settle(items: list[Item], body: Any) -> bool:
@@ -228,16 +229,14 @@ def settle(items: list[Item], body: Any) -> bool:
     said = answers.rest(body, [])
     known = {item.get("id", str(place)): item for place, item in enumerate(items)}
     for name, code in CODES.items():
-        listed = said.get(name)
-        for one in listed if isinstance(listed, list) else ():
+        for one in answers.rows(said.get(name)) or ():
             reason = answers.text(one, "reason") or SILENT
-            facts = {"outcome": "rejected", "code": code, "message": reason}
-            if name == "skipped" and re.search(BEFORE, reason):
-                facts |= {"outcome": "skipped", "code": "duplicate"}
-            key = row_id(answers.dig(one, "index")) or row_id(one)
-            known.get(key, {}).update(facts)
+            before = name == "skipped" and re.search(BEFORE, reason)
+            item = known.get(row_id(answers.dig(one, "index")) or row_id(one), {})
+            item["outcome"] = "skipped" if before else "rejected"
+            item.update(code="duplicate" if before else code, message=reason)
     done = answers.dig(said, "created", "deleted", "enrolled", "completedTasks")
-    counted = isinstance(said.get("skipped") or [], int)
+    outcome = "skipped" if isinstance(said.get("skipped") or [], int) else "rejected"
     others = [item for item in items if "code" not in item]
     left = len(others) - done if type(done) is int else 0
     for place, item in enumerate(others):
@@ -245,7 +244,6 @@ def settle(items: list[Item], body: Any) -> bool:
             item.clear()
         item["outcome"] = "applied"
         if place < left:
-            outcome = "skipped" if counted else "rejected"
             item.update(outcome=outcome, code="unexplained", message=SILENT)
     made, applied = said.get("createdIds"), [one for one in items if one["outcome"] == "applied"]
     if isinstance(made, list) and len(made) == len(applied):

@@ -32,20 +32,19 @@ ENDED = ("completed", "failed")
 _FILE = "jobs.jsonl"
 
 
-def note(context: Context, job_id: str | None) -> str:
+def note(context: Context, job_id: str) -> None:
     """Print and keep the id of a job just started. UnknownOutcomeError when the job cannot be
     followed."""
     try:
-        known = check_id(job_id or "")
+        check_id(job_id)
     except UsageError as error:
         raise UnknownOutcomeError(
             "A job was started that cannot be followed: the server gave it no usable id.",
             hint="check_change",
             outcome="applied",
         ) from error
-    context.notes("note", f"Job {plain(known)} was started; to follow it: {command(known)}")
-    context.append(_FILE, jobId=known, operation=context.operation.id, status="started")
-    return known
+    context.notes("note", f"Job {plain(job_id)} was started; to follow it: {command(job_id)}")
+    context.append(_FILE, jobId=job_id, operation=context.operation.id, status="started")
 
 
 def command(job_id: str) -> str:
@@ -85,20 +84,20 @@ def watch(context: Context, job_id: str) -> tuple[Any, LeadGeniusError | None]:
         state = state_of(body)
         if state in ENDED or monotonic() >= end:
             break
-        context.notes.progress(f"Job {plain(job_id)} is {plain(state)}")
+        context.notes.progress(f"Following job {plain(job_id)}: {plain(state, '')}")
     context.append(_FILE, jobId=job_id, status=state)
     report = answers.dig(body, "data.result", "result")
     content = answers.dig(report, "content")
     if content and not options.out:  # of any length
         report["content"] = f"{len(str(content)):,} characters; --out FILE writes them"
-    words = f"The job {plain(job_id)}"
+    job = f"The job {plain(job_id)}"
     if state not in ENDED:
-        error = StillRunningError(f"{words} is still running.", hint=again, retryable=True)
-        return body, error if end else None
+        running = StillRunningError(f"{job} is still running.", hint=again, retryable=True)
+        return body, running if end else None
     if state == "completed" and not answers.dig(body, "data.failedTasks", "failedTasks"):
         return body, None
     hint = "Read the reasons first; leads enrich --todo-out FILE keeps the ids."
-    words += f" is {state}; tasks of it failed."
+    words = f"{job} is {state}, and tasks of it failed."
     return body, RefusedError(words, code="job_failed", hint=hint)
 
 
@@ -111,9 +110,7 @@ def status(context: Context) -> None:
     """`jobs status`, `enrichment status`: one or several jobs, followed with --wait or --out. Exit
     4 when a job or task failed, 10 when one still runs after waiting."""
 
-    request.read_ids(
-        context, lambda one: finish(context, one), lambda one: watch(context, one)
-    )
+    request.read_ids(context, lambda one: finish(context, one), lambda one: watch(context, one))
 
 
 def finish(context: Context, job_id: str) -> None:

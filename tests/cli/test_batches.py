@@ -77,7 +77,7 @@ def test_a_name_in_half_a_list_is_no_record(real):
     rows = [{"id": f"c{at}", "name": f"Name {at}"} for at in range(100)]
     plan(real, "GET", f"{AGENT}/campaigns", {"data": rows, "pagination": {"totalItems": 150}})
     reply = real("campaigns archive", "name=Name 3")
-    assert (reply.code, "whole list" in reply.error["message"]) == (2, True)
+    assert (reply.code, "one in all" in reply.error["message"]) == (2, True)
 
 
 def test_ids_that_are_none_are_left_out(real):
@@ -97,7 +97,7 @@ def test_who_is_enrolled_already_is_skipped_with_the_server_s_reason(lgp):
         {"id": "lead_1", "outcome": "skipped", "code": "duplicate", "message": "already enrolled"}
     ]
     person = lgp(*words, terminal=True).out
-    assert person.startswith("0 records enrolled; 1 skipped.\n  lead_1: already enrolled\n")
+    assert person.startswith("0 records enrolled; 1 skipped.\n") and "already enrolled" in person
 
 
 def test_files_hold_what_was_changed_and_what_failed_for_their_owner_alone(lgp):
@@ -133,7 +133,7 @@ def test_a_row_that_cannot_be_sent_is_named_and_nothing_is_sent(lgp):
     rows = people(2)
     rows[1] |= {"email": "no address", "title": 7}
     reply = lgp("leads create --data", json.dumps(rows))
-    assert (reply.code, reply.error["outcome"]) == (2, "not_sent")
+    assert (reply.code, reply.error["code"]) == (2, "invalid_input")
     assert [one["field"] for one in reply.error["details"]] == ["row 2: email", "row 2: title"]
     assert lgp("leads list --where email=0@b.example --count").json["count"] == 0
 
@@ -345,20 +345,17 @@ def test_several_records_are_read_with_their_ids_and_the_problems(lgp):
     metrics = ("campaigns", "metrics", one, two)
     lines = lgp(*metrics, "--fields", "id,leads", "--format", "csv").out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["id", one, two]
-    for words in (metrics, metrics[:3]):
-        assert reply.json["data"][0]["name"] in lgp(*words, terminal=True).out
 
 
-def test_a_read_that_cannot_go_on_says_what_was_not_asked_for(real):
+def test_a_read_that_cannot_go_on_has_a_problem_for_all_that_follow(real):
     plan(real, "GET", f"{AGENT}/campaigns/a", {"data": {"id": "a"}})
     plan(real, "GET", f"{AGENT}/campaigns/b", (401, {"error": "no"}))
     reply = real("campaigns get a b c")
     assert (reply.code, reply.json["data"]) == (3, [{"id": "a"}])
     problems = [(one["id"], one["code"]) for one in reply.json["problems"]]
-    assert problems == [("b", "unauthorized"), ("c", "not_sent")]
+    assert problems == [("b", "unauthorized"), ("c", "unauthorized")]
 
 
 def test_a_dry_run_looks_no_name_up(real):
     reply = real("campaigns get", "name=Spring ABM", "--dry-run")
     assert (reply.code, reply.json["url"]) == (0, f"{AGENT}/campaigns/ID")
-    assert reply.notes == ["name=… is looked up in the real run."]
