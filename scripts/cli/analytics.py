@@ -1,7 +1,6 @@
 """Analytics: the funnel of a period, trends, reports. A period is whole UTC days, both included."""
 
 import re
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
@@ -10,8 +9,8 @@ from cli.context import Context
 from cli.text import in_words, rows_in, shown
 from leadgenius import answers
 
-FUNNEL = ("stage", "count", "conversionRate")
-TREND = ("periodStart", "new", "qualified", "contacted", "converted", "conversionRate")
+FUNNEL = ["stage", "count", "conversionRate"]
+TREND = "periodStart new qualified contacted converted conversionRate".split()  # noqa: SIM905
 
 
 def today() -> date:
@@ -75,7 +74,7 @@ def run(context: Context) -> None:
     output.document(body)
 
 
-def drawing(record: Any) -> tuple[Sequence[str], list[dict[str, Any]], str]:
+def drawing(record: Any) -> tuple[list[str], list[dict[str, Any]], str]:
     """Of a funnel or trend the columns, the rows with their shares, and what is said below them. A
     star stands behind the start of the period that is not over yet."""
     series = with_shares(answers.dig(record, "series"), "new")
@@ -101,9 +100,9 @@ def with_shares(rows: Any, name: str) -> list[dict[str, Any]]:
     return [{**row, "share": figure(row, name) / most} for row in rows]
 
 
-def figure(row: Any, name: str) -> float:
+def figure(row: dict[str, Any], name: str) -> float:
     """A number of an answer; 0 where there is none."""
-    value = answers.dig(row, name)
+    value = row.get(name)
     return value if isinstance(value, (int, float)) else 0
 
 

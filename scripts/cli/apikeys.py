@@ -1,7 +1,5 @@
 """API keys: a new key is in the answer this once, so everything here is about not losing it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from cli import inputs, lists, login
@@ -10,7 +8,7 @@ from cli.text import prefix
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, UnknownOutcomeError, UsageError
 
-RESULT = ("id", "name", "prefix", "key", "stored", "stored_in", "proved", "sandbox")
+RESULT = "id name prefix key stored stored_in proved sandbox".split()  # noqa: SIM905
 
 
 def list_keys(context: Context) -> None:
@@ -39,7 +37,7 @@ def create(context: Context) -> None:
     if key is None:
         raise UnknownOutcomeError(
             "The server answered without a key; one may have been made.",
-            hint="{lgp} keys list",
+            "{lgp} keys list",
             outcome="unknown",
         )
     context.masker.add(key)
@@ -47,7 +45,7 @@ def create(context: Context) -> None:
         "id": answers.new_id(answer) or "",
         "name": body["name"],
         "prefix": prefix(key),
-        "stored": stores,
+        "stored": False,
     }
     context.record_change(path, [found["id"]])
     try:
@@ -57,22 +55,24 @@ def create(context: Context) -> None:
             client.keys.key, found["proved"] = None, True
         if stores:
             client.file.store_key(client.origin, key)
-            found["stored_in"] = str(client.file.path)
-    except LeadGeniusError as error:  # the key cannot be had again
+            found |= {"stored": True, "stored_in": str(client.file.path)}
+    except BaseException as error:  # the key cannot be had again
         context.masker.show = True
-        context.result({**found, "key": key, "stored": False})
-        words = "The key is on stdout, and the stored one is unchanged. To store it:"
-        error.hint = f"{words} {{lgp}} auth save-key --scope agent"
-        error.facts["outcome"] = "applied"
+        context.result({**found, "key": key})
+        if isinstance(error, LeadGeniusError):
+            error.hint = "The key is on stdout; to store it: {lgp} auth save-key --scope agent"
+            error.facts["outcome"] = "applied"
         raise
-    if stores and old:
-        words = f"The key stored before ({prefix(old)}…) is kept under previous_api_keys, and"
-        context.notes("warning", f"{words} stays valid until it is revoked in the web application.")
     if show:
         found["key"] = key
-    sentence = f"Key {found['name']} made ({prefix(key)}…){' and stored' if stores else ''}."
-    context.result(found, sentence)
-    if stores:
-        source = client.keys.find("agent").source
-        if source != found["stored_in"]:
-            context.notes("warning", f"{source} is set and still wins over the stored key.")
+    context.result(found, f"Key {found['name']} made ({prefix(key)}…).")
+    if not stores:
+        return
+    if old:
+        context.notes(
+            "warning",
+            f"The key stored before ({prefix(old)}…) is kept under previous_api_keys, and stays"
+            " valid until it is revoked in the web application.",
+        )
+    if client.keys.find("agent").source != found["stored_in"]:
+        context.notes("warning", "LGP_API_KEY is set and still wins over the stored key.")

@@ -1,7 +1,6 @@
 """`dashboard`: one HTML page of a period. Nothing on it comes from elsewhere and every text of the
 server is escaped; at most 15 requests are made."""
 
-from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -67,19 +66,23 @@ def run(context: Context) -> None:
     found = next(client.pages("/campaigns", {"status": "active"})).items
     active = [one for one in found if answers.dig(one, "id")]
     active.sort(key=lambda one: str(one.get("createdAt")), reverse=True)
-    campaigns = []
-    for one in active[:10]:  # a request each; there are four more
-        metrics = client.get(f"/campaigns/{segment(str(one['id']))}/metrics")
-        campaigns.append({**one, **answers.record(metrics)})
+    campaigns = [
+        one | answers.record(client.get(f"/campaigns/{segment(str(one['id']))}/metrics"))
+        for one in active[:10]  # a request each; there are four more
+    ]
     accounts = with_shares(next(client.pages("/target-accounts")).items, "intentScore")
     accounts.sort(key=lambda one: one["share"], reverse=True)
 
     newest = f"The newest {len(campaigns)} of {len(active)} active. Leads ever in each stage."
-    highest = f"The highest of the first {len(accounts)} target accounts."
     main = _section("Funnel", *drawing(answers.record(funnel)))
     main += _section("Weekly trend", *drawing(answers.record(trend)))
     main += _section("Campaigns", CAMPAIGN.split(), campaigns, newest, "cards")
-    main += _section("Accounts by intent", ACCOUNT.split(), accounts[:15], highest)
+    main += _section(
+        "Accounts by intent",
+        ACCOUNT.split(),
+        accounts[:15],
+        f"The highest of the first {len(accounts)} target accounts.",
+    )
     source = "invented data of the sandbox" if client.sandbox else client.origin
     facts = f"{' to '.join(params.values())}, whole days UTC · {source}"
     with replace_whole(out) as file:
@@ -97,7 +100,7 @@ def run(context: Context) -> None:
 
 
 def _section(
-    title: str, names: Sequence[str], rows: list[dict[str, Any]], words: str, kind: str = "bars"
+    title: str, names: list[str], rows: list[dict[str, Any]], words: str, kind: str = "bars"
 ) -> str:
     """A table of these fields of the rows, headed by the first, with a bar for a row's share."""
     heads = [in_words(name) for name in names]

@@ -1,6 +1,7 @@
 """API keys: a new one is never lost and never shown unasked."""
 
 import functools
+from unittest.mock import Mock
 
 import pytest
 import responses
@@ -45,13 +46,6 @@ def run(lgp):
     return functools.partial(lgp, sandbox=False)
 
 
-def failing(code):
-    def fail(*words):
-        raise LocalError("It cannot be written.", code=code)
-
-    return fail
-
-
 def test_a_new_key_is_stored_works_and_only_its_prefix_is_shown(lgp, stored):
     found = lgp("generate-key", "--name", "Production Agent", "--desc", "Key for main auto-agent")
     key, shown = stored().api_key, found.json
@@ -75,18 +69,22 @@ def test_show_and_no_store(lgp, stored):
 
 def test_a_file_that_cannot_be_written_is_exit_9_and_no_key_is_made(lgp, monkeypatch):
     before = lgp("keys", "list").out
-    monkeypatch.setattr(KeyFile, "check_writable", failing("permission"))
+    error = LocalError("No.", code="permission")
+    monkeypatch.setattr(KeyFile, "check_writable", Mock(side_effect=error))
     assert lgp(*GENERATE).code == 9
     assert lgp("keys", "list").out == before
     assert lgp(*GENERATE, "--show", "--no-store").code == 0
 
 
-def test_a_key_that_cannot_be_stored_after_all_is_printed(lgp, stored, monkeypatch):
-    monkeypatch.setattr(KeyFile, "store_key", failing("disk"))
+@pytest.mark.parametrize(
+    ("error", "code"), [(LocalError("No.", code="disk"), 9), (KeyboardInterrupt, 130)]
+)
+def test_a_key_that_cannot_be_stored_after_all_is_printed(lgp, stored, monkeypatch, error, code):
+    monkeypatch.setattr(KeyFile, "store_key", Mock(side_effect=error))
     found = lgp(*GENERATE)
-    assert (found.code, found.error["code"], found.error["outcome"]) == (9, "disk", "applied")
+    assert (found.code, found.error["outcome"]) == (code, "applied")
     assert (found.json["stored"], found.json["key"][:4]) == (False, "lgp_")
-    assert "auth save-key" in found.error["hint"]
+    assert code == 130 or "auth save-key" in found.error["hint"]
     assert stored().api_key == KEY
 
 
@@ -114,9 +112,9 @@ def test_rotation_proves_the_new_key_before_it_replaces_the_old(run, served, rea
 def test_keys_log_in_by_themselves_once(run, served):
     assert run("keys", "list", "--dry-run").code == 0
     for logs_in in (True, False):
-        found = run("keys", "list")
+        found = run("keys", "list", "--verbose")
         assert (found.code, found.rows[0]["keyPrefix"]) == (0, KEY[:10])
-        assert ("Logged in as" in found.err) is logs_in
+        assert ("/api/epsimo-auth" in found.err) is logs_in
 
 
 @pytest.mark.parametrize("words", [GENERATE, ("keys", "list")])
