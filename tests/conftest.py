@@ -85,6 +85,7 @@ def home(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(made))
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sys, "argv", ["scripts/lgp.py"])  # not the one of pytest
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(COMPILED))
     monkeypatch.chdir(made)
     return made

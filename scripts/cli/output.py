@@ -1,8 +1,6 @@
 """stdout and --out: json, jsonl, csv, ids, and tables through cli.terminal. Whole items only, and
 no half file."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +9,20 @@ from importlib.util import find_spec
 from typing import IO, Any
 
 from cli.stderr import Notes
-from cli.text import TWINS, cell, compact, inert, inside, pick, plural, row_id, unformula
+from cli.text import (
+    TWINS,
+    cell,
+    compact,
+    inert,
+    inside,
+    listed,
+    pick,
+    plural,
+    row_id,
+    shown,
+    unformula,
+    wrapped,
+)
 from leadgenius import answers
 from leadgenius.errors import UsageError
 from leadgenius.files import check_safe, replace_whole
@@ -27,8 +38,8 @@ class Lines:
 
     started = False  # whether rows stand before what it writes
 
-    def __init__(self, write: Write, output: Output) -> None:
-        self.write, self.output = write, output
+    def __init__(self, write: Write, output: "Output") -> None:
+        self.write, self.output, self.kept = write, output, list[Row]()
 
     def rows(self, rows: Sequence[Any]) -> None:
         if self.output.format == "ids":
@@ -58,50 +69,57 @@ class JsonRows(Lines):
 
 
 class Csv(Lines):
-    """RFC 4180 with a line feed. Columns: --fields, else the schema's in order; others are counted
-    in a note."""
+    """RFC 4180 with a line feed. Columns: --fields, else the schema's in order."""
 
-    def __init__(self, write: Write, output: Output) -> None:
-        super().__init__(write, output)
-        self._columns = output.fields or [
-            name for name in output.columns if TWINS.get(name) not in output.columns
-        ]
-        self._guarded, self._names = 0, set[str]()  # cells, and the fields of all rows
+    columns: Sequence[str] = ()
 
     def rows(self, rows: Sequence[Any]) -> None:
-        made = [row if isinstance(row, dict) else {"value": row} for row in rows]
-        self._columns = self._columns or [name for row in made[:1] for name in row]
-        lines = [[self._cell(inside(row, name)) for name in self._columns] for row in made]
-        self._names.update(*made)
+        made, output = as_records(rows), self.output
+        if not self.columns:
+            names = [one for one in output.columns if TWINS.get(one) not in output.columns]
+            self.columns = output.fields or names or [name for row in made[:1] for name in row]
+        lines = [[inside(row, name) for name in self.columns] for row in made]
         if not self.started:
-            lines.insert(0, list(self._columns))
-            self.write("\ufeff" * bool(self.output.options.excel))
+            lines.insert(0, [*self.columns])
+            self.write("\ufeff" * bool(output.options.excel))
         self.started = True
-        self.write("".join(map(_csv_line, lines)))
+        self.write("".join(map(self._line, lines)))
+        if output.fields is None and set().union(*made) - {*self.columns, *TWINS}:
+            words = "csv has the fields of the schema, or of the first row: jsonl has all."
+            output.notes("note", words)
 
     def end(self, summary: Row) -> None:
         self.rows([])
-        notes, left_out = self.output.notes, self._names - {*self._columns, *TWINS}
-        if left_out and self.output.fields is None:
-            fields = plural(len(left_out), "field")
-            notes("note", f"{fields} unknown to the schema left out: see jsonl.")
-        if self._guarded:
-            cells = plural(self._guarded, "cell")
-            notes("note", f"{cells} like a formula got a ' in front; --csv-raw: unchanged.")
 
-    def _cell(self, value: Any) -> str:
-        text = cell(value)
-        guarded = text if self.output.options.csv_raw else unformula(text)
-        self._guarded += guarded != text
-        return inert(guarded, keep="\n\t")
+    def _line(self, values: list[Any]) -> str:
+        """All cells quoted or none: spreadsheets that split at semicolons or tabs look for a quote
+        at the start of a line."""
+        raw = self.output.options.csv_raw
+        texts = [cell(value) if raw else unformula(cell(value)) for value in values]
+        cells = [inert(text, keep="\n\t") for text in texts]
+        if re.search(r'[",;\t\r\n]', "".join(cells)) or cells == [""]:
+            cells = ['"' + one.replace('"', '""') + '"' for one in cells]
+        return ",".join(cells) + "\n"
 
 
-def _csv_line(cells: list[str]) -> str:
-    """All cells quoted or none: spreadsheets that split at semicolons or tabs look for a quote at
-    the start of a line."""
-    if re.search(r'[",;\t\r\n]', "".join(cells)) or cells == [""]:
-        cells = ['"' + one.replace('"', '""') + '"' for one in cells]
-    return ",".join(cells) + "\n"
+class TableRows(Lines):
+    """A table for a person, printed at the end: its columns suit all rows."""
+
+    def rows(self, rows: Sequence[Any]) -> None:
+        self.kept += as_records(rows)
+
+    def end(self, summary: Row) -> None:
+        """The table; the footnote says how many, what comes next, and how to see the rest."""
+        from cli.terminal import print_table
+
+        note = print_table(self.write, self.output, self.kept)
+        words = self.output.footnote or f"{plural(len(self.kept), 'row')}."
+        self.output.footnote = words + note
+
+
+def as_records(rows: Sequence[Any]) -> list[Row]:
+    """Rows as tables and csv have them: what is no record has the one column `value`."""
+    return [row if isinstance(row, dict) else {"value": row} for row in rows]
 
 
 class Output:
@@ -127,11 +145,8 @@ class Output:
 
     def writer(self, write: Write) -> Any:
         """The writer of this run's format."""
-        if self.format == "table":
-            from cli.terminal import TableWriter
-
-            return TableWriter(write, self)
-        return {"json": JsonRows, "csv": Csv}.get(self.format, Lines)(write, self)
+        formats = {"json": JsonRows, "csv": Csv, "table": TableRows}
+        return formats.get(self.format, Lines)(write, self)
 
     @contextmanager
     def open(self) -> Iterator[Any]:
@@ -150,12 +165,12 @@ class Output:
                 raise
             finally:
                 self.file = stdout
-        if self.footnote and self.format != "table":
+        if self.footnote:
             self.notes("note", self.footnote)
 
     def write(self, text: str) -> None:
         """Write to stdout, or to --out while it is open, secrets masked unless --show."""
-        self.notes.end_progress()
+        self.notes.write()  # over the live line
         self.file.write(self.masked(text))
         self.file.flush()  # what stands below it, on stderr, must not come before it
 
@@ -171,38 +186,44 @@ class Output:
         self.receipt(len(rows))
 
     def document(self, value: Any, sentence: str = "") -> None:
-        """One answer that is no list: the whole body as JSON, its record in the other formats.
+        """One answer: the whole body as JSON, its record or rows in the other formats.
 
         `sentence` is what a person at a terminal reads instead.
         """
-        record = answers.record(value)
+        found = answers.rows(value)
+        record = answers.record(value) if found is None else found
         rows = record if isinstance(record, list) else [record]
-        if self.format == "json":
+        if self.format == "json" and (found is None or not self.fields):
             shown = pick(record, self.fields) if self.fields else value
             with self.open():
                 self.write(compact(shown, self.indent) + "\n")
             self.receipt(len(rows))
-        elif self.format == "table" and isinstance(record, dict) and not self.options.out:
-            from cli import terminal
-
-            if sentence and not self.fields:
-                terminal.print_sentence(self, sentence, record)
-            else:
-                terminal.print_record(self, record)
-        else:
+        elif self.format != "table" or self.options.out or not isinstance(record, dict):
             self.listing(rows)
+        elif sentence and not self.fields:
+            self._print_sentence(sentence, record)
+        else:
+            from cli.terminal import print_record
+
+            print_record(self, record)
+
+    def _print_sentence(self, sentence: str, record: Row) -> None:
+        """What was done; then the reasons that need action, or the ids made; a few of them."""
+        known = record.get("problems") or record.get("files") or record.get("ids")
+        total = record.get("problems_total") or record.get("ids_total")
+        lines = [sentence, *listed(known or row_id(record) or [], total)]
+        for name in ("secret", "key"):  # no later answer has them
+            if record.get(name):
+                lines.append(f"  {name} (shown only now, keep it): {record[name]}")
+        self.write(wrapped(map(self.masked, lines)))
 
     def receipt(self, rows: int, complete: bool = True, **more: Any) -> None:
         """What --out wrote: file, rows, requests, seconds, complete. Nothing without --out."""
-        path, seconds = self.options.out, round(time.monotonic() - self.started, 1)
-        if not path:
-            return
-        facts = {"file": str(path), "rows": rows, **self.facts(), "seconds": seconds}
-        text = compact({**facts, "complete": complete, **more})
-        if self.terminal:
-            size = f"{path.stat().st_size / 1024:,.0f} KB, {seconds:g} s"
-            text = f"{path}: {plural(rows, 'row')}, {size}" + "; incomplete" * (not complete)
-        self.write(text + "\n")
+        if self.options.out:
+            seconds = round(time.monotonic() - self.started, 1)
+            facts = {"file": str(self.options.out), "rows": rows, **self.facts()}
+            facts |= {"seconds": seconds, "complete": complete, **more}
+            self.write((shown("", facts) if self.terminal else compact(facts)) + "\n")
 
 
 def _format(options: Any, terminal: bool) -> str:
@@ -211,10 +232,8 @@ def _format(options: Any, terminal: bool) -> str:
     if not options.out:
         return typed or ("table" if terminal else "json")
     by_name = _SUFFIXES.get(options.out.suffix.lower(), typed)
-    if not by_name:
-        hint = "Let it end in .json, .jsonl or .csv (--excel: for Excel), or give --format too."
-        raise UsageError("The name of the --out file does not say its format.", hint=hint)
-    if "format" in options.typed and typed != by_name:
-        words = "--format and the name of the --out file contradict each other."
-        raise UsageError(words, hint="Give one of them.")
+    if not by_name or ("format" in options.typed and typed != by_name):
+        words = "--format and the name of the --out file do not say one format."
+        hint = "Let it end in .json, .jsonl or .csv (--excel: for Excel), or give --format alone."
+        raise UsageError(words, hint=hint)
     return by_name

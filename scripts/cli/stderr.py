@@ -1,19 +1,18 @@
 """stderr: one JSON object a line for programs, readable lines for people. Never a secret, never a
 lead's values."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re
+import select
 import shlex
 import sys
 import time
-from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
-from cli.text import Masker, compact, inert, listed
+from cli.text import Masker, compact, inert, listed, wrapped
 
 PROGRESS_SECONDS = 10.0  # between two lines of progress where no live line can be drawn
 _LONGEST_WORDS = 300  # characters of what a server says
@@ -43,8 +42,8 @@ class Notes:
         self.last_outcome: str | None = None  # of a change that a signal interrupted
         self.go_on = ""  # the command that goes on with interrupted work
         self._printed: set[str] = set()
-        self._last_progress = monotonic()
-        self._live = False  # a line stands there that the next text replaces
+        self._since = monotonic()  # the last line of progress; at first, the start
+        self._live: Any = None  # the line that stands there, once there was one
 
     def __call__(self, level: str, message: str) -> None:
         """Print `message`; level is attempt, note, progress or warning. A note or warning is
@@ -53,29 +52,44 @@ class Notes:
         if level == "progress":
             self.progress(message)
         elif level == "attempt":
-            if self.verbose and not self.quiet:
+            if self.verbose:
                 self._print("note", message)
         elif message not in self._printed and (level == "warning" or not self.quiet):
             self._printed.add(message)
             self._print(level, message)
 
     def progress(self, message: str, done: int | None = None, total: int | None = None) -> None:
-        """Where long work stands: one live line on a terminal, a line each ten seconds elsewhere.
-
-        `done` of `total` draws a bar; without a total the rate is shown.
-        """
-        now = monotonic()
-        if self.quiet:
+        """Where long work stands, not in its first second, or (without `done`) what it waits for:
+        one live line on a terminal, a line each ten seconds elsewhere."""
+        seconds = monotonic() - self._since
+        if self.quiet or (done is not None and seconds < 1):
             return
-        if self.screen and os.environ.get("TERM") != "dumb":
-            self.write(self.screen.progress(now, message, done, total), live=True)
-        elif now - self._last_progress >= PROGRESS_SECONDS:
-            self._last_progress = now
+        if self.terminal and os.environ.get("TERM") != "dumb" and find_spec("rich"):
+            from cli.terminal import live_line
+
+            self._live = self._live or live_line(self.stream)
+            with contextlib.suppress(OSError, ValueError):
+                words = inert(self.masker.mask(message))
+                self._live.update(0, description=words, completed=done, total=total, refresh=True)
+                self._live.start()  # unless it stands there already
+        elif seconds >= PROGRESS_SECONDS:
+            self._since += seconds
             self._print("progress", message)
+
+    def ask(self, question: str, seconds: float) -> bool:
+        """Whether `y` is typed within `seconds`; silence is No."""
+        self.write(question)
+        with contextlib.suppress(OSError, ValueError):  # else the answer is read as it comes
+            if not select.select([sys.stdin], [], [], seconds)[0]:
+                self.write("\n")
+                return False
+        answer = sys.stdin.readline()
+        self.write("" if answer else "\n")
+        return answer.strip().lower() in ("y", "yes")
 
     def _print(self, level: str, message: str) -> None:
         if self.terminal:
-            self._say("Warning: " * (level == "warning"), message)
+            self._say("Warning: " * (level == "warning") + message)
         else:
             self.write(compact({"level": level, "message": message}) + "\n")
 
@@ -88,38 +102,24 @@ class Notes:
         if not self.terminal:
             self.write(compact({"error": error}) + "\n")
             return
-        self._say("Error: ", error["message"])
-        self._say("The server says: ", error.get("server_message", ""))
-        for line in listed(error.get("details", [])):
-            self._say("", line)
-        self._say("Next: ", error["hint"])
+        says, hint = error.get("server_message"), error["hint"]
+        self._say(
+            f"Error: {error['message']}",
+            *[f"The server says: {says}"] * bool(says),
+            *listed(error.get("details", [])),
+            *[f"Next: {hint}"] * bool(hint),
+        )
 
-    def _say(self, title: str, text: str) -> None:
-        """Something for a person, if there is something: masked before it is wrapped."""
-        text = inert(self.masker.mask(text))
-        if text:
-            self.write(self.screen.message(title, text) if self.screen else f"{title}{text}\n")
+    def _say(self, *lines: str) -> None:
+        """Lines for a person: masked before they are wrapped."""
+        self.write(wrapped(map(self.masker.mask, lines)))
 
-    @cached_property
-    def screen(self) -> Any:
-        """The Screen of a terminal; None elsewhere, and where rich is not installed."""
-        with contextlib.suppress(ImportError):
-            if self.terminal:
-                from cli.terminal import Screen
-
-                return Screen()
-        return None
-
-    def end_progress(self) -> None:
-        """Take the live line away, before something else is printed."""
-        self.write("")
-
-    def write(self, text: str, live: bool = False) -> None:
-        """Write masked text as it is, over a live line; `live`: as one."""
-        start = "\r\x1b[2K" if self._live else ""
-        self._live = live and bool(text)
+    def write(self, text: str = "") -> None:
+        """Write masked text as it is, the live line taken away before it."""
         with contextlib.suppress(OSError, ValueError):  # closed or full: nowhere left to say so
-            self.stream.write(start + self.masker.mask(text))
+            if self._live:
+                self._live.stop()
+            self.stream.write(self.masker.mask(text))
             self.stream.flush()
 
 
@@ -157,13 +157,8 @@ def spelled(text: str) -> str:
     command = text.partition("   (")[0]
     where = [word for word in typed if re.split("[\0=]", word)[0] not in command]
     options = "".join(f" {word}" for word in where).replace("\0", " ")
-    return text.replace("{lgp}", _program() + options)
-
-
-def _program() -> str:
     called = Path(sys.argv[0])
-    if called.name == "lgp":  # a link of that name on the path
-        return "lgp"
-    if called.name not in ("lgp.py", "api_call.py", "auth.py"):
-        called = Path("scripts/lgp.py")
-    return "python3 " + shlex.quote(str(called.with_name("lgp.py")))
+    program = called.name  # a link to it on the path
+    if called.suffix == ".py":
+        program = "python3 " + shlex.quote(str(called.with_name("lgp.py")))
+    return text.replace("{lgp}", program + options)

@@ -4,8 +4,6 @@ Text of a server is data, never terminal code or an instruction: what cannot be 
 an escape, as JSON writes it.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -75,9 +73,8 @@ def shown(name: str, value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "", True: "yes", False: "no"}[value]
     if isinstance(value, (int, float)):
-        if name.rpartition(".")[2] in _SHARES:
-            return f"{value:,.1%}"
-        return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}".removesuffix(".00")
+        share = name.rpartition(".")[2] in _SHARES
+        return f"{value:,.1%}" if share else f"{round(value, 2):,}"
     if isinstance(value, dict):
         known = {key: shown(key, one) for key, one in value.items()}
         return ", ".join(f"{inert(key)} {text}" for key, text in known.items() if text)
@@ -102,20 +99,18 @@ def rows_in(value: Any) -> bool:
 def listed(items: Any, total: int | None = None) -> list[str]:
     """The first of some ids, problems or an error's details, each on a line of its own."""
     items = items if isinstance(items, list) else [items]
-    lines = [f"  {_about(item)}" for item in items[:_LINES]]
-    more = (total or len(items)) - len(lines)
+    more = (total or len(items)) - _LINES
+    lines = [f"  {shown('', item)}" for item in items[:_LINES]]
     return lines + [f"  … and {more:,} more"] * (more > 0)
 
 
-def _about(item: Any) -> str:
-    """What it is, a colon, and why: `row 1 a@b.example: no`."""
-    what, why = [], ""
-    for name, value in item.items() if isinstance(item, dict) else ():
-        if name in ("message", "problem", "reason"):
-            why = str(value)
-        elif name not in ("outcome", "code") and value is not None:
-            what.append(f"{name} {value}" if isinstance(value, int) else str(value))
-    return ": ".join(filter(None, (" ".join(what), why))) if why else shown("", item)
+def wrapped(lines: Iterable[str]) -> str:
+    """Lines for a person, broken at words to the width of the terminal."""
+    import shutil  # programs need neither
+    from textwrap import fill
+
+    width = shutil.get_terminal_size().columns
+    return "".join(fill(inert(line), width, break_on_hyphens=False) + "\n" for line in lines)
 
 
 def plain(text: Any, otherwise: str = "ID") -> str:
@@ -174,7 +169,7 @@ class Masker:
     JSON, and in a short text also parts of them."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._forms: set[str] = set()
+        self._forms, self._runs = set[str](), set[str]()
         self.source: Callable[[], Iterable[str]] = tuple  # of secrets that come to light later
         self.show = False  # --show: the reader asked to see them on stdout
         self.add(*secrets)
@@ -189,18 +184,19 @@ class Masker:
 
             raw = text.encode("utf-8", "replace")
             encoded = (base64.b64encode(raw[start:]).decode() for start in range(3))
-            self._forms |= {text, quote(text, safe=""), json.dumps(text)[1:-1], compact(text)[1:-1]}
-            self._forms |= {form.rstrip("=")[:-1] for form in encoded if len(form) > _RUN}
+            forms = {text, quote(text, safe=""), json.dumps(text)[1:-1], compact(text)[1:-1]}
+            forms |= {form.rstrip("=")[:-1] for form in encoded if len(form) > _RUN}
+            self._forms |= forms
+            self._runs |= {form[at : at + _RUN] for form in forms for at in range(len(form))}
 
     def mask(self, text: str) -> str:
         """`text` without any secret; a short one without any 12 characters of one in a row."""
         self.add(*self.source())
         for form in sorted(self._forms, key=len, reverse=True):
             text = text.replace(form, MASK)
-            sixes = (form[at : at + 6] for at in range(0, len(form) - 5, 6))
-            if len(text) <= _SHORT and any(six in text for six in sixes):  # a run holds one
-                starts = range(len(text) - _RUN + 1)
-                for at in [at for at in starts if text[at : at + _RUN] in form]:
-                    text = text[:at] + "\0" * _RUN + text[at + _RUN :]
-                text = re.sub("\0+", MASK, text)
+        if len(text) <= _SHORT:
+            starts = range(len(text) - _RUN + 1)
+            for at in [at for at in starts if text[at : at + _RUN] in self._runs]:
+                text = text[:at] + "\0" * _RUN + text[at + _RUN :]
+            text = re.sub("\0+", MASK, text)
         return text

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.text import MASK, Masker, compact, inert, plain, reformula, shown, unformula
+from cli.text import MASK, Masker, compact, inert, listed, plain, reformula, shown, unformula
 
 KEY = "lgp_" + "".join(f"{number:x}" for number in range(16)) * 4
 PASSWORD = 'pa ss/"wörd'
@@ -95,7 +95,7 @@ def test_only_plain_words_enter_a_command_to_type(value, word):
     ("name", "value", "text"),
     [
         ("spend", 18500, "18,500"),
-        ("pipelineValue", 1177600.5, "1,177,600.50"),
+        ("pipelineValue", 1177600.5, "1,177,600.5"),
         ("totals.conversionRate", 0.0661, "6.6%"),
         ("active", True, "yes"),
         ("events", ["a", "b"], "a, b"),
@@ -106,3 +106,11 @@ def test_only_plain_words_enter_a_command_to_type(value, word):
 )
 def test_values_are_written_for_people(name, value, text):
     assert shown(name, value) == text
+
+
+def test_of_many_problems_the_first_are_listed():
+    problem = {"row": 1, "email": "a@b.example", "message": "no", "code": None}
+    lines = listed([problem] * 50, 90)
+    assert lines[0] == "  row 1, email a@b.example, message no"
+    assert (len(lines), lines[-1]) == (17, "  … and 74 more")
+    assert listed("plain \x1b[2J") == ["  plain \\u001b[2J"]
