@@ -102,7 +102,7 @@ def test_the_skill_is_short_and_names_every_command_and_safety_option():
 def test_every_flag_that_the_documents_name_exists():
     known = {"--help", "--version", "--param", "--include", "--scope", "--key"}
     for command in COMMANDS:
-        known |= {flag for one in parser.takes(command) for flag in parser.flags(one)}
+        known |= {*parser.flags(parser.takes(command))}
     others = """--port --db --limits --no-rate-limit --reset --demo-leads --allow-duplicates
         --fault --quiet --appendonly --cursor --continue-old"""
     for text, more in ((SKILL, ""), (README, others)):
@@ -115,7 +115,8 @@ def test_every_exit_code_is_in_the_skill():
     from cli.offline import EXIT_CODES
 
     rows = re.findall(r"^\| ([0-9, ]+) \|", SKILL, re.MULTILINE)
-    assert {int(one) for row in rows for one in row.split(",")} == {*EXIT_CODES, 143, 141}
+    documented = {one.strip() for row in rows for one in row.split(",")}
+    assert documented == {*re.findall("[0-9]+", EXIT_CODES)}
 
 
 @pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", SKILL + README, re.DOTALL))

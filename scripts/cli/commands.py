@@ -4,8 +4,6 @@ references/openapi.json.
 A new endpoint is one entry in openapi.json and one row here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,9 +11,8 @@ from typing import Any, NamedTuple
 class Command(NamedTuple):
     """`words` are typed; `run` names the module and the function of cli/ that does it.
 
-    `columns`: what a terminal shows first. `argument`: the words after the command, with `+` for
-    several, `*` when also none. `groups`: of options (cli/options.py), beside those of its
-    operation. `defaults`: sent when neither a flag nor --data gives a body. `id`: its operation,
+    `columns`: what a terminal shows first. `groups`: of options (cli/options.py), beside those of
+    its operation. `defaults`: sent when neither a flag nor --data gives a body. `id`: its operation,
     where that is not its words with dots; a command with none works offline or uses several.
     """
 
@@ -24,7 +21,6 @@ class Command(NamedTuple):
     run: str = "request.run"
     columns: str = ""
     help: str = ""
-    argument: str = ""
     groups: str = ""
     defaults: Mapping[str, Any] = {}
     id: str = ""
@@ -36,7 +32,7 @@ _COMMANDS = (
     Command("leads list", "{lgp} leads list --status qualified", "lists.run", _LEAD),
     Command("leads import", "{lgp} leads import contacts.csv --client-id CLIENT", "imports.run",
             help="Import leads from a spreadsheet, resumable (--dry-run: look first)",
-            argument="FILE", groups="import yes", id="leads.create-batch"),
+            groups="import yes", id="leads.create-batch"),
     Command("leads create",
             "{lgp} leads create --first-name Mara --last-name Okafor --email mara@okafor.example",
             "batches.create", help="Create a lead, or many with a JSON list in --data",
@@ -58,25 +54,25 @@ _COMMANDS = (
             defaults={"campaignType": "abm", "status": "active"},
             help="Create a campaign (abm and active; --data adds no defaults)"),
     Command("campaigns get", '{lgp} campaigns get name="Q3 Expansion"',
-            "request.get", "name campaignType status startDate endDate", argument="CAMPAIGN+"),
+            "request.get", "name campaignType status startDate endDate", groups="some-ids"),
     Command("campaigns update", "{lgp} campaigns update CAMPAIGN --status paused",
-            argument="CAMPAIGN"),
+            groups="id"),
     Command("campaigns archive", "{lgp} campaigns archive CAMPAIGN", "batches.run",
-            argument="CAMPAIGN*", groups="ids change"),
+            groups="some-ids ids change"),
     Command("campaigns metrics", '{lgp} campaigns metrics name="Q3 Expansion"', "request.get",
             "name leads qualified contacted converted conversionRate spend pipelineValue roi",
-            argument="CAMPAIGN+"),
+            groups="some-ids"),
     Command("target-accounts list", "{lgp} target-accounts list --where 'intentScore>=80'",
             "lists.run", "accountName domain tier intentScore engagementScore fitScore"),
     Command("target-accounts create",
             '{lgp} target-accounts create --account-name "Northwind" --domain northwind.example'),
     Command("target-accounts score", "{lgp} target-accounts score ACCOUNT --intent-score 80",
-            argument="ACCOUNT"),
+            groups="id"),
     Command("sequences list", "{lgp} sequences list",
             "lists.run", "name channel status enrolledCount"),
     Command("sequences create", '{lgp} sequences create --name "Welcome" --channel email'),
     Command("sequences enroll", '{lgp} sequences enroll name="Welcome" --ids lead_1 lead_2',
-            "batches.run", argument="SEQUENCE", groups="ids change yes"),
+            "batches.run", groups="id ids change yes"),
     Command("workflows list", "{lgp} workflows list", "lists.run", "name trigger status"),
     Command("workflows create", '{lgp} workflows create --name "Hand over hot leads"'),
     Command("integrations list", "{lgp} integrations list",
@@ -95,13 +91,13 @@ _COMMANDS = (
     Command("dashboard", "{lgp} dashboard --out dashboard.html --start 30d", "dashboard.run",
             help="One HTML page, in --out FILE (required)", id="analytics.pipeline"),
     Command("enrichment status", "{lgp} enrichment status JOB --wait", "jobs.status",
-            argument="JOB+", groups="wait"),
+            groups="some-ids wait"),
     Command("enrichment services", "{lgp} enrichment services",
             "lists.run", "name key kind available"),
     Command("jobs list", "{lgp} jobs list", "jobs.started_here", "operation status time",
             help="The jobs started from this machine", groups="output origin"),
     Command("jobs status", "{lgp} jobs status JOB --wait", "jobs.status",
-            argument="JOB+", groups="wait", id="enrichment.status"),
+            groups="some-ids wait", id="enrichment.status"),
     Command("maintenance bugs list", "{lgp} maintenance bugs list",
             "lists.run", "description status createdAt"),
     Command("maintenance bugs report",
@@ -140,34 +136,21 @@ _COMMANDS = (
             groups="show no-store", id="keys.create"),
     Command("schema", "{lgp} schema campaigns.create", "offline.schema",
             help="An operation: its fields, their values, an example",
-            argument="NAME*", groups="output"),
+            groups="name output"),
     Command("limits", "{lgp} limits", "offline.limits",
             help="Used, left, and when the next request is free", groups="output origin"),
     Command("limits clear", "{lgp} limits clear", "offline.clear",
             help="Lift the pause after a 429", groups="origin"),
-    Command("completion", "{lgp} completion bash", "offline.completion",
-            help="Completion for bash or zsh", argument="NAME*"),
+    Command("completion bash", "{lgp} completion bash", "offline.completion",
+            help="Completion, for eval in ~/.bashrc"),
+    Command("completion zsh", "{lgp} completion zsh", "offline.completion",
+            help="Completion, for eval in ~/.zshrc"),
     Command("api_call", "{lgp} api_call GET /campaigns -p status=active", "raw.send",
             help="Any request, with the right credential; stdout is the body",
-            argument="METHOD ENDPOINT", groups="raw body show list page yes output origin send"),
+            groups="raw body show list page yes output origin send"),
 )  # fmt: skip
 
 COMMANDS = tuple(one._replace(id=one.id or one.words.replace(" ", ".")) for one in _COMMANDS)
-
-# The eight workflows and what is around them, each before its first group in the overview.
-WORKFLOWS = {
-    "leads": "Leads",
-    "campaigns": "Campaigns",
-    "target-accounts": "Targeted ABM",
-    "sequences": "Outreach",
-    "workflows": "Automation",
-    "pipeline": "Analytics",
-    "maintenance": "Maintenance",
-    "admin": "Administration",
-    "jobs": "Jobs",
-    "auth": "Account",
-    "schema": "Offline",
-}
 
 # What the API lacks, or what other tools call otherwise: the nearest that works.
 INSTEAD = {
@@ -179,10 +162,8 @@ INSTEAD = {
     "whoami": "{lgp} auth status",
     "enrichment list": "{lgp} jobs list",
     "enrichment cancel": "{lgp} jobs status JOB   (a job that was started cannot be stopped)",
-    "campaigns delete": "{lgp} campaigns archive CAMPAIGN   (the record is kept)",
     "keys revoke": "{lgp} keys list   (revoked in the web application only)",
     "--limit": "--max-items N for at most N rows, --page-size N for one page",
     "--json": "--format json",
     "-o": "--out FILE for a file, --format for the format",
-    "-d": "--data",
 }

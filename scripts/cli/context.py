@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cli.commands import Command
 from cli.output import Output
 from cli.stderr import Notes
-from cli.text import plain, plural
+from cli.text import compact, plain, plural
 from contract.operations import operations
 from leadgenius import connect
 from leadgenius.errors import LocalError, UsageError
@@ -59,12 +59,10 @@ class Context:
         if isinstance(error, UsageError) and error.code in ("usage", "invalid_input"):
             error.hint = error.hint or self.command.example
         if "client" in self.__dict__:
-            outcome, operation = self.client.last_outcome, self.operation
-            self.notes.last_outcome = outcome
-            changing = not operation or operation.changing
+            self.notes.last_outcome = outcome = self.client.last_outcome
+            changing = not self.operation or self.operation.changing
             if changing and outcome in ("applied", "unknown") and not self.recorded:
-                path = getattr(error, "path", None) or (operation and operation.path)
-                self.record_change(path, [], outcome)
+                self.record_change(getattr(error, "path", None), [], outcome)
             self.client.close()
 
     def typed(self, name: str) -> Any:
@@ -87,22 +85,21 @@ class Context:
         self.masker.source = client.keys.secrets
         return client
 
-    def confirm(self, verb: str, ids: Sequence[str]) -> None:
+    def confirm(self, ids: Sequence[str]) -> None:
         """Go on only with --yes, or a `y` typed where somebody is there to type it; else UsageError
         naming count, target and first ids."""
         if self.options.yes:
             return
-        what = f"This would {verb} {plural(len(ids), 'record')} at {self.client.origin}"
-        program = os.environ.get("CI") or os.environ.get("LGP_AGENT_NAME") or self.options.quiet
-        if sys.stdin.isatty() and self.notes.screen and not program:
-            from cli.terminal import ask
-
-            if ask(self.notes.write, f"{what}. Go on? [y/N] ", sys.stdin, ASKING_SECONDS):
+        what = f"{self.command.words}: {plural(len(ids), 'record')} at {self.client.origin}"
+        what += f", first {' '.join(map(plain, ids[:5]))}"
+        unattended = {"CI", "LGP_AGENT_NAME"} & os.environ.keys() or self.options.quiet
+        if sys.stdin.isatty() and self.notes.terminal and not unattended:
+            if self.notes.ask(f"{what}. Go on? [y/N] ", ASKING_SECONDS):
                 return
-        first = " ".join(map(plain, ids[:5])) + (" …" if len(ids) > 5 else "")
-        words = f"{what} ({first}), and was not confirmed. Nothing was sent."
         hint = "Check the ids, then run the same command with --yes."
-        raise UsageError(words, code="needs_yes", hint=hint, outcome="not_sent")
+        raise UsageError(
+            f"Not confirmed; nothing was sent: {what}.", hint, code="needs_yes", outcome="not_sent"
+        )
 
     def preview(
         self,
@@ -115,20 +112,21 @@ class Context:
         needs_yes: bool = False,
         **more: Any,
     ) -> None:
-        """--dry-run: print the request as it would go out, with its effect; the first one of
-        several, and the least time the limits allow for all of them."""
-        plan = self.client.plan(method, endpoint, params, body, scope)
-        made = {name: getattr(plan, name) for name in ("method", "url", "headers", "body")}
-        made["effect"] = self.operation.effect if self.operation else "unknown"
-        if more:
-            limits = self.client.settings.rate_limits
-            full = [(requests - 1) // one.limit * one.seconds for one in limits]
-            more |= {"requests": requests, "least_seconds": max(full, default=0.0)}
+        """--dry-run: print on stdout the request as it would go out, with its effect; the first one
+        of several, and the least time the limits allow for all of them."""
+        plan, output = self.client.plan(method, endpoint, params, body, scope), self.output
+        limits = self.client.settings.rate_limits
         if needs_yes:
             more["yes"] = "the real run needs --yes"
-        self.options.out = self.output.fields = None  # these are about an answer
-        self.output.format = "json"
-        self.output.document({"dry_run": True, **made, **more})
+        shown = {
+            "dry_run": True,
+            **{name: getattr(plan, name) for name in ("method", "url", "headers", "body")},
+            "effect": self.operation.effect if self.operation else "unknown",
+            "requests": requests,
+            "least_seconds": max((requests - 1) // one.limit * one.seconds for one in limits),
+            **more,
+        }
+        output.write(compact(shown, output.indent) + "\n")
 
     def mark(self) -> dict[str, Any]:
         """What results and receipts carry when an answer came from a sandbox."""

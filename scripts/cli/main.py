@@ -1,9 +1,6 @@
 """From argv to exit code, for all three scripts: the one place that turns an error into words and a
 number."""
 
-from __future__ import annotations
-
-import contextlib
 import gc
 import os
 import signal
@@ -17,11 +14,6 @@ from cli.text import Masker
 from leadgenius.errors import LeadGeniusError, LocalError
 
 VERSION = "2.0.0"
-_OUTCOMES = {
-    "applied": " The change in flight was applied.",
-    "rejected": " The change in flight was refused.",
-    "unknown": " The change in flight may have been applied: check before sending it again.",
-}
 _INSTALL = (
     "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt, then"
     " .venv/bin/python scripts/lgp.py …   (or: uv run scripts/lgp.py …)"
@@ -39,16 +31,13 @@ def run(script: str, argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         _work(argv if script == "lgp" else [script, *argv], notes)
-        notes.end_progress()
+        notes.write()  # ends the live line
         sys.stdout.flush()
         return 0
     except BrokenPipeError:
         return 141
     except (Exception, KeyboardInterrupt) as found:
         error = _described(found, notes)
-    notes.end_progress()
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()  # what was written before it comes first
     error.hint = for_error(error.code, error.path or "", error.hint)
     error.facts.setdefault("outcome", notes.last_outcome)  # of a change before this machine failed
     notes.error(error.as_dict())
@@ -61,9 +50,8 @@ def _described(error: BaseException, notes: Notes) -> LeadGeniusError:
         return error
     if isinstance(error, KeyboardInterrupt):
         code = str(error) or "interrupted"
-        words = f"Stopped ({code}).{_OUTCOMES.get(notes.last_outcome or '', '')}"
-        made = LeadGeniusError(words, code=code, hint=notes.go_on)
-        notes.write("\n" * notes.terminal)  # a question may stand there
+        words = f"Stopped ({code}); the last change: {notes.last_outcome or 'none'}."
+        made = LeadGeniusError(words, notes.go_on, code=code)
         made.exit_code = 143 if code == "terminated" else 130
         return made
     if isinstance(error, OSError):
@@ -71,13 +59,12 @@ def _described(error: BaseException, notes: Notes) -> LeadGeniusError:
 
         return local_error(Path(error.filename or "The output"), error)
     if isinstance(error, ImportError):
-        words = f"The package {error.name} cannot be imported by this Python."
-        return LocalError(words, hint=_INSTALL)
+        return LocalError(f"The package {error.name} is not installed.", _INSTALL)
     import traceback
 
     notes.write("".join(traceback.format_exception(error)))
-    hint = "Please report the traceback above; it holds no secrets."
-    return LeadGeniusError(f"A bug in this program: {type(error).__name__}.", hint=hint)
+    words = f"A bug in this program: {type(error).__name__}."
+    return LeadGeniusError(words, "Please report the traceback above; it holds no secrets.")
 
 
 def _work(argv: list[str], notes: Notes) -> None:
@@ -94,12 +81,11 @@ def _work(argv: list[str], notes: Notes) -> None:
         offline.print_candidates(argv[3:])
         return
     found, rest = parser.split(argv, os.environ)
-    helps = rest[:1] == ["help"] or "-h" in rest or "--help" in rest
-    command, after = (None, rest) if helps else parser.find(rest)
-    if command is None:
+    command, after = (None, rest) if found.help else parser.find(rest)
+    if not command:
         from cli import offline
 
-        offline.show_help([word for word in rest if word not in ("help", "-h", "--help")])
+        offline.show_help(rest)
         return
     from cli.context import Context
 

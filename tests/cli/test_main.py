@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import runpy
 import shlex
 import signal
@@ -58,12 +59,12 @@ def test_each_exit_code_is_reached_with_its_object_and_an_empty_stdout(code, pro
 @pytest.mark.parametrize(
     ("path", "line", "search"),
     [
-        ("/leads", LEAD, "leads list --where email=a@b.example"),
+        ("/leads", LEAD, "leads list --email ADDRESS"),
         ("/campaigns", "campaigns create --name=Q3/A", "campaigns list"),
-        ("/sequences", "sequences create --name Warm", "sequences list --where name=Warm"),
+        ("/sequences", "sequences create --name Warm", "sequences list"),
     ],
 )
-def test_a_lost_answer_is_in_the_record_of_changes_and_the_hint_finds_what_it_may_have_made(
+def test_a_lost_answer_is_in_the_record_of_changes_and_the_hint_lists_what_it_may_have_made(
     path, line, search, lgp, serve, state
 ):
     served = serve(faults=[f"POST {path}=applied-reset*9"])
@@ -74,7 +75,8 @@ def test_a_lost_answer_is_in_the_record_of_changes_and_the_hint_finds_what_it_ma
 
 
 def test_every_exit_code_of_the_help_is_reached_by_a_test():
-    assert set(EXIT_CODES) == {*REACHED, 1, 130}
+    codes = {int(one) for one in re.findall("(?m)^  ([0-9]+)", EXIT_CODES)}
+    assert codes == {*REACHED, 1, 130}
 
 
 def test_a_bug_is_exit_1_with_a_traceback_and_the_object(lgp, monkeypatch):
@@ -116,7 +118,7 @@ def test_an_interrupted_change_says_what_became_of_it(process, serve):
     _, err = run.communicate(timeout=15)
     assert run.returncode == 143
     error = last_error(err)
-    assert (error["outcome"], "was applied" in error["message"]) == ("applied", True)
+    assert (error["outcome"], "change: applied" in error["message"]) == ("applied", True)
 
 
 def test_a_closed_stdout_is_quiet(process, serve):

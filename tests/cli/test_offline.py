@@ -23,35 +23,34 @@ PAGES = ["", "options", *parser.following([]), *(one.words for one in COMMANDS)]
 @pytest.mark.parametrize("words", PAGES)
 def test_every_page_of_help_fits_a_screen(lgp, words):
     found = lgp(*words.split(), "--help", sandbox=False)
-    lines = found.out.splitlines()
-    assert (found.code, found.err) == (0, "")
+    example, *lines = found.out.splitlines()
+    assert (found.code, found.err, example[:14]) == (0, "", "usage: python3")
     assert max(map(len, lines)) <= 80
-    assert len(lines) <= (40 if words == "options" else 50)
+    assert len(lines) <= 50
 
 
 def test_the_overview_names_every_group_and_exit_code(lgp):
     found = lgp(sandbox=False)
-    assert found.out == lgp("help", sandbox=False).out == lgp("--help", sandbox=False).out
-    text = " ".join(found.out.split())
-    assert all(f" {name} " in text for name in parser.following([]))
-    assert " sequences Outreach: list, create, enroll workflows Automation: list, create " in text
-    assert all(f"{code} {words}" in text for code, words in EXIT_CODES.items())
+    assert found.out == lgp("--help", sandbox=False).out
+    assert all(f"  {name} " in found.out for name in parser.following([]))
+    assert "  sequences        list, create, enroll\n" in found.out
+    assert EXIT_CODES.partition("\n\n")[0] in found.out
 
 
 @pytest.mark.parametrize("group", ["leads", "enrich-leads", "maintenance", "maintenance bugs"])
 def test_a_group_alone_and_its_help_print_its_commands(lgp, group):
     found = lgp(*group.split(), sandbox=False)
-    assert (found.code, found.out) == (0, lgp("help", *group.split(), sandbox=False).out)
-    assert all(f"  {one.words} " in found.out for one in parser.begun(group.split()))
+    assert (found.code, found.out) == (0, lgp("-h", *group.split(), sandbox=False).out)
+    assert all(f"\n  {one} " in found.out for one in parser.following(group.split()))
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.words)
 def test_the_help_of_a_command_has_its_example_before_its_options(lgp, command):
     text = lgp(*command.words.split(), "--help", sandbox=False).out
-    assert " ".join(text.split()).index(spelled(command.example)) < 300
+    assert text.partition("\n")[0].endswith(command.example.removeprefix("{lgp}"))
     for one in parser.takes(command):
-        shown = f"{', '.join(parser.flags(one))} {one.metavar}".strip()
-        assert (f"  {shown} " in text) is (one.group not in SENDING), shown
+        shown = ", ".join(f"{flag} {one.metavar}".strip() for flag in parser.flags([one]))
+        assert (f"\n  {shown}" in text) is (one.group not in SENDING), shown
     assert text.endswith("--help options\n")
 
 
@@ -72,7 +71,6 @@ def test_a_schema_fits_a_small_context(lgp, name):
 def test_the_schema_of_a_campaign_has_types_values_and_an_example(lgp):
     found = lgp("schema", "campaigns.create", sandbox=False).json
     fields = found["body"]["properties"]
-    assert not {"spec", "paging", "parameters"} & found.keys()  # what is not there is left out
     assert fields["campaignType"]["enum"] == ["abm", "demand_gen", "nurture"]
     assert fields["goals"]["properties"]["targetPipeline"]["type"] == "number"
     assert (found["example"]["name"], found["body"]["required"][0]) == ("Q3 Expansion", "name")
@@ -102,7 +100,7 @@ def test_limits_name_known_keys_by_prefix_and_count_what_was_sent(lgp):
     key = CREDENTIALS["api_key"][:10]
     assert (row["key"], row["limit"], row["used"], row["left"]) == (key, 60, 1, 59)
     lgp("generate-key", "--name", "x")
-    assert {row["key"] for row in lgp("limits").rows} == {key, "login of your@email.com"}
+    assert {row["key"] for row in lgp("limits").rows} == {"another key", "XXX"}
     lgp("auth", "logout", "--keys")
     assert {row["key"] for row in lgp("limits").rows} == {"another key"}
 
@@ -132,10 +130,9 @@ def test_limits_clear_lifts_a_pause(lgp, serve):
         ("leads list --format c", "csv"),
         ("auth save-key --scope ", "agent system"),
         ("leads list --out a", ""),
-        ("schema campaigns.c", "campaigns.create"),
         ("nothing here ", ""),
         ("pipeline --st", "--start --start-date"),
-        ("--verb", "--verbose"),
+        ("leads list --verb", "--verbose"),
     ],
 )
 def test_candidates_are_those_of_the_command_typed(lgp, line, offered):

@@ -58,9 +58,11 @@ def test_no_other_variable_stands_in():
     assert not any(vars(found).values())
 
 
-def test_a_typed_option_wins_over_a_variable_that_contradicts_it():
-    found, _ = parser.split(["--base-url", "https://x.example"], {"LGP_SANDBOX": "1"})
-    assert (found.base_url, found.sandbox) == ("https://x.example", None)
+@pytest.mark.parametrize("environ", [{}, {"LGP_SANDBOX": "1"}])
+def test_another_server_than_the_sandbox_is_refused(lgp, environ):
+    line = "leads list --base-url https://x.example"
+    found = lgp(line, sandbox=not environ, environ=environ)
+    assert (found.code, "--base-url" in found.error["message"]) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +72,6 @@ def test_a_typed_option_wins_over_a_variable_that_contradicts_it():
         ("--where a=1 --page 2", {}),
         ("--count --count-by a", {}),
         ("--quiet --verbose", {}),
-        ("--sandbox --base-url https://x.example", {}),
-        ("", {"LGP_SANDBOX": "1", "LGP_BASE_URL": "https://x.example"}),
         ("--page 0", {}),
         ("--max-wait soon", {}),
         ("--fields ,", {}),
