@@ -182,12 +182,11 @@ def record_id(context: Context, word: str) -> str:
     same = Condition(field, "=", value.strip())
     pages = [*context.client.pages(operations()[f"{group}.list"].path)]
     rows = [row for page in pages for row in page.items]
-    found, total = (
-        [str(row_id(row)) for row in rows if same.holds(row)],
-        answers.total(pages[0].body),
-    )
-    if len(found) != 1 or len(rows) < (total or 0):
-        words = f"{len(found)} with this {field} in {len(rows)} records read: one in all is needed."
+    found = [str(row_id(row)) for row in rows if same.holds(row)]
+    total = answers.total(pages[0].body) or len(rows)
+    if len(found) != 1 or len(rows) < total:
+        words = f"{len(found)} have this {field} in {len(rows)} of {total} records: one in all is"
+        words += " needed."
         raise invalid(words, f"{{lgp}} {group} list --all   (then give one id)", details=found[:10])
     return found[0]
 

@@ -51,7 +51,7 @@ def send(context: Context) -> None:
 
 def _once(context: Context, method: str, walk: Walk, body: Any) -> None:
     """One request, whatever it does, and the body of its answer."""
-    given, path, scope = context.options, walk.path, walk.scope
+    given, operation, path, scope = context.options, context.operation, walk.path, walk.scope
     inputs.check_body(context, body or {})
     held = answers.dig(body, "ids", "leadIds")
     ids = held if isinstance(held, list) else []
@@ -69,7 +69,7 @@ def _once(context: Context, method: str, walk: Walk, body: Any) -> None:
             name: one for name, one in answer.headers.items() if name.lower() != "set-cookie"
         }
         context.notes.write(compact({"status": answer.status, "headers": headers}) + "\n")
-    if method != "GET":
+    if operation.changing if operation else method != "GET":
         made = answers.new_id(answer.body)
         context.record_change(path, [made] if made else ids)
     shown = answer.body if scope != "root" or given.show else hidden(answer.body)
