@@ -17,6 +17,7 @@ from leadgenius.retry import Answer
 OUTCOMES = ("applied", "skipped", "rejected", "unknown", "not_sent")
 FILES = ("ids_out", "todo_out")
 SILENT = "The server does not say why."
+REST = "--todo-out FILE keeps what was not done; the result gives each reason."
 CODES = {"notFound": "not_found", "skipped": "refused", "errors": "task_failed"}
 BEFORE = r"(?i)already|duplicate|\bexists\b|not say"  # the reason of one that was there before
 # A record: id, or row and email, where known; its outcome; code and message of a problem.
@@ -74,7 +75,7 @@ class Changes:
         record = inputs.record_id(context, typed("path_id") or "") if field else ""
         flags = {**context.command.defaults, **inputs.flags(context)}
         size = operation.body_fields()[field]["maxItems"] if field else 1
-        self.requests: list[tuple[str, Any, list[Item]]] = []  # path, body, its records
+        self.requests: list[Any] = []  # path, body, its records
         for start in range(0, len(items), size):
             part = sent[start : start + size]
             body = {field: part, **flags} if field else flags or None
@@ -108,7 +109,7 @@ class Changes:
         if rejected:
             error = RefusedError(
                 f"Refused: {rejected:,} of {plural(count, 'record')}.",
-                hint="The result gives each reason; --todo-out FILE keeps the ids.",
+                hint=REST,
                 code="job_failed" if self.jobs else None,
                 outcome="rejected",
             )
@@ -118,11 +119,7 @@ class Changes:
     def send(self) -> None:
         """Send the requests in order. A refusal does not stop it; whatever else goes wrong does."""
         context, total, done = self.context, len(self.items), 0
-        client = context.client
-        if "todo_out" in self.files:
-            option = "--data @FILE" if self.creates else "--ids-from FILE"
-            again = f"{{lgp}} {context.command.words} {option}   (FILE: that of --todo-out)"
-            context.notes.go_on = again
+        client, context.notes.go_on = context.client, REST
         for path, body, items in self.requests:
             client.last_outcome = "not_sent"
             try:
@@ -131,8 +128,8 @@ class Changes:
                 self.errors.append(error)
                 for item in items:
                     item.update(request.problem(error))
-                if error.exit_code in (4, 5, 6):
-                    error.hint = context.notes.go_on or error.hint
+                if error.exit_code == 4 or (done and error.exit_code != 8):
+                    error.hint = REST  # not all of it again
                 if error.exit_code != 4:
                     return
                 continue

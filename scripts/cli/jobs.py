@@ -56,7 +56,7 @@ def started_here(context: Context) -> None:
     """`jobs list`: the jobs of this service started from this machine, the newest first, each as it
     was last seen."""
     client, found = context.client, dict[str, Any]()
-    for line in read_private(client.state / _FILE, limit=2**24).splitlines():
+    for line in read_private(client.state / _FILE).splitlines():
         with contextlib.suppress(ValueError):  # half a line of a full disk
             row = json.loads(line)
             if row["origin"] == client.origin:
