@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from leadgenius import answers, retry
-from leadgenius.answers import LARGEST_BULK_PAGE, LARGEST_PAGE
 from leadgenius.errors import LeadGeniusError, LocalError, RateError, ServerError, UsageError
 from leadgenius.keys import Credential, Keys, clean
 from leadgenius.retry import Answer, Request
@@ -102,9 +101,9 @@ class Client:
         """The name of a credential in the request log, which does not lead back to it. Logins are
         counted by their e-mail.
         """
-        owner = self.keys.account().email if credential.kind == "jwt" else ""
-        named = f"{self.origin}\0{owner or credential.value}"
-        return hashlib.sha256(named.encode()).hexdigest()[:32]
+        owner = self.keys.account.email if credential.kind == "jwt" else ""
+        name = f"{self.origin}\0{owner or credential.value}".encode()
+        return hashlib.sha256(name).hexdigest()[:32]
 
     # ---- one request
 
@@ -173,9 +172,7 @@ class Client:
         """The answer to one request, sent again where that is safe; see plan."""
         request = self.plan(method, endpoint, params, body, scope)
         if self._dry_run:
-            raise UsageError(
-                "This is a dry run; nothing was sent.", code="dry_run", outcome="not_sent"
-            )
+            raise UsageError("This is a dry run; nothing was sent.", code="dry_run")
         used = request.scope
         if used.credential:
             found = self.keys.find(used.credential)
@@ -183,8 +180,11 @@ class Client:
             user = self.settings.user_id or self.keys.saved("user_id")
             if user and found.kind != "jwt":
                 headers["X-User-Id"] = clean(user, "the user id")
-            source = f"the credential from {found.source}"
-            request = request._replace(headers=headers, source=source, counted=self.identity(found))
+            request = request._replace(
+                headers=headers,
+                source=f"the credential from {found.source}",
+                counted=self.identity(found),
+            )
         self.last_outcome = None if request.method == "GET" else "not_sent"
         self._changed += request.changes
         before = self.requests
@@ -274,7 +274,9 @@ class Client:
         """
         bulk = route(endpoint, self.origin, scope).scope == SYSTEM
         collection = "leads" if bulk else endpoint.partition("?")[0].rpartition("/")[2]
-        usual = {"limit": LARGEST_BULK_PAGE} if bulk else {"page": 1, "pageSize": LARGEST_PAGE}
+        usual = {"page": 1, "pageSize": answers.LARGEST_PAGE}
+        if bulk:
+            usual = {"limit": answers.LARGEST_BULK_PAGE}
         asked = {**usual, **(params or {})}
         if bulk:
             asked["companyId"] = asked.get("companyId") or self.company_id()

@@ -34,7 +34,7 @@ COMMIT;
 _NTH = """SELECT at FROM requests WHERE credential = ? AND (started OR id < ?)
 ORDER BY at DESC LIMIT 1 OFFSET ?"""
 _TIMES = """SELECT credential, ifnull(pauses.until, 0), at
-FROM requests LEFT JOIN pauses USING (credential)"""
+FROM requests LEFT JOIN pauses USING (credential) ORDER BY at"""
 _RUNNING = "UPDATE requests SET at = min(max(at, ?), until) WHERE until IS NOT NULL"
 MEMORY = Path(":memory:")
 Times = dict[str, list[float]]
@@ -116,7 +116,7 @@ class RateLimiter:
                         "window_seconds": seconds,
                         "used": len(used),
                         "left": left,
-                        "next_free": None if left else iso(sorted(used)[-limit] + kept(seconds)),
+                        "next_free": None if left else iso(used[-limit] + kept(seconds)),
                         "blocked_until": iso(until) if until > now else None,
                     }
                 )
@@ -136,7 +136,7 @@ class RateLimiter:
     # ---- the SQLite log; another store overrides these
 
     def _times(self) -> Times:
-        """For each credential: now, when its pause ends, and when its requests end."""
+        """For each credential: now, when its pause ends, and when its requests end, in order."""
 
         def work(db: sqlite3.Connection, now: float) -> Times:
             found: Times = {}

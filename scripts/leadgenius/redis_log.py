@@ -82,9 +82,9 @@ return {1}
 # Now, the end of the pause, then the ends of the requests; those in flight end now.
 _TIMES = """
 local found = {text(now), text(paused())}
-for _ = 1, redis.call('HLEN', open) do found[#found + 1] = text(now) end
 local ended = redis.call('ZRANGE', done, 0, -1, 'WITHSCORES')
 for i = 2, #ended, 2 do found[#found + 1] = ended[i] end
+for _ = 1, redis.call('HLEN', open) do found[#found + 1] = text(now) end
 return found
 """
 
@@ -96,8 +96,7 @@ class RedisLog(RateLimiter):
 
     def __init__(self, url: str, *args: Any) -> None:
         super().__init__(*args)
-        self._all, self._warned = self.windows, False
-        self._marker = self.path.with_name("redis-unreachable")
+        self._all, self._marker = self.windows, self.path.with_name("redis-unreachable")
         try:
             from redis import Redis
 
@@ -167,8 +166,8 @@ class RedisLog(RateLimiter):
                     self._time.sleep(0.1)
             with suppress(OSError):
                 self._marker.touch(0o600)
-        if not self._warned:
-            self._warned = True
-            words = "cannot be used; this machine keeps to an eighth of the limits."
-            self._on_note("warning", f"Redis (LGP_LIMITER) {words}")
+        self._on_note(
+            "warning",
+            "Redis (LGP_LIMITER) cannot be used; this machine keeps to an eighth of the limits.",
+        )
         return None

@@ -18,6 +18,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from leadgenius.answers import dig
+from leadgenius.errors import UsageError
 from leadgenius.retry import Answer, Headers, Request
 from leadgenius.scopes import is_loopback
 
@@ -27,7 +28,7 @@ LAST_SECONDS = 10.0  # that an interrupted change gets to answer
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _REASON = re.compile(  # what is said of an error: nothing but these words of its text
     "unable to connect to proxy|connection (refused|reset|broken)|timed out|failed to resolve"
-    "|network is unreachable|no route to host|closed connection"
+    r"|network is unreachable|no route to host|closed connection|\[ssl: \w+\]"
 )
 
 
@@ -137,7 +138,10 @@ class Transport:
                 attempt.result = error
             attempt.done.set()
 
-        json.dumps(request.body, allow_nan=False)  # raises here, and not in the thread
+        try:
+            json.dumps(request.body, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"The body is no JSON: {error}.", code="invalid_input") from None
         attempt = Attempt(target=work, daemon=True)
         attempt.sent, attempt.done = self._embedded, Event()
         try:
