@@ -152,7 +152,7 @@ def _print(walk: Walk) -> None:
             summary["matched"] = walk.matched
         whole = not walk.params and walk.total in range(SEARCH_DEPTH)
         found_by_key = written == 1 and {"email", "client_id"} <= walk.params.keys()
-        deeper = walk.single and walk.searched and not (whole or found_by_key)
+        deeper = walk.searched and (walk.single or more) and not (whole or found_by_key)
         if walk.kept or more or deeper:
             output.footnote = _position(walk, written, more, deeper)
         writer.end(summary)
