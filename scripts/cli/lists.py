@@ -11,7 +11,7 @@ from cli import inputs
 from cli.context import Context
 from cli.text import compact, hidden, inside, plural, row_id
 from leadgenius import answers
-from leadgenius.errors import UsageError
+from leadgenius.errors import CredentialError, UsageError
 
 FIRST_ROWS = 20  # printed when nothing says how many
 SEARCH_DEPTH = 1000  # records of each of two indexes; references/api_reference.md#search-depth
@@ -24,13 +24,23 @@ FOUND_BY_SEARCH = (
 
 
 def run(context: Context) -> None:
-    """The list of the command's operation, with its filters. A bulk list is about one company: the
-    option's, the variable's, the stored one, or that of one lead."""
+    """The list of the command's operation, with its filters; a bulk list is about one company."""
     operation, filters = context.operation, inputs.filters(context)
     if operation.paging == "cursor" and "companyId" not in filters:
-        company = "COMPANY_ID" if context.options.dry_run else context.client.company_id()
-        filters["companyId"] = company
+        filters["companyId"] = _company(context)
     Walk(context, operation.path, filters, operation.scope).show()
+
+
+def _company(context: Context) -> str:
+    """The company of the variable, the stored one, or that of one lead."""
+    if context.options.dry_run:
+        return "COMPANY_ID"
+    context.client.keys.find("amplify")  # without it the company would help nobody
+    try:
+        return context.client.company_id()
+    except CredentialError as error:
+        error.hint = "Give --company-id or LGP_COMPANY_ID; an API key would find the company."
+        raise
 
 
 class Walk:

@@ -177,6 +177,12 @@ def test_the_company_of_bulk_lists_is_found_through_one_lead(lgp, serve):
     assert (reply["count"], reply["requests"]) == (60, 2)
 
 
+def test_an_amplify_key_alone_needs_the_company(lgp, serve):
+    environ = {**serve().environ, "LGP_COMPANY_ID": "", "LGP_API_KEY": ""}
+    reply = lgp("enrich-leads list", sandbox=False, environ=environ)
+    assert (reply.code, "--company-id" in reply.error["hint"]) == (3, True)
+
+
 @pytest.mark.parametrize("suffix", ["json", "jsonl", "csv"])
 def test_out_writes_a_file_by_its_name_and_prints_a_receipt(lgp, home, suffix):
     assert not lgp("campaigns list --page 2 --page-size 3 --out c.json").json["complete"]
