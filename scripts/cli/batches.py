@@ -70,6 +70,8 @@ class Changes:
         self.jobs: list[tuple[Item, list[Item]]] = []
         self.errors: list[LeadGeniusError] = []
         self.files = {name: check_safe(Path(typed(name))) for name in FILES if typed(name)}
+        if len({*self.files.values()}) < len(self.files):
+            raise inputs.invalid("--ids-out and --todo-out name the same file.", "Give two files.")
         for item in items:
             item["outcome"] = "not_sent"
         record = inputs.record_id(context, typed("path_id") or "") if field else ""

@@ -90,15 +90,21 @@ def watch(context: Context, job_id: str) -> tuple[Any, LeadGeniusError | None]:
     content = answers.dig(report, "content")
     if content and not options.out:  # of any length
         report["content"] = f"{len(str(content)):,} characters; --out FILE writes them"
-    job = f"The job {plain(job_id)}"
+    return body, verdict(job_id, body) if end or state in ENDED else None
+
+
+def verdict(job_id: str, body: Any) -> LeadGeniusError | None:
+    """What is wrong with a job: it runs on, it failed, or tasks of it did."""
+    job, state = f"The job {plain(job_id)}", state_of(body)
     if state not in ENDED:
-        running = StillRunningError(f"{job} is still running.", hint=again, retryable=True)
-        return body, running if end else None
+        return StillRunningError(f"{job} is still running.", command(job_id), retryable=True)
     if state == "completed" and not answers.dig(body, "data.failedTasks", "failedTasks"):
-        return body, None
-    hint = "Read the reasons first; leads enrich --todo-out FILE keeps the ids."
-    words = f"{job} is {state}, and tasks of it failed."
-    return body, RefusedError(words, code="job_failed", hint=hint)
+        return None
+    return RefusedError(
+        f"{job} is {state}, and tasks of it failed.",
+        "Read the reasons first; leads enrich --todo-out FILE keeps the ids.",
+        code="job_failed",
+    )
 
 
 def state_of(body: Any) -> str:
@@ -109,7 +115,6 @@ def state_of(body: Any) -> str:
 def status(context: Context) -> None:
     """`jobs status`, `enrichment status`: one or several jobs, followed with --wait or --out. Exit
     4 when a job or task failed, 10 when one still runs after waiting."""
-
     request.read_ids(context, lambda one: finish(context, one), lambda one: watch(context, one))
 
 

@@ -85,6 +85,8 @@ def test_ids_that_are_none_are_left_out(real):
     reply = real("leads create --data", json.dumps(people(3)), "--ids-out", "made")
     assert (numbers(reply)[:2], reply.json["ids"]) == ([3, 3], ["c"])
     assert Path("made").read_text() == "c\n"
+    same = real("leads create --data", json.dumps(people(3)), "--ids-out", "x", "--todo-out", "x")
+    assert (same.code, "same file" in same.error["message"]) == (2, True)
 
 
 def test_who_is_enrolled_already_is_skipped_with_the_server_s_reason(lgp):
