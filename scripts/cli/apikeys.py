@@ -30,9 +30,9 @@ def create(context: Context) -> None:
         return
     client.file.check_account(client.origin)
     if not show:
-        client.file.check_writable()
+        client.file.update()
     login.ensure(context)
-    answer, old = client.post(path, body), client.file.account().api_key
+    answer, old = client.post(path, body), client.file.account.api_key
     key = answers.new_key(answer)
     if key is None:
         raise UnknownOutcomeError(
@@ -54,7 +54,7 @@ def create(context: Context) -> None:
             client.get("/campaigns", {"pageSize": 1})
             client.keys.key, found["proved"] = None, True
         if stores:
-            client.file.store_key(client.origin, key)
+            client.file.store(client.origin, api_key=key)
             found |= {"stored": True, "stored_in": str(client.file.path)}
     except BaseException as error:  # the key cannot be had again
         context.masker.show = True

@@ -28,10 +28,8 @@ clock = time.time
 def run(context: Context, walk: Walk) -> None:
     """Write all pages of `walk` to --out. LocalError: `locked` for a second run on the same file,
     `checkpoint` for one that this command cannot go on from, `disk`, `permission`."""
-    target = check_safe(context.options.out, "--out")
+    target = check_safe(context.options.out)
     part, checkpoint = Path(f"{target}.part"), Path(f"{target}.checkpoint")
-    if target.exists() and not target.is_file():
-        raise LocalError("An export needs an ordinary file: --out is none.", code="disk")
     with locked(part):
         try:
             summary = _write(context, walk, part, checkpoint)
@@ -57,7 +55,7 @@ def _known(context: Context, walk: Walk, path: Path, size: int) -> dict[str, Any
         "fields": output.fields,
     }
     known: dict[str, Any] = {"query": query, "cursor": None, "counts": (0, 0, 0), "bytes": 0}
-    content = read_private(path, limit=2**20)
+    content = read_private(path)
     if context.typed("restart") or not content:
         path.unlink(missing_ok=True)  # else it would count the first bytes of other rows
         return known

@@ -36,7 +36,7 @@ def login(context: Context) -> None:
 def ensure(context: Context) -> None:
     """Log in by LGP_EMAIL and LGP_PASSWORD where a call needs a login and none is valid."""
     keys = context.client.keys
-    needless = context.options.dry_run or _is_valid(keys.account())
+    needless = context.options.dry_run or _is_valid(keys.account)
     if not needless and variable(keys.environ, "LGP_PASSWORD"):
         _exchange(context, _read(context, "email"))
 
@@ -53,7 +53,7 @@ def _exchange(context: Context, email: str) -> None:
     found = client.post("/epsimo-auth", {"email": email, "password": password})
     token, seconds = answers.token(found) or "", answers.dig(found, "expires_in")
     ends = iso(time.time() + seconds) if isinstance(seconds, int) else ""
-    client.file.login(client.origin, email, clean(token, "the token"), ends)
+    client.file.store(client.origin, email=email, token=clean(token, "the token"), expires_at=ends)
 
 
 def _read(context: Context, name: str, piped: bool | None = False) -> str:
@@ -90,7 +90,7 @@ def described(context: Context, kind: str) -> dict[str, str] | None:
 def status(context: Context) -> None:
     """What there is to authenticate with, and where it comes from. Offline, unless --check."""
     client, path = context.client, context.client.file.path
-    account = client.keys.account()
+    account = client.keys.account
     valid = _is_valid(account)
     found: dict[str, Any] = {
         "profile": context.options.profile or "default",
@@ -153,7 +153,8 @@ def save_key(context: Context) -> None:
     context.masker.add(key)
     if key.startswith("da2-" if scope == "agent" else "lgp_"):
         raise inputs.invalid("This is a key of the other scope. Nothing was stored.")
-    client.file.store_key(client.origin, key, scope)
+    field = "api_key" if scope == "agent" else "amplify_api_key"
+    client.file.store(client.origin, **{field: key})
     context.result(
         {"saved": True, "scope": scope, "origin": client.origin, "prefix": prefix(key)},
         f"Key {prefix(key)}… saved for {scope} calls to {client.origin}.",
@@ -164,7 +165,7 @@ def profiles(context: Context) -> None:
     """The stored accounts: a credential file each."""
     rows = []
     for path in sorted(context.client.file.path.parent.glob(".leadgenius_auth*.json")):
-        account = KeyFile(path).account()
+        account = KeyFile(path).account
         rows.append(
             {
                 "profile": path.stem.partition("_auth.")[2] or "default",

@@ -37,7 +37,7 @@ def connect(
     *,
     environ: Environ | None = None,
     key: str | None = None,
-    read_only: bool | None = None,
+    read_only: bool = False,
     dry_run: bool = False,
     end: float | None = None,
 ) -> Client:
@@ -59,30 +59,31 @@ def connect(
     note = on_note or (lambda level, message: None)
     try:
         found, state = settings.read(environ), settings.state_dir(environ)
+        found = found._replace(
+            max_wait=found.max_wait if max_wait is None else max_wait,
+            timeout=found.timeout if timeout is None else timeout,
+            read_only=found.read_only or read_only,  # what a variable forbids stays forbidden
+        )
+        if found.timeout <= 0:
+            raise ValueError("The timeout must be longer than 0 s.")
+        variables, adapter = environ, None
+        if profile or sandbox or found.sandbox:
+            found = found._replace(company_id="", user_id="")
+        if sandbox or found.sandbox:
+            if base_url:
+                raise ValueError("--sandbox and --base-url contradict each other.")
+            adapter = _sandbox(environ, state)
+            state /= "sandbox"
+            variables = {"HOME": str(state), **adapter.variables}
+            found = found._replace(base_url=EMBEDDED, profile="", limiter="")
+        keys = Keys(variables, found, note, profile, base_url, key)
     except PermissionError as error:
-        raise LocalError(f"{error.strerror}: {error.filename}.", code="permission") from None
+        raise LocalError(str(error), code="permission") from None
     except ValueError as error:
         raise UsageError(str(error), code="invalid_input") from None
-    found = found._replace(
-        max_wait=found.max_wait if max_wait is None else max_wait,
-        timeout=found.timeout if timeout is None else timeout,
-        read_only=found.read_only or bool(read_only),  # what a variable forbids stays forbidden
-    )
-    if found.timeout <= 0:
-        raise UsageError("The timeout must be longer than 0 s.", code="invalid_input")
-    sandbox = sandbox or found.sandbox
-    if profile or sandbox:
-        found = found._replace(company_id="", user_id="")
-    adapter, variables = None, environ
-    if sandbox:
-        if base_url:
-            raise UsageError("--sandbox and --base-url contradict each other.")
-        found = found._replace(base_url=EMBEDDED, profile="", limiter="")
-        variables, adapter = _sandbox(environ, state)
-        state = Path(variables["HOME"])
     name = re.sub("[^!-~]", "", found.agent_name)[:64]
     return Client(
-        Keys(variables, found, note, profile, base_url, key),
+        keys,
         found,
         note,
         state,
@@ -93,16 +94,15 @@ def connect(
     )
 
 
-def _sandbox(environ: Environ, state: Path) -> tuple[dict[str, str], Any]:
-    """The embedded sandbox: variables that take the place of the user's, and what answers. It has a
-    HOME, and an account, of its own.
+def _sandbox(environ: Environ, state: Path) -> Any:
+    """What answers for the embedded sandbox, made with an account of its own on first use. Its
+    `variables` take the place of the user's.
     """
     import sqlite3
 
     from leadgenius.keyfile import KeyFile
     from sandbox.embedded import open_embedded
 
-    folder = state / "sandbox"
     try:
         embedded = open_embedded(environ, state)
     except (OSError, sqlite3.Error):
@@ -111,7 +111,7 @@ def _sandbox(environ: Environ, state: Path) -> tuple[dict[str, str], Any]:
             "Set LGP_STATE_DIR to a folder you can write to.",
             code="disk",
         ) from None
-    file = KeyFile(folder / ".leadgenius_auth.json")
-    if not file.account():
+    file = KeyFile(state / "sandbox" / ".leadgenius_auth.json")
+    if not file.account:
         file.update(**embedded.account)
-    return {"HOME": str(folder), **embedded.adapter.variables}, embedded.adapter
+    return embedded.adapter

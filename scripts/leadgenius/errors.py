@@ -2,19 +2,15 @@
 `server_message` alone.
 
 `hint` is a key of the command line's table of hints (such as "log_in") or a plain
-sentence.
+sentence. Every code an error can have, for programs to compare with:
+
+bug usage invalid_input read_only dry_run needs_yes too_many_changes not_in_api no_credential
+unauthorized forbidden refused not_found duplicate redirected job_failed rate_limited
+out_of_time limiter_busy network server_failure outcome_unknown setup disk permission
+credential_file locked checkpoint tls still_running interrupted terminated
 """
 
 from typing import Any
-
-# Every code an error can have; programs compare with these.
-CODES = frozenset(
-    """bug usage invalid_input read_only dry_run needs_yes too_many_changes not_in_api no_credential
-    unauthorized forbidden refused not_found duplicate redirected job_failed rate_limited
-    out_of_time limiter_busy network
-    server_failure outcome_unknown setup disk permission credential_file
-    locked checkpoint tls still_running interrupted terminated""".split()  # noqa: SIM905
-)
 
 
 class LeadGeniusError(Exception):
@@ -40,11 +36,9 @@ class LeadGeniusError(Exception):
         return self.facts.get(name)
 
     def __str__(self) -> str:
-        """The message, the server's reason and the fields it names."""
-        details = self.details if isinstance(self.details, list) else []
-        fields = [one for one in details if isinstance(one, dict) and "field" in one]
-        words = "; ".join(f"{one['field']}: {one.get('problem', '')}" for one in fields)
-        return " ".join(filter(None, [self.message, self.server_message, words]))
+        """The message, the server's reason and what it says in detail."""
+        words = (self.message, self.server_message, self.details)
+        return " ".join(str(one) for one in words if one)
 
     def as_dict(self) -> dict[str, Any]:
         """The error object of the output contract; facts that are null are left out."""

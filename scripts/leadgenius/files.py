@@ -10,8 +10,9 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import TextIOWrapper
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from leadgenius.errors import LocalError
 from leadgenius.settings import unsafe
@@ -24,46 +25,48 @@ except ImportError:  # Windows
 
 def local_error(path: Path, error: OSError) -> LocalError:
     """The exit 9 error of an OSError."""
-    code = "permission" if isinstance(error, PermissionError) else "disk"
-    return LocalError(f"{path} cannot be used: {error.strerror}.", code=code)
+    return LocalError(
+        f"{path} cannot be used: {error.strerror}.",
+        "Name a file that you can write to: --out, LGP_STATE_DIR and LGP_AUTH_FILE say where.",
+        code="permission" if isinstance(error, PermissionError) else "disk",
+    )
 
 
-def check_safe(path: Path, name: str = "the file") -> Path:
+def check_safe(path: Path) -> Path:
     """The file to write for `path`, links followed; asked before anything is sent, too. LocalError
-    for a folder, for one that cannot be made, and for a link, file, pipe or device of another user.
-    Modes do not matter: a regular file is replaced by a new one.
+    for a folder or device, for one that cannot be made, and for a link or file of another user.
+    Modes do not matter: a file is replaced by a new one.
     """
-    problem = ""
-    with suppress(OSError):  # there is none, or its folder cannot be looked into
-        problem = unsafe(path.lstat(), modes=False) or unsafe(path.stat(), modes=False)
+    target, problem = Path(os.path.realpath(path)), ""
+    if not os.access(target.parent, os.W_OK) or (target.exists() and not target.is_file()):
+        problem = "it is no ordinary file, or its folder does not exist or may not be written"
+    with suppress(OSError):  # there is none yet
+        problem = problem or unsafe(path.lstat(), 0) or unsafe(path.stat(), 0)
     if problem:
-        raise LocalError(f"{path} is not written to: {problem}.", code="permission")
-    target = Path(os.path.realpath(path))
-    device = target.exists() and not target.is_file()
-    if target.is_dir() or not (device or os.access(target.parent, os.W_OK)):
         raise LocalError(
-            f"{name} is a folder, or in one that does not exist or may not be written: {target}.",
+            f"{path} is not written to: {problem}.",
             "Make that folder, or name another file, such as leads.jsonl.",
             code="disk",
         )
     return target
 
 
-def open_private(path: Path, flags: int) -> int:
+def open_private(path: str | Path, flags: int) -> int:
     """A descriptor of a regular file that nobody else could have written, 0600 when made; no link
     is followed, no pipe waited for. One with another name too is not written to: in a folder such
-    as /tmp another user could have given that name to a file of this one's. LocalError.
+    as /tmp another user could have given that name to a file of this one's. An `opener` for open().
+    LocalError.
     """
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
         flags |= getattr(os, name, 0)
     try:
         descriptor = os.open(path, flags, 0o600)
     except OSError as error:
-        raise local_error(path, error) from error
+        raise local_error(Path(path), error) from error
     found = os.fstat(descriptor)
-    twin = found.st_nlink > 1 and flags & (os.O_WRONLY | os.O_RDWR)
-    regular = stat.S_ISREG(found.st_mode) and not twin
-    problem = unsafe(found) if regular else "it is no regular file, or has another name too"
+    problem = unsafe(found) if stat.S_ISREG(found.st_mode) else "it is no regular file"
+    if found.st_nlink > 1 and flags & os.O_CREAT:
+        problem = "it has another name too"
     if problem:
         os.close(descriptor)
         raise LocalError(
@@ -74,45 +77,34 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
-def read_private(path: Path, limit: int) -> bytes:
-    """The content, through any links; empty when there is no such file.
-
-    LocalError unless it is a regular file of at most `limit` bytes that follows the rule.
+def read_private(path: Path) -> bytes:
+    """The content, through any links; empty when there is no such file. LocalError unless it is a
+    regular file that follows the rule.
     """
     if not os.access(path, os.F_OK):  # nothing there, or HOME is not this user's, as for services
         return b""
-    with open(open_private(Path(os.path.realpath(path)), os.O_RDONLY), "rb") as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise LocalError(f"{path} is larger than {limit} bytes.", code="credential_file")
-    return content
+    with open(os.path.realpath(path), "rb", opener=open_private) as file:  # noqa: PTH123
+        return file.read()
 
 
 @contextmanager
-def replace_whole(path: Path) -> Iterator[TextIOWrapper]:
-    """A UTF-8 file, written beside `path` and renamed to it when the block ends well. A device or
-    pipe is written to as it is. LocalError (disk or permission), having left the old file as it was
-    and no other one.
+def replace_whole(path: Path) -> Iterator[IO[str]]:
+    """A UTF-8 file, written beside `path` and renamed to it when the block ends well. LocalError
+    (disk or permission), having left the old file as it was and no other one.
     """
     target = check_safe(path)
-    if target.exists() and not target.is_file():
-        with target.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        return
     beside = target.with_name(f".{target.name}.{os.getpid()}.{time.time_ns():x}.tmp")
+    private = partial(os.open, mode=0o600)
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
+        with open(beside, "x", encoding="utf-8", newline="", opener=private) as file:  # noqa: PTH123
             yield file
             file.flush()
-            os.fsync(descriptor)
+            os.fsync(file.fileno())
         beside.replace(target)
         with suppress(OSError):  # the rename should outlive a power cut
             folder = os.open(target.parent, os.O_RDONLY)
             os.fsync(folder)
             os.close(folder)
-    except BrokenPipeError:
-        raise
     except OSError as error:
         raise local_error(target, error) from error
     finally:

@@ -16,9 +16,9 @@ EMBEDDED = "https://sandbox.invalid"  # never resolves: without its adapter noth
 _PLAIN = ":@!$&'()*+,;=~"  # may stand in a path as they are
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _LOOPBACK = re.compile(rf"https?://(localhost|\[::1\]|127(\.{_OCTET}){{3}})(:\d+)?", re.ASCII)
+_PORT = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
 _ORIGIN = re.compile(
-    r"(https?://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[::1\])(?::([1-9]\d{0,4}))?)"
-    r"(?:/api(?:/agent|/admin)?)?/?",
+    rf"(https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[::1\])(:{_PORT})?)(/api(/agent|/admin)?)?/?",
     re.ASCII,
 )
 
@@ -68,8 +68,8 @@ def clean_origin(text: str) -> str:
     machine.
     """
     found = _ORIGIN.fullmatch(text.strip().lower())
-    origin, port = found.groups("0") if found else ("", "0")
-    if not (origin.startswith("https:") or is_loopback(origin)) or int(port) > 65_535:
+    origin = found[1] if found else ""
+    if not (origin.startswith("https:") or is_loopback(origin)):
         raise UsageError(
             "The base URL must be https (http for this machine only), and scheme, host and port"
             " alone.",
@@ -78,21 +78,15 @@ def clean_origin(text: str) -> str:
     return origin
 
 
-def _is_odd(text: str) -> bool:
-    """Whether a server could take a path segment for something else: it is empty, or has `..`,
-    / \\ ? # %, white space or invisible characters.
-    """
-    odd = re.search(r"^\.?$|\.\.|[/\\?#% \ufffd]", text)
-    return bool(odd) or not text.isprintable()
-
-
 def check_id(text: str) -> str:
-    """`text`, an id for a path or a body. UsageError for one that could mean another path."""
-    if _is_odd(text):
+    """`text`, an id for a body or one segment of a path. UsageError for what a server could take
+    for something else.
+    """
+    if re.search(r"^\.?$|\.\.|[/\\?#% \ufffd]", text) or not text.isprintable():
         raise UsageError(
-            "This id cannot be sent: it is empty, or has dots, slashes, ? # %, white space or"
-            " invisible characters in it.",
-            "Give the id exactly as a list prints it.",
+            "An id or a part of the endpoint cannot be sent: it is empty, or has dots, slashes,"
+            " ? # %, white space or invisible characters in it.",
+            "Give ids exactly as a list prints them, and an endpoint as in /campaigns/ID/metrics.",
             code="invalid_input",
         )
     return text
@@ -110,20 +104,14 @@ def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Targe
     `origin`.
 
     `scope` names one of SCOPES to override the routing. UsageError for another origin, a segment
-    that is no id even when decoded, `//`, a fragment, or a root alone.
+    that is no id even when decoded, `//`, or a root alone; what a query must not hold is encoded.
     """
     text = endpoint.strip()
     if text.lower().startswith(f"{origin}/"):
         text = text[len(origin) :]
     path, _, query = text.partition("?")
-    words = [unquote(word) for word in path.removeprefix("/").removesuffix("/").split("/")]
-    if any(map(_is_odd, words)) or re.search(r"[ #\\]", query) or not query.isprintable():
-        raise UsageError(
-            "The endpoint is empty, a URL of another origin, or has a dot segment, a double slash,"
-            " white space, #, a backslash or an encoding in it that could mean another path.",
-            "Write it as in /campaigns/ID/metrics.",
-            code="invalid_input",
-        )
+    parts = path.removeprefix("/").removesuffix("/").split("/")
+    words = [check_id(unquote(part)) for part in parts]
     if words[0] == "api":
         words = words[1:]
     first = "".join(words[:1])
@@ -134,4 +122,4 @@ def route(endpoint: str, origin: str = PRODUCTION, scope: str = "auto") -> Targe
     if not words:
         raise UsageError("The endpoint names no resource.", "Write it as in /campaigns.")
     wire = quote("/".join([found.root, *words]), safe=_PLAIN + "/")
-    return Target(found, wire, quote(query, safe=_PLAIN + "%/?[]"))
+    return Target(found, wire, quote(query, _PLAIN + "%/?[]", errors="replace"))

@@ -5,11 +5,9 @@ Imports the standard library alone and raises ValueError, so that a service can 
 client.
 """
 
-import errno
 import math
 import os
 import re
-import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -35,7 +33,7 @@ def windows(text: str) -> tuple[Window, ...]:
     number = r"\s*0*[1-9][0-9]{0,8}\s*"
     if not re.fullmatch(f"{number}/{number}(,{number}/{number})*", text):
         raise ValueError("rate limits look like 60/60,1000/3600 (requests/seconds).")
-    pairs = [part.split("/") for part in text.split(",")]
+    pairs = re.findall("([0-9]+)[^0-9]+([0-9]+)", text)
     return tuple(Window(int(limit), float(length)) for limit, length in pairs)
 
 
@@ -97,32 +95,27 @@ def seconds(text: str) -> float:
     return float(found[1]) * {"m": 60.0, "h": 3600.0}.get(found[2], 1.0)
 
 
-def unsafe(found: os.stat_result, modes: bool = True) -> str:
+def unsafe(found: os.stat_result, others: int = 0o022) -> str:
     """The one rule for whatever lies in a file system: why it cannot be relied on, "" when it can.
 
-    It must belong to this user or root. Nobody else may be able to write to a file; a folder may be
-    its group's, and a sticky one, as /tmp is, everybody's: what this user puts there stays.
-    Without `modes` the owner alone counts. Windows has no such owners and modes.
+    It must belong to this user or root, and nobody else may be able to write to it; `others` are
+    the bits of its mode that say so. Windows has no such owners and modes.
     """
     if not hasattr(os, "geteuid"):
         return ""
     if found.st_uid not in (0, os.geteuid()):
         return "it belongs to another user"
-    mode = found.st_mode
-    others = {stat.S_IFREG: 0o022, stat.S_IFDIR: 0o002}.get(stat.S_IFMT(mode), 0)
-    if modes and mode & others and not mode & stat.S_ISVTX:
-        return "other users can write to it"
-    return ""
+    return "other users can write to it" if found.st_mode & others else ""
 
 
-def path_in(environ: Environ, name: str, default: str | Path) -> Path:
-    """The path in the variable `name`, else `default`; `~/` is HOME. ValueError for a relative path
-    in the variable. Without a HOME it is one where nothing can be stored.
+def path_in(environ: Environ, name: str, default: str) -> Path:
+    """The path in the variable `name`, else `default`; `~/` is HOME. ValueError for a relative
+    path. Without a HOME it is one where nothing can be stored.
     """
     path = Path(environ.get(name, "").strip() or default)
     if path.parts[:1] == ("~",):
-        home = Path(environ.get("HOME") or environ.get("USERPROFILE", ""))
-        path = (home if home.is_absolute() else NO_HOME).joinpath(*path.parts[1:])
+        home = environ.get("HOME") or environ.get("USERPROFILE") or NO_HOME
+        path = Path(home, *path.parts[1:])
     if not path.is_absolute():
         raise ValueError(f"{name} must be an absolute path.")
     return path
@@ -131,21 +124,17 @@ def path_in(environ: Environ, name: str, default: str | Path) -> Path:
 def state_dir(environ: Environ) -> Path:
     """The folder of the request log, jobs and sandbox: LGP_STATE_DIR, `$XDG_STATE_HOME/leadgenius`,
     else `~/.local/state/leadgenius`. Made (0700) when absent; where that fails, whoever writes to
-    it finds out.
+    it finds out. Its group may write to it, as umask 002 makes folders.
 
-    ValueError when LGP_STATE_DIR is relative, PermissionError when others can write to the folder.
+    ValueError for a relative path, PermissionError when others can write to the folder.
     """
-    usual = Path(environ.get("XDG_STATE_HOME", ""), "leadgenius")
-    if not usual.is_absolute():  # is ignored, says the XDG specification
-        usual = Path("~/.local/state/leadgenius")
-    path, problem = path_in(environ, "LGP_STATE_DIR", usual), ""
+    usual = environ.get("XDG_STATE_HOME") or "~/.local/state"
+    path, problem = path_in(environ, "LGP_STATE_DIR", f"{usual}/leadgenius"), ""
     with suppress(OSError):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        problem = unsafe(path.stat())
+        problem = unsafe(path.stat(), 0o002)
     if problem:
         raise PermissionError(
-            errno.EPERM,
-            f"The state folder cannot be used, {problem}; set LGP_STATE_DIR to another one",
-            str(path),
+            f"The state folder {path} cannot be used, {problem}: set LGP_STATE_DIR to another one."
         )
     return path

@@ -20,15 +20,15 @@ GENERATE, ROTATE = ("generate-key", "--name", "x"), ("keys", "rotate", "--name",
 def stored(state):
     """`stored()` is the account of the embedded sandbox, in which somebody is logged in."""
     path = state / "sandbox" / ".leadgenius_auth.json"
-    return lambda: KeyFile(path).account()
+    return lambda: KeyFile(path).account
 
 
 @pytest.fixture
 def real(home):
     """`real()` is the account that is logged in to production."""
     path = home / ".leadgenius_auth.json"
-    KeyFile(path).login(PRODUCTION, "me@x.example", "t.t.t.t")
-    return lambda: KeyFile(path).account()
+    KeyFile(path).store(PRODUCTION, email="me@x.example", token="t.t.t.t")
+    return lambda: KeyFile(path).account
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_show_and_no_store(lgp, stored):
 def test_a_file_that_cannot_be_written_is_exit_9_and_no_key_is_made(lgp, monkeypatch):
     before = lgp("keys", "list").out
     error = LocalError("No.", code="permission")
-    monkeypatch.setattr(KeyFile, "check_writable", Mock(side_effect=error))
+    monkeypatch.setattr(KeyFile, "update", Mock(side_effect=error))
     assert lgp(*GENERATE).code == 9
     assert lgp("keys", "list").out == before
     assert lgp(*GENERATE, "--show", "--no-store").code == 0
@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_written_is_exit_9_and_no_key_is_made(lgp, monkeyp
     ("error", "code"), [(LocalError("No.", code="disk"), 9), (KeyboardInterrupt, 130)]
 )
 def test_a_key_that_cannot_be_stored_after_all_is_printed(lgp, stored, monkeypatch, error, code):
-    monkeypatch.setattr(KeyFile, "store_key", Mock(side_effect=error))
+    monkeypatch.setattr(KeyFile, "store", Mock(side_effect=error))
     found = lgp(*GENERATE)
     assert (found.code, found.error["outcome"]) == (code, "applied")
     assert (found.json["stored"], found.json["key"][:4]) == (False, "lgp_")

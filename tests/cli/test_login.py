@@ -184,8 +184,8 @@ def test_check_names_the_fields_that_differ_and_no_values(lgp):
 def test_logout_drops_the_token_and_with_keys_everything(run):
     save(token="t.t.t.t", api_key=KEY)
     assert run("auth", "logout").json == {"logged_out": True, "removed": ["token"]}
-    assert run("auth", "logout", "--keys").json["removed"] == ["api_key"]
-    assert set(stored()) == {"layout", "base_url"}
+    assert run("auth", "logout", "--keys").json["removed"] == ["base_url", "api_key"]
+    assert set(stored()) == {"layout"}
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def test_a_file_is_replaced_whole_and_private(lgp, home):
     assert not [one for one in home.iterdir() if one.name.endswith((".part", ".tmp"))]
 
 
-def test_a_pipe_or_device_at_out_is_written_to_as_it_is(lgp):
-    assert lgp("campaigns", "list", "--out", "/dev/null", "--format", "csv").code == 0
+def test_a_pipe_or_device_at_out_is_refused(lgp):
+    assert lgp("campaigns", "list", "--out", "/dev/null", "--format", "csv").code == 9
 
 
 def test_names_of_columns_are_inert_too(lgp, serve):

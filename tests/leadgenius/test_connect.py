@@ -11,7 +11,7 @@ import pytest
 from leadgenius import ApiError, connect
 from leadgenius.errors import CredentialError, LocalError, UsageError
 from leadgenius.keyfile import KeyFile
-from leadgenius.keys import Credential, auth_path, clean, variable
+from leadgenius.keys import Credential, clean, variable
 from leadgenius.scopes import EMBEDDED, PRODUCTION
 
 STAGING = "https://staging.example.com"
@@ -52,9 +52,7 @@ def work(home):
 
 def test_the_order_is_flag_variable_saved_origin_production(make, saved):
     assert make().origin == PRODUCTION
-    saved(base_url=STAGING)
-    assert make().origin == PRODUCTION, "a saved origin counts only with a credential"
-    saved(api_key="lgp_saved")
+    saved(base_url=STAGING, api_key="lgp_saved")
     assert make().origin == STAGING
     assert make(environ={"LGP_BASE_URL": "http://localhost:1/api"}).origin == "http://localhost:1"
     assert make(base_url=PRODUCTION, environ={"LGP_BASE_URL": STAGING}).origin == PRODUCTION
@@ -82,7 +80,7 @@ def test_a_key_from_the_environment_goes_only_where_it_is_meant_to(make, saved):
     for origin in (PRODUCTION, "http://127.0.0.1:9"):
         assert agent(make(base_url=origin, environ=given)) == KEY
     assert agent(make(environ={**given, "LGP_BASE_URL": STAGING})) == KEY
-    with pytest.raises(CredentialError, match="goes only to"):
+    with pytest.raises(CredentialError, match="LGP_API_KEY goes to .* only"):
         agent(make(base_url=STAGING, environ=given))
     saved(base_url=STAGING, api_key="lgp_saved")
     client = make(environ=given)
@@ -103,7 +101,7 @@ def test_a_typed_profile_uses_its_file_alone_and_names_what_it_ignores(make, wor
     client = make("work", environ=environ)
     found = client.origin, agent(client), client.company_id()
     assert found == (STAGING, "lgp_work", "c-work")
-    message = "--profile is given, so these variables are not used: LGP_API_KEY, LGP_COMPANY_ID."
+    message = "--profile is given, so the variables with keys are not used."
     assert client.notes == [("note", message)]
     assert agent(make(environ={"LGP_PROFILE": "work"})) == "lgp_work"
 
@@ -124,15 +122,15 @@ def test_two_accounts_named_at_once_are_a_usage_error(profile, environ, named, m
     assert "canary" not in str(caught.value.as_dict())
 
 
-def test_the_place_of_the_file(home):
-    given = {"HOME": str(home)}
-    assert auth_path(given) == home / ".leadgenius_auth.json"
-    assert auth_path({**given, "LGP_AUTH_FILE": "~/x"}) == home / "x"
-    assert auth_path({"LGP_AUTH_FILE": "/x/y"}) == Path("/x/y")
-    for none in ({}, {"HOME": "relative"}):
-        assert auth_path(none) == Path("/dev/null/HOME-is-not-set/.leadgenius_auth.json")
-    with pytest.raises(UsageError):
-        auth_path({**given, "LGP_AUTH_FILE": "auth.json"})
+def test_the_place_of_the_file(make, home):
+    assert make().file.path == home / ".leadgenius_auth.json"
+    assert make(environ={"LGP_AUTH_FILE": "~/x"}).file.path == home / "x"
+    assert make(environ={"LGP_AUTH_FILE": "/x/y"}).file.path == Path("/x/y")
+    nowhere = make(environ={"HOME": ""}).file.path
+    assert nowhere == Path("/dev/null/HOME-is-not-set/.leadgenius_auth.json")
+    for relative in ({"LGP_AUTH_FILE": "auth.json"}, {"HOME": "home"}):
+        with pytest.raises(UsageError, match="absolute"):
+            make(environ=relative)
 
 
 def test_a_value_stands_in_its_variable_or_in_the_first_line_of_a_file(home):
@@ -148,7 +146,9 @@ def test_a_value_stands_in_its_variable_or_in_the_first_line_of_a_file(home):
     os.close(write)
     assert variable({"A_FILE": f"/dev/fd/{read}"}, "A") == ("piped", "A_FILE")
     os.close(read)
-    for content in (b"\nlgp_x", b"\xff\xfe", None):
+    path.write_bytes(b"\nlgp_x")
+    assert variable(given, "A") == ("", "A_FILE")
+    for content in (b"\xff\xfe", None):
         path.unlink()
         if content:
             path.write_bytes(content)

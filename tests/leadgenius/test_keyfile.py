@@ -39,34 +39,34 @@ def write(path, content, mode=0o600):
 
 
 def test_another_account_is_never_written_over_a_key_and_forgets_the_company_without_one(file):
-    file.login(PRODUCTION, "a@b.c", "t1")
+    file.store(PRODUCTION, email="a@b.c", token="t1")
     file.update(company_id="c", user_id="u")
-    file.login(PRODUCTION, "A@b.c", "t2")
-    assert (file.account().company_id, file.account().user_id) == ("c", "u")
+    file.store(PRODUCTION, email="A@b.c", token="t2")
+    assert (file.account.company_id, file.account.user_id) == ("c", "u")
     for origin, email in ((PRODUCTION, "x@y.z"), (STAGING, "x@y.z")):  # over a token alone
         file.update(company_id="c", user_id="u")
-        file.login(origin, email, "t3")
-        found = file.account()
+        file.store(origin, email=email, token="t3")
+        found = file.account
         assert (found.base_url, found.email) == (origin, email)
         assert found.company_id == found.user_id == ""
-    file.store_key(STAGING, "lgp_1")
+    file.store(STAGING, api_key="lgp_1")
     for call in (
-        lambda: file.login(STAGING, "a@b.c", "t"),
-        lambda: file.login(PRODUCTION, "x@y.z", "t"),
-        lambda: file.store_key(PRODUCTION, "lgp_2"),
+        lambda: file.store(STAGING, email="a@b.c", token="t"),
+        lambda: file.store(PRODUCTION, email="x@y.z", token="t"),
+        lambda: file.store(PRODUCTION, amplify_api_key="da2-2"),
     ):
         with pytest.raises(UsageError, match="a key of another account") as caught:
             call()
         assert "--profile NAME" in caught.value.hint
-    assert (file.account().token, file.account().api_key) == ("t3", "lgp_1")
+    assert (file.account.token, file.account.api_key) == ("t3", "lgp_1")
 
 
 def test_a_key_for_another_origin_takes_no_login_there(file):
-    file.login(PRODUCTION, "a@b.c", "t1")
-    file.update(company_id="c", user_id="u", other="stays")
-    file.store_key(STAGING, "lgp_1")
-    expected = {"base_url": STAGING, "api_key": "lgp_1", "previous_api_keys": [], "other": "stays"}
-    assert {name: file.account()[name] for name in file.account() if name != "layout"} == expected
+    file.store(PRODUCTION, email="a@b.c", token="t1")
+    file.update(company_id="c", user_id="u")
+    file.store(STAGING, api_key="lgp_1")
+    expected = {"base_url": STAGING, "api_key": "lgp_1", "previous_api_keys": []}
+    assert {name: file.account[name] for name in file.account if name != "layout"} == expected
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,10 @@ def test_a_key_for_another_origin_takes_no_login_there(file):
     [
         ("everything", STAGING, {"token": "eyJ.canary.everything", "user_id": "user_1"}),
         ("key_as_token", PRODUCTION, {"token": "", "api_key": "lgp_canary_key_as_token"}),
-        ("key_as_token_and_key", PRODUCTION, {"previous_api_keys": ["lgp_canary_older"]}),
+        (
+            *("key_as_token_and_key", PRODUCTION),
+            {"api_key": "lgp_canary_newer", "previous_api_keys": ["lgp_canary_older"]},
+        ),
         ("no_base_url", PRODUCTION, {"token": "eyJ.canary.login", "email": "your@email.com"}),
         ("path_in_base_url", PRODUCTION, {"api_key": "lgp_canary_with_path"}),
     ],
@@ -84,41 +87,37 @@ def test_a_file_of_an_older_script_works_and_what_is_unknown_stays(
 ):
     old = json.loads((OLDER / f"{name}.json").read_text())
     write(path, old)
-    account = file.account()
+    account = file.account
     assert {one: getattr(account, one) for one in found} == found
     file.update(company_id="c")
     new = json.loads(path.read_text())
     for key in {"user", "version", "saved_at", "timestamp"} & old.keys():
         assert new[key] == old[key]
-    assert account.base_url == file.account().base_url == origin
-    assert len({*notes}) == (old.get("base_url") in (None, "http://localhost:3000"))
-    assert "canary" not in str(notes)
+    assert account.base_url == file.account.base_url == origin
+    assert notes == []
 
 
-def test_keys_of_more_origins_in_one_file_are_to_be_saved_again(file, path, notes):
-    write(path, {"origins": {one: {"api_key": "lgp_canary"} for one in (PRODUCTION, STAGING)}})
-    assert file.account().api_key == ""
-    warning = next(message for level, message in notes if level == "warning")
-    lines = [f"auth save-key --profile NAME --base-url {one}" for one in (PRODUCTION, STAGING)]
-    assert warning.endswith("; ".join(lines))
-    assert "canary" not in str(notes)
+def test_what_is_no_text_counts_as_not_stored(file, path):
+    odd = {"api_key": ["canary"], "previous_api_keys": "canary", "expires_at": 1, "email": None}
+    write(path, odd | {"origins": {STAGING: {"api_key": "canary"}}})
+    account = file.account
+    assert (account.api_key, account.previous_api_keys, account.expires_at) == ("", [], "")
+    assert (account.email, account.base_url) == ("", PRODUCTION)
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         ('{"token": "canary",\n "email" 1}', "line 2 column 10"),
-        ('["canary"]', "one JSON object"),
-        ('{"api_key": ["canary"]}', "wrong value in api_key"),
-        ('{"previous_api_keys": "canary"}', "wrong value in previous_api_keys"),
+        ('["canary"]', "cannot be used"),
+        ("5", "cannot be used"),
         ('{"base_url": "http://canary.example", "token": "t"}', "base URL"),
         ("[" * 60_000, "recursion"),
-        (" " * 65_537, "larger"),
     ],
 )
 def test_a_broken_file_is_said_and_left_alone(content, words, file, path):
     write(path, content)
-    for call in (file.account, lambda: file.update(email="x"), file.check_writable):
+    for call in (lambda: file.account, lambda: file.update(email="x"), file.update):
         with pytest.raises(LocalError, match=words) as caught:
             call()
         assert (caught.value.exit_code, caught.value.code) == (9, "credential_file")
@@ -128,30 +127,29 @@ def test_a_broken_file_is_said_and_left_alone(content, words, file, path):
 
 def test_modes_and_owners(file, path, notes, monkeypatch):
     write(path, {"api_key": "lgp_1"}, 0o644)
-    file.account()
+    file.account
     assert path.stat().st_mode & 0o777 == 0o600
     assert [level for level, message in notes if "0600" in message] == ["warning"]
     for mode in (0o620, 0o602):
         path.chmod(mode)
         with pytest.raises(LocalError, match="other users can write"):
-            KeyFile(path).account()
+            KeyFile(path).account
     path.unlink()
     os.mkfifo(path, 0o600)
     with pytest.raises(LocalError, match="regular"):  # and it does not hang
-        KeyFile(path).account()
+        KeyFile(path).account
     path.unlink()
     write(path, "{}")
     monkeypatch.setattr(settings.os, "geteuid", lambda: 4242)
     if path.stat().st_uid != 0:
         with pytest.raises(LocalError, match="another user"):
-            KeyFile(path).account()
+            KeyFile(path).account
 
 
-def test_the_target_of_a_link_is_replaced_and_a_killed_writers_file_removed(file, path, home):
+def test_the_target_of_a_link_is_replaced(file, path, home):
     (home / "real").mkdir(mode=0o700)
     path.symlink_to(home / "real" / "auth.json")
-    (home / "real" / ".auth.json.1.2.tmp").write_text("canary")
-    file.login(PRODUCTION, "a@b.c", "t")
+    file.store(PRODUCTION, email="a@b.c", token="t")
     assert path.is_symlink()
     assert sorted(one.name for one in (home / "real").iterdir()) == ["auth.json", "auth.json.lock"]
 
@@ -160,20 +158,20 @@ def test_writers_at_once_lose_nothing(path):
     fields = ("email", "company_id", "user_id", "token", "api_key", "amplify_api_key")
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda field: KeyFile(path).update(**{field: field}), fields))
-    assert all(getattr(KeyFile(path).account(), field) == field for field in fields)
+    assert all(getattr(KeyFile(path).account, field) == field for field in fields)
 
 
-def test_check_writable_adds_nothing_and_without_a_place_nothing_is_stored(file, path, home):
-    file.check_writable()
+def test_an_update_of_nothing_adds_nothing_and_without_a_place_nothing_is_stored(file, path, home):
+    file.update()
     assert json.loads(path.read_text()) == {"layout": 2}
-    file.store_key(PRODUCTION, "lgp_1")
+    file.store(PRODUCTION, api_key="lgp_1")
     before = path.read_text()
-    file.check_writable()
+    file.update()
     assert path.read_text() == before
     for nowhere in (settings.NO_HOME, home / "none" / "auth.json"):
-        assert not KeyFile(nowhere).account()
+        assert not KeyFile(nowhere).account
         with pytest.raises(LocalError) as caught:
-            KeyFile(nowhere).check_writable()
+            KeyFile(nowhere).update()
         assert "LGP_AUTH_FILE" in caught.value.hint
 
 
@@ -191,8 +189,9 @@ def test_a_file_is_replaced_whole_or_not_at_all(home):
     with files.replace_whole(path) as file:
         file.write("é\n")
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"\xc3\xa9\n", 0o600)
-    with files.replace_whole(Path("/dev/null")) as file:
-        file.write("gone")
+    for other in (Path("/dev/null"), home, home / "none" / "x"):
+        with pytest.raises(LocalError, match="not written to"):
+            files.check_safe(other)
 
 
 def test_what_others_could_have_planted_is_refused(home, monkeypatch):
@@ -200,9 +199,9 @@ def test_what_others_could_have_planted_is_refused(home, monkeypatch):
     link.symlink_to(path)
     write(path, "x")
     os.link(path, twin)
-    with pytest.raises(LocalError):
-        files.open_private(path, os.O_RDWR)
-    assert files.read_private(path, 9) == b"x"
+    with pytest.raises(LocalError, match="another name"):
+        files.open_private(path, os.O_RDWR | os.O_CREAT)
+    assert files.read_private(path) == b"x"
     twin.unlink()
     path.chmod(0o666)
     for odd in (path, link, home):
@@ -210,11 +209,9 @@ def test_what_others_could_have_planted_is_refused(home, monkeypatch):
             files.open_private(odd, os.O_RDWR)
     files.write_private(path, "new")  # whoever could write to the old one
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o600)
-    with pytest.raises(LocalError, match="folder"):
-        files.check_safe(home, "--out")
     planted = link.lstat().st_ino
     monkeypatch.setattr(
-        files, "unsafe", lambda found, modes: "not ours" * (found.st_ino == planted)
+        files, "unsafe", lambda found, others: "not ours" * (found.st_ino == planted)
     )
     with pytest.raises(LocalError, match="not ours"):
         files.check_safe(link)
@@ -243,18 +240,19 @@ def test_a_lock_on_a_file_that_was_finished_meanwhile_is_none(home, monkeypatch)
 
 
 def test_a_login_and_a_key_are_stored_found_again_and_dropped_when_asked(file):
-    assert not file.account()
+    assert not file.account
     origin, email = "http://localhost:3000", "your@email.com"
-    file.login(origin, email, "eyJ.canary", "later")
-    for key in (("lgp_1",), ("da2-1", "amplify"), ("lgp_2",), ("lgp_1",)):
-        file.store_key(origin, *key)
-    account = file.account()
+    file.store(origin, email=email, token="eyJ.canary", expires_at="later")
+    for field, key in (("api_key", "lgp_1"), ("amplify_api_key", "da2-1"), ("api_key", "lgp_2")):
+        file.store(origin, **{field: key})
+    file.store(origin, api_key="lgp_1")
+    account = file.account
     assert account == {
         "base_url": origin, "email": email, "token": "eyJ.canary", "expires_at": "later",
         "api_key": "lgp_1", "previous_api_keys": ["lgp_2"], "amplify_api_key": "da2-1", "layout": 2,
     }  # fmt: skip
     assert "canary" not in repr(account) + repr(file)
     assert file.logout() == ["token", "expires_at"]
-    assert file.account().api_key == "lgp_1"
+    assert file.account.api_key == "lgp_1"
     assert "api_key" in file.logout(keys=True)
-    assert (file.account().api_key, file.account().email) == ("", "your@email.com")
+    assert file.account == {"layout": 2}

@@ -122,7 +122,10 @@ def test_an_error_says_when_and_what_the_server_said():
         "retry_after_seconds": 6.0,
         "retry_at": "2026-01-01T00:00:06.041Z",
     }
-    assert str(error) == "The API accepts no more requests for now (HTTP 429). not now email: taken"
+    assert (
+        str(error)
+        == "The API accepts no more requests for now (HTTP 429). not now [{'field': 'email', 'problem': 'taken'}]"
+    )
 
 
 @pytest.mark.parametrize(

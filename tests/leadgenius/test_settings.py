@@ -60,10 +60,10 @@ def test_the_state_folder_has_one_rule(home):
     assert settings.state_dir({"HOME": str(home)}) == home / ".local/state/leadgenius"
     assert (home / "x/y").stat().st_mode & 0o777 == 0o700
     assert settings.state_dir({}) == settings.NO_HOME / ".local/state/leadgenius"
-    for nowhere in ({"HOME": "/dev/null"}, {"HOME": "/dev/null", "XDG_STATE_HOME": "x"}):
-        assert settings.state_dir(nowhere) == Path("/dev/null/.local/state/leadgenius")
-    with pytest.raises(ValueError, match="absolute"):
-        settings.state_dir({"HOME": str(home), "LGP_STATE_DIR": "x"})
+    assert settings.state_dir({"HOME": "/dev/null"}) == Path("/dev/null/.local/state/leadgenius")
+    for name in ("LGP_STATE_DIR", "XDG_STATE_HOME"):
+        with pytest.raises(ValueError, match="LGP_STATE_DIR must be an absolute path"):
+            settings.state_dir({"HOME": str(home), name: "x"})
 
 
 def test_a_state_folder_that_others_can_write_to_is_refused(home):
@@ -71,9 +71,8 @@ def test_a_state_folder_that_others_can_write_to_is_refused(home):
     (home / "x").chmod(0o777)
     with pytest.raises(PermissionError, match="other users can write"):
         settings.state_dir({"LGP_STATE_DIR": str(home / "x")})
-    for mode in (0o1777, 0o775):  # sticky; and its group's, as with umask 002
-        (home / "x").chmod(mode)
-        assert settings.state_dir({"LGP_STATE_DIR": str(home / "x")}) == home / "x"
+    (home / "x").chmod(0o775)  # its group's, as with umask 002
+    assert settings.state_dir({"LGP_STATE_DIR": str(home / "x")}) == home / "x"
 
 
 def test_every_code_is_of_the_closed_list():
@@ -81,5 +80,5 @@ def test_every_code_is_of_the_closed_list():
     used = {*re.findall(r'\bcode="([a-z_]+)"', "".join(texts))}
     found = [one for one in vars(errors).values() if isinstance(one, type)]
     classes = [one for one in found if issubclass(one, errors.LeadGeniusError)]
-    assert used | {one.default_code for one in classes} <= set(errors.CODES)
+    assert used | {one.default_code for one in classes} <= {*errors.__doc__.split()}
     assert {one.exit_code for one in classes} == set(range(1, 11))

@@ -163,11 +163,11 @@ def keyfile() -> bool:
         path = place / "auth.json"
         path.write_text("")
         path.chmod(0o600)
-        KeyFile(path).store_key(ORIGIN, OLD)
+        KeyFile(path).store(ORIGIN, api_key=OLD)
         old = path.read_bytes()
-        for _ in at_every_line(lambda: KeyFile(path).store_key(ORIGIN, NEW)):
+        for _ in at_every_line(lambda: KeyFile(path).store(ORIGIN, api_key=NEW)):
             lines += 1
-            found = KeyFile(path).account()
+            found = KeyFile(path).account
             new = (found.api_key, found.previous_api_keys) == (NEW, [OLD])
             held &= new or path.read_bytes() == old
             held &= all(one.stat().st_mode & 0o077 == 0 for one in place.iterdir())
