@@ -107,7 +107,8 @@ class Walk:
             if self.scope == "root" and not self.context.typed("show"):  # keys
                 rows = hidden(rows)
             self.read += len(rows)
-            rows = [row for row in rows if self._fits(row)]
+            if self.kept:
+                rows = [row for row in rows if self._fits(row)]
             self.matched += len(rows)
             yield rows
             del page, rows  # not two pages at once
