@@ -7,27 +7,24 @@ What has no certain outcome is looked for among the newest leads before it is se
 from __future__ import annotations
 
 import csv
-import shlex
-import sys
 import time
 from pathlib import Path
 from typing import IO, Any
 
-from cli import batches, inputs, leads, ledger, lists, request, spreadsheet
+from cli import batches, inputs, ledger, lists, request, spreadsheet
 from cli.context import MANY, Context
 from cli.spreadsheet import CREATE, Row, key_of
-from cli.text import compact, plural, row_id, unformula
+from cli.text import plural, row_id, unformula
 from contract.operations import operations
 from leadgenius import answers
 from leadgenius.errors import LeadGeniusError, RefusedError, UnknownOutcomeError
-from leadgenius.files import replace_whole
+from leadgenius.files import locked, replace_whole
 from leadgenius.retry import Answer
 from leadgenius.settings import iso
 
-OUTCOMES = ("created", "existing", "rejected", "changed", "unknown", "not_sent")
+OUTCOMES = ("created", "existing", "rejected", "changed", "unknown", "not_sent", "doubles")
 RESULT = (
-    "rows", *OUTCOMES, "doubles", "sent", "ids", "ids_total", "problems", "problems_total",
-    "files", "sandbox",
+    "rows", *OUTCOMES, "sent", "ids", "ids_total", "problems", "problems_total", "files", "sandbox",
 )  # fmt: skip
 REASONS = {  # of those that are problems; the server says why it rejected a row
     "rejected": "",
@@ -35,11 +32,9 @@ REASONS = {  # of those that are problems; the server says why it rejected a row
     "unknown": "sent, and it is not known whether it was stored",
 }
 FILES = {"created": "ids", "existing": "existing", "rejected": "rejects"}
-UNCLEAR = "The answer does not say which rows were stored."
 LOOKS = (0, 3, 15, 60)  # seconds after rows were sent when they are looked for
 CLOCKS = 2.0  # seconds that a server's clock may be behind ours
 EARLIER = 600.0  # a lead so much older than what was sent was certainly stored before it
-MOST_UNANSWERED = 3  # requests without an answer until a run gives up
 
 
 def run(context: Context) -> None:
@@ -47,28 +42,33 @@ def run(context: Context) -> None:
     inputs.check_fields(context, RESULT)
     work, client = Import(context), context.client
     kept = Path(f"{work.path}.lgp-ledger")
-    bad = having(work.sheet.rows, "rejected")
+    bad = having(work.all, "rejected")
     if bad and not context.typed("skip_invalid"):
         raise inputs.invalid(
             f"{plural(len(bad), 'row')} cannot be sent: see {work.write('rejected')}.",
-            "Fix them in the file, or add --skip-invalid to send the other rows.",
+            'Fix them in the file, name columns as in --map "Work Email=email", or send the other'
+            " rows with --skip-invalid.",
             details=[{"line": row.line, "problem": row.note} for row in bad[: request.FIRST]],
             outcome="not_sent",
         )
     ledger.read(kept, client, work.rows)
     todo = having(work.rows, "not_sent", "unknown")
-    client.check_changes(len(todo))
+    count = len(todo)
+    client.check_changes(count)
     if context.options.dry_run:
         context.preview(
             "POST", work.operation.path, body=work.body(todo[:2]),
-            requests=-(-len(todo) // work.size), needs_yes=len(todo) > MANY,
-            records=len(todo), rejected=len(bad), columns=work.sheet.mapping,
+            requests=-(-count // work.size), needs_yes=count > MANY,
+            records=count, rejected=len(bad), columns=work.mapping,
         )  # fmt: skip
         return
     client.keys.find("agent")  # or a CredentialError, before anything is asked or written
-    work.ask(todo)
-    context.notes.go_on = "{lgp} " + shlex.join(sys.argv[1:])
-    with ledger.opened(kept, client, work.rows) as work.file:
+    if count > MANY:
+        context.confirm([f"line {row.line}" for row in todo])
+    inputs.note_without_client(context, [row.lead for row in todo])
+    context.notes.go_on = "Run the same command again: it sends only what is not done."
+    with locked(kept), kept.open("a") as work.file:
+        ledger.begin(work.file, client, work.rows)
         try:
             work.send_all()
         finally:
@@ -87,43 +87,30 @@ def having(rows: list[Row], *states: str) -> list[Row]:
 
 
 class Import:
-    """One run over one file. `rows` are those that can be sent."""
+    """One run over one file: `all` its rows, and `rows`, those that can be sent."""
 
     operation = operations()["leads.create-batch"]
     size: int = operation.body_fields()["leads"]["maxItems"]
-    unanswered = 0  # requests
+    proved = False  # whether a lead that was sent has been seen
     file: IO[str]  # the ledger, while it is opened
 
     def __init__(self, context: Context) -> None:
         self.context, self.client, self.path = context, context.client, context.typed("file")
-        self.sheet = spreadsheet.read(context, Path(self.path))
-        self.rows = having(self.sheet.rows, "not_sent")
+        self.headings, self.mapping, self.all = spreadsheet.read(context, Path(self.path))
+        self.rows = having(self.all, "not_sent")
         if context.typed("one_by_one"):
             self.operation, self.size = CREATE, 1
-
-    def ask(self, rows: list[Row]) -> None:
-        """The question and the warning before anything is sent."""
-        notes = self.context.notes
-        if len(rows) > MANY:
-            for row in rows[:2] if notes.terminal else ():
-                notes("note", compact(row.lead))
-            self.context.confirm("import", [f"line {row.line}" for row in rows])
-        leads.note_without_client(self.context, [row.lead for row in rows])
 
     # ---- sending
 
     def send_all(self) -> None:
         """Everything that is not done, after a look for what has no certain outcome."""
-        self.settle(self.rows, self.context.typed("resend_unknown"))
-        queue = having(self.rows, "not_sent")
-        total = len(queue)
-        while queue:
-            batch, queue = queue[: self.size], queue[self.size :]
-            self.send(batch)
-            self.settle(batch)
-            queue += having(batch, "not_sent")
-            done = total - len(queue)
-            self.context.notes.progress(f"{done:,} of {plural(total, 'row')}", done, total)
+        self.settle(True)
+        while left := having(self.rows, "not_sent"):
+            self.context.notes.progress(
+                f"{plural(len(left), 'row')} to send", len(self.rows) - len(left), len(self.rows)
+            )
+            self.settle(self.send(left[: self.size]))
 
     def body(self, rows: list[Row]) -> Any:
         return rows[0].lead if rows and self.size == 1 else {"leads": [row.lead for row in rows]}
@@ -131,84 +118,74 @@ class Import:
     def mark(self, rows: list[Row], state: str, note: str = "") -> None:
         """Note the same of some rows."""
         for row in rows:
-            row.state, row.note = state, note
+            row.state, row.id, row.note = state, "", note
         ledger.write(self.file, rows)
 
-    def send(self, batch: list[Row]) -> None:
-        """One request. Rows of one that is not answered stay `unknown`."""
-        at = time.time()  # the same for all: look() takes rows sent earlier for older ones
-        for row in batch:
-            row.was, row.at, row.id, row.sent = row.digest, at, "", True
+    def send(self, batch: list[Row]) -> bool:
+        """One request. Returns whether rows of it that are not found may be sent again: it had no
+        answer, for the first time."""
+        first, at = not batch[0].sent, time.time()
+        for row in batch:  # the same time: look() takes rows sent earlier for older ones
+            row.was, row.at, row.sent = row.digest, at, True
         self.mark(batch, "unknown")
+        self.client.last_outcome = "not_sent"
         try:
             answer = self.client.call("POST", self.operation.path, body=self.body(batch))
-        except LeadGeniusError as error:
-            if self.size == 1 and isinstance(error, RefusedError):
-                state = "existing" if error.http_status == 409 else "rejected"
-                self.mark(batch, state, str(error))
-                return
-            if error.outcome in ("not_sent", "rejected"):
+        except (LeadGeniusError, KeyboardInterrupt) as error:
+            if isinstance(error, RefusedError) and self.size == 1:
+                self.mark(batch, "existing" if error.http_status == 409 else "rejected", str(error))
+                return False
+            if self.client.last_outcome in ("not_sent", "rejected"):
                 self.mark(batch, "not_sent")
-            self.unanswered += 1
-            if error.outcome != "unknown" or self.unanswered == MOST_UNANSWERED:
-                if isinstance(error, RefusedError):
-                    error.hint = "Add --one-by-one: it finds the rows that are refused."
-                elif isinstance(error, UnknownOutcomeError):
-                    error.hint = self.context.notes.go_on
-                raise
-        except KeyboardInterrupt:
-            if self.client.last_outcome == "not_sent":  # it still waited for its turn
-                self.mark(batch, "not_sent")
+            if isinstance(error, UnknownOutcomeError) and first:
+                return True
+            if isinstance(error, (RefusedError, UnknownOutcomeError)):
+                error.hint = (
+                    "Run the same command again: it goes on. After a refusal add --one-by-one,"
+                    " which finds the rows that are refused."
+                )
             raise
-        else:
-            self.record(batch, answer)
+        self.record(batch, answer)
+        return False
 
     def record(self, batch: list[Row], answer: Answer) -> None:
-        """What an answer says of each row. One that it says to be created stays `unknown`, with an
-        id, until a lead of this run was seen: this server has been seen to answer 201 and store
-        nothing."""
+        """What an answer says of each row, if it says it. One that it says to be created stays
+        `unknown`, with an id, until a lead of this run was seen: this server has been seen to
+        answer 201 and store nothing."""
         items: list[dict[str, Any]] = [{} for _ in batch]
         clear = batches.settle(items, answer.body)
-        if self.size == 1:
-            items[0].setdefault("id", answers.new_id(answer.body, "lead"))
-        if not clear or not all(item.get("id") or "code" in item for item in items):
-            self.mark(batch, "unknown", UNCLEAR)
-            return
-        proved = any(row.sent for row in having(self.rows, "created"))
-        states = {"applied": "created" if proved else "unknown", "skipped": "existing"}
-        for row, item in zip(batch, items, strict=True):
-            row.state = states.get(item["outcome"], "rejected")
-            row.id, row.note = item.get("id") or "", item.get("message", "")
-        ledger.write(self.file, batch)
+        items[0].setdefault("id", answers.new_id(answer.body, "lead"))  # of one alone
+        if clear and all(item.get("id") or "code" in item for item in items):
+            states = {"applied": "created" if self.proved else "unknown", "skipped": "existing"}
+            for row, item in zip(batch, items, strict=True):
+                row.state = states.get(item["outcome"], "rejected")
+                row.id, row.note = item.get("id") or "", item.get("message", "")
+            ledger.write(self.file, batch)
 
     # ---- looking at the server
 
-    def settle(self, rows: list[Row], resend: bool = False) -> None:
-        """Look for rows without a certain outcome: those that were not answered and are not there
-        are to be sent again. One that is found proves all to which the server gave an id.
-        UnknownOutcomeError for what stays unknown."""
-        lost = having(rows, "unknown")
+    def settle(self, again: bool) -> None:
+        """Look for rows without a certain outcome. One that is found proves all to which the server
+        gave an id; with `again` those that are not there are to be sent again. UnknownOutcomeError
+        for what stays unknown."""
+        lost = having(self.rows, "unknown")
         if not lost:
             return
-        latest, end = max(row.at for row in lost), self.context.end
+        left, latest = lost, max(row.at for row in lost)
         for look in LOOKS:
-            wait = max(0.0, min(latest + look - time.time(), end - time.monotonic()))
-            while wait > 0:  # where --max-time ends before, the next request says so
-                self.context.notes.progress(f"Looking in {wait:.0f} s for what was sent")
-                time.sleep(min(wait, 1.0))
-                wait -= 1.0
-            whole = self.look(lost)
-            left = having(lost, "unknown")
-            proved = len(left) < len(lost)
-            late = time.time() > latest + LOOKS[-1]  # later ones would see no more
-            if late or (proved and all(row.id for row in left)):
+            self.context.notes.progress("Looking for what was sent")
+            wait = min(latest + look - time.time(), self.context.end - time.monotonic())
+            time.sleep(max(0.0, wait))  # where --max-time ends before, the next request says so
+            whole = self.look(left)
+            left = having(left, "unknown")
+            if not left or time.time() > latest + LOOKS[-1]:  # later looks would see no more
                 break
+        if having(lost, "created"):
+            self.proved = True
         for row in left:
-            if row.id and proved:
+            if row.id and self.proved:
                 row.state = "created"
-            elif row.id:
-                row.id = ""
-            elif resend or (whole and not row.note):
+            elif again and (whole or self.context.typed("resend_unknown")):
                 row.state = "not_sent"
         ledger.write(self.file, lost)
         if unknown := having(left, "unknown"):
@@ -222,18 +199,17 @@ class Import:
         """Find rows among the newest leads. Returns whether the others are certainly not stored:
         the search saw every lead, or one that was there before they were sent."""
         first, seen, wanted = min(row.at for row in lost), 0, {row.key: row for row in lost}
-        older = {row.id for row in self.rows if row.at < first} - {""}
-        for page in self.client.pages(CREATE.path):
-            seen, past = seen + len(page.items), False
-            for lead in page.items:
-                name, created = str(row_id(lead)), str(answers.dig(lead, "createdAt"))
-                past = past or name in older or created < iso(first - EARLIER)
-                row = wanted.get(key_of(lead))
-                if row and row.state == "unknown":
-                    new = created >= iso(row.at - CLOCKS) or name == row.id
-                    if new or not row.id:
-                        row.state, row.id = "created" if new else "existing", name
-            if past or not having(lost, "unknown"):
+        older = {row.id for row in self.rows if row.at < first}
+        for lead in self.client.rows(CREATE.path):
+            seen += 1
+            name, created = str(row_id(lead)), str(answers.dig(lead, "createdAt"))
+            row = wanted.pop(key_of(lead), None)
+            if row:
+                new = name == row.id or created >= iso(row.at - CLOCKS)
+                row.state, row.id = "created" if new else "existing", name
+            elif name in older or created < iso(first - EARLIER):
+                return True
+            if not wanted:
                 return True
         return seen < lists.SEARCH_DEPTH
 
@@ -241,55 +217,49 @@ class Import:
 
     def report(self) -> int:
         """Write the files, the record of changes and the result. Returns how many were rejected."""
-        context, rows, doubles = self.context, self.sheet.rows, self.sheet.doubles
-        counts = {name: len(having(rows, name)) for name in OUTCOMES}
-        counts |= {"doubles": doubles, "sent": sum(row.sent for row in rows)}
-        files = {name: self.write(name) for name in FILES if counts[name]}
-        made = having(rows, "created")
-        ids = [row.id for row in made]
-        if counts["sent"]:
-            sent = [row.id for row in made if row.sent]
-            outcome = "unknown" if counts["unknown"] else "applied"
-            context.record_change(self.operation.path, sent, outcome, file=self.path, **counts)
-        if counts["existing"]:
-            context.notes("note", "Neither campaign nor fields of existing leads were changed.")
+        context, sent = self.context, [row for row in self.rows if row.sent]
+        counts = {name: len(having(self.all, name)) for name in OUTCOMES} | {"sent": len(sent)}
+        files = [self.write(name) for name in FILES if counts[name]]
+        ids = [row.id for row in having(self.rows, "created")]
+        if sent:
+            context.record_change(
+                self.operation.path,
+                [row.id for row in having(sent, "created")],
+                "unknown" if counts["unknown"] else "applied",
+                file=self.path,
+                **counts,
+            )
         problems = [
             {"line": row.line, "email": row.email, "outcome": row.state,
              "message": REASONS[row.state] or row.note}
-            for row in having(rows, *REASONS)
+            for row in having(self.all, *REASONS)
         ]  # fmt: skip
-        result = {
-            "rows": len(rows) + doubles, **counts,
-            "ids": ids[: request.FIRST], "ids_total": len(ids),
-            "problems": problems[: request.FIRST], "problems_total": len(problems),
-            "files": [*files.values()],
+        facts = {
+            "rows": len(self.all), **counts, "ids": ids[: request.FIRST], "ids_total": len(ids),
+            "problems": problems[: request.FIRST], "problems_total": len(problems), "files": files,
         }  # fmt: skip
-        earlier = sum(not row.sent for row in made)
-        words = f"{plural(len(ids) - earlier, 'lead')} created"
-        words += f", {earlier:,} by earlier runs" if earlier else ""
-        for name in OUTCOMES[1:]:
-            if counts[name]:
-                words += f"; {plural(counts[name], 'row')} {name.replace('_', ' ')}"
-                words += f": see {files[name]}" if name in files else ""
-        words += f"; {plural(doubles, 'double')} left out" if doubles else ""
+        found = [f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items() if count]
         if context.output.format == "ids":
             context.output.listing(ids)
         else:
-            context.result(result, f"{words}.")
+            context.result(facts, f"Rows: {', '.join(found)}. Files: {', '.join(files) or 'none'}.")
         return counts["rejected"]
 
     def write(self, state: str) -> str:
         """FILE.ids.csv of the created rows, FILE.existing.csv of those that were there before, or
         FILE.rejects.csv, which can be fixed and imported: a csv that no spreadsheet runs, with the
         mark by which it knows UTF-8."""
-        rows = having(self.sheet.rows, state)
+        rows = having(self.all, state)
         lines = [["line", "email", "id"], *([str(row.line), row.email, row.id] for row in rows)]
         if state == "rejected":
-            found = ([f"line {row.line}: {row.note}", *row.cells] for row in rows)
-            lines = [["problem", *self.sheet.headings], *found]
+            lines = [
+                ["problem", *self.headings],
+                *([f"line {row.line}: {row.note}", *row.cells] for row in rows),
+            ]
         path = f"{self.path}.{FILES[state]}.csv"
         with replace_whole(Path(path)) as file:
             file.write("\ufeff")
-            guarded = ([unformula(text) for text in line] for line in lines)
-            csv.writer(file, lineterminator="\n").writerows(guarded)
+            csv.writer(file, lineterminator="\n").writerows(
+                [unformula(text) for text in line] for line in lines
+            )
         return path

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,33 +33,28 @@ def account(client: Client) -> list[str]:
     with contextlib.suppress(CredentialError):  # a dry run needs none
         names.append(client.keys.find("agent").value)
     if saved("api_key"):
-        names += client.file.account().previous_api_keys
+        names += client.file.account.previous_api_keys
     return [digest([client.origin, name]) for name in names if name]
 
 
 def read(path: Path, client: Client, rows: Iterable[Row]) -> int:
     """Put into rows what earlier runs of the account wrote of them. Returns the length, up to the
     last line that was written whole. LocalError when the file is damaged."""
-    raw = files.read_private(path, 2**30)
+    raw = files.read_private(path)
     whole = raw.rfind(b"\n") + 1
-    runs: list[tuple[Any, dict[str, Any]]] = []
+    names, latest, same_account = {*account(client)}, dict[str, Any](), False
     try:
         for line in map(json.loads, raw[:whole].splitlines()):
             if "account" in line:
-                runs.append((line["account"], {}))
-            else:
-                runs[-1][1][line["key"]] = line
+                same_account = not names.isdisjoint(line["account"])
+            elif same_account:
+                latest[line["key"]] = line
     except (ValueError, TypeError, LookupError) as error:
         raise LocalError(
             f"{path} is damaged, and it alone knows which rows were sent.",
             code="checkpoint",
             hint="Find out which leads exist before you remove it: without it every row is sent.",
         ) from error
-    names, latest = {*account(client)}, dict[str, Any]()
-    for others, entries in reversed(runs):  # a later run may know another name of an earlier one
-        if not names.isdisjoint(others):
-            names.update(others)
-            latest = entries | latest
     for row in rows:
         vars(row).update(latest.get(row.key, {}))
         if row.was != row.digest:
@@ -67,14 +62,10 @@ def read(path: Path, client: Client, rows: Iterable[Row]) -> int:
     return whole
 
 
-@contextlib.contextmanager
-def opened(path: Path, client: Client, rows: Iterable[Row]) -> Iterator[IO[str]]:
-    """Read it and hold it. LocalError, code `locked`, when another run holds it."""
-    with files.locked(path), path.open("a") as file:
-        file.truncate(read(path, client, rows))
-        file.write(json.dumps({"account": account(client)}) + "\n")
-        file.flush()
-        yield file
+def begin(file: IO[str], client: Client, rows: Iterable[Row]) -> None:
+    """Begin a run in its ledger, which is locked: read it again, and name the account."""
+    file.truncate(read(Path(file.name), client, rows))
+    file.write(json.dumps({"account": account(client)}) + "\n")
 
 
 def write(file: IO[str], rows: Iterable[Row]) -> None:

@@ -1,8 +1,8 @@
 """A spreadsheet of leads: csv of any dialect, jsonl or json as rows that can be sent, and the file
 line of each problem. Nothing here sends anything.
 
-Our own csv comes back as it was: the `'` before a formula is taken off, read-only columns are left
-out.
+Our own csv comes back as it was: the `'` before a formula is taken off, read-only columns are not
+imported.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cli import inputs
 from cli.context import Context
@@ -30,10 +30,8 @@ def _folded(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.casefold())
 
 
-# What a heading means, compared without case, spaces, _ and -: nothing where it is a read-only
-# column of an export or that of FILE.rejects.csv; a field by its name; a field by these.
+# What a heading means, compared without case, spaces, _ and -: a field by its name, or by these.
 FIELDS = {
-    **dict.fromkeys(map(_folded, ["problem", *operations()["enrich-leads.list"].columns()]), ""),
     **{_folded(name): name for name in CREATE.body_fields()},
     "company": "companyName", "jobtitle": "title", "linkedin": "linkedinUrl",
     "mobile": "phoneNumber", "phone": "phoneNumber", "website": "companyDomain",
@@ -55,7 +53,7 @@ class Row:
     """A row of the file, and what became of it. `line`: where it starts, from 1 (of json: which
     record it is); `lead`: what is sent; `digest` of that, and `was`, of what was sent before."""
 
-    state = "not_sent"  # or created, existing, rejected, changed, unknown
+    state = "not_sent"  # or created, existing, rejected, changed, unknown, doubles
     at = 0.0  # when it was sent, epoch seconds
     was = id = note = ""  # `note`: why it was rejected, or is unknown
     sent = False  # by this run
@@ -65,63 +63,45 @@ class Row:
         self.key, self.digest, self.email = key_of(lead), digest(lead), lead.get("email", "")
 
 
-class Sheet(NamedTuple):
-    """A checked file: its rows, those that cannot be sent `rejected`; how many `doubles` say the
-    same as an earlier row. `mapping`: heading → fields, as in --map."""
-
-    headings: list[str]
-    mapping: dict[str, str]
-    rows: list[Row]
-    doubles: int
-
-
-def read(context: Context, path: Path) -> Sheet:
-    """The file, mapped and checked. UsageError for one that cannot be read as leads at all."""
+def read(context: Context, path: Path) -> tuple[list[str], dict[str, str], list[Row]]:
+    """The file, mapped and checked: its headings; the fields that each gives, as in --map; its
+    rows, those that cannot be sent `rejected`, those that say the same as an earlier one `doubles`.
+    UsageError for one that cannot be read as leads at all."""
     (_, headings), *lines = _lines(path, _text(context, path))
     columns = _columns(context, headings)
-    left = {one: "not imported" for one in headings if _folded(one) not in FIELDS}
-    mapping = left | {headings[place]: fields for place, fields in columns}
+    given = {headings[place]: fields for place, fields in columns}
+    mapping = dict.fromkeys(headings, "not imported") | given
     context.notes("note", f"Columns (the first that is not empty counts): {compact(mapping)}")
     gaps = {"client_id": context.typed("client_id"), "campaignId": context.typed("campaign_id")}
-    given = {name: one for name, one in gaps.items() if one}
-    first: dict[str, Row] = {}
-    rows, doubles = [], []
+    usual = {name: one for name, one in gaps.items() if one}
+    rows, first = [], dict[str, Row]()
     for line, cells in lines:
-        row = Row(line, cells, {**given, **_lead(cells, columns)})
+        row = Row(line, cells, {**usual, **_lead(cells, columns)})
         row.note = _problems(row, len(headings), context.options.no_check)
         earlier = row if row.note else first.setdefault(row.key, row)
-        if earlier.lead | {"email": ""} != row.lead | {"email": ""}:  # the same but for its case
+        if earlier.digest != row.digest:
             row.note = f"email is that of line {earlier.line}, with other values"
         if row.note:
             row.state = "rejected"
-        if row.note or row is earlier:
-            rows.append(row)
-        else:
-            doubles.append(str(line))
-    if doubles:
-        numbers = ", ".join(doubles[:50])
-        context.notes("note", f"Left out, because an earlier row says the same: line {numbers}.")
-    return Sheet(headings, mapping, rows, len(doubles))
+        elif row is not earlier:
+            row.state = "doubles"
+        rows.append(row)
+    return headings, mapping, rows
 
 
 def _text(context: Context, path: Path) -> str:
     """The file's text: UTF-16 by its mark, else --encoding, else UTF-8."""
-    if not path.is_file():
-        raise inputs.invalid(
-            f"There is no file {path}: an import takes no standard input, pipe or folder.",
-            "Save it to a file, then: {lgp} leads import contacts.csv",
-        )
-    raw = path.read_bytes()
     encoding = context.typed("encoding") or "UTF-8"
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "UTF-16"
     try:
+        raw = path.read_bytes()
+        if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+            encoding = "UTF-16"
         return raw.decode(encoding).removeprefix("\ufeff")
-    except (LookupError, UnicodeError) as error:
-        line = raw.count(b"\n", 0, getattr(error, "start", 0)) + 1
+    except (OSError, LookupError, UnicodeError) as error:
         raise inputs.invalid(
-            f"{path}, line {line}: not {encoding} text.",
-            "Save it as “CSV UTF-8” (a workbook is no text), or add such as --encoding cp1252.",
+            f"{path} is no file of {encoding} text: {error}.",
+            "Save it to a file as “CSV UTF-8” (a workbook is no text, and standard input no file),"
+            " or add such as --encoding cp1252.",
         ) from error
 
 
@@ -131,8 +111,9 @@ def _lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
     lines, line = [], 1
     if text.lstrip().startswith(("[", "{")):
         records = inputs.json_rows(text, str(path))
-        names = (name for one in records if isinstance(one, dict) for name in one)
-        headings = list(dict.fromkeys(names))
+        headings = list(
+            dict.fromkeys(name for one in records if isinstance(one, dict) for name in one)
+        )
         rows = ([cell(inside(one, name)) for name in headings] for one in records)
         lines = list(enumerate([headings, *rows]))
     else:
@@ -145,8 +126,8 @@ def _lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
                 line = reader.line_num + 1
         except csv.Error as error:
             raise inputs.invalid(
-                f"{path}, line {line}: the row that starts there is no csv ({error}).",
-                "Look for a quotation mark that is not closed.",
+                f"{path}, line {line}: no csv from there on, as where a quotation mark is not"
+                f" closed ({error})."
             ) from error
     if len(lines) < 2:
         raise inputs.invalid(f"{path} has no rows.")
@@ -154,26 +135,22 @@ def _lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
 
 
 def _columns(context: Context, headings: list[str]) -> Columns:
-    """The columns that give fields, those of --map first. UsageError for a wrong --map, and when
-    nothing gives a required field."""
-    mapped: dict[str, str] = {}
+    """The columns that give fields, those of --map first. UsageError for a wrong --map."""
+    folded, mapped = [_folded(one) for one in headings], dict[str, str]()
     for text in context.typed("map") or ():
-        heading, _, target = text.rpartition("=")
-        fields = [FIELDS.get(_folded(one)) or one for one in target.split("+")]
-        inputs.refuse(context, validate.unknown_fields(dict.fromkeys(fields), CREATE.body))
-        mapped[_folded(heading)] = "+".join(fields)
-    named, folded = FIELDS | mapped, [_folded(one) for one in headings]
-    columns = [(place, named[one]) for place, one in enumerate(folded) if named.get(one)]
-    columns.sort(key=lambda column: folded[column[0]] not in mapped)
-    given = "+".join(fields for _, fields in columns).split("+")
-    missing = [field for field in CREATE.required if field not in given]
-    if missing or not mapped.keys() <= {*folded}:
-        what = f"No column gives {', '.join(missing)}" if missing else "--map takes COLUMN=FIELD"
-        raise inputs.invalid(
-            f"{what}; the columns are {', '.join(headings)}.",
-            'Such as --map "Work Email=email", or --map "Name=firstName+lastName".',
+        heading, _, fields = text.rpartition("=")
+        inputs.refuse(
+            context, validate.unknown_fields(dict.fromkeys(fields.split("+")), CREATE.body)
         )
-    return columns
+        if _folded(heading) not in folded:
+            raise inputs.invalid(
+                f"--map takes COLUMN=FIELD; the columns are {', '.join(headings)}.",
+                'Such as --map "Work Email=email", or --map "Name=firstName+lastName".',
+            )
+        mapped[_folded(heading)] = fields
+    named = FIELDS | mapped
+    columns = [(place, named[one]) for place, one in enumerate(folded) if one in named]
+    return sorted(columns, key=lambda column: folded[column[0]] not in mapped)
 
 
 def _lead(cells: list[str], columns: Columns) -> dict[str, Any]:
