@@ -126,22 +126,23 @@ class Output:
     """Where the data of one run goes. `format` is json, jsonl, csv, table or ids. LocalError when
     --out cannot be written: asked before anything is sent."""
 
+    columns: Sequence[str] = ()  # those of the schema
+    preferred: Sequence[str] = ()  # those a terminal shows first
+    footnote = ""  # what is said below a list
+    facts: Callable[[], Row]  # requests and sandbox, for receipts
+
     def __init__(self, options: Any, stdout: IO[str], notes: Notes) -> None:
         self.options, self.notes, self.file = options, notes, stdout
         self.terminal = stdout.isatty()
         self.fields: Sequence[str] | None = options.fields
-        self.columns: Sequence[str] = ()  # those of the schema
-        self.preferred: Sequence[str] = ()  # those a terminal shows first
-        self.footnote = ""  # what is said below a list
         self.format = _format(options, self.terminal)
         self.indent = 2 if self.terminal and not options.out else None
         self.started = time.monotonic()
-        self.facts: Callable[[], Row] = dict  # requests and sandbox, for receipts
         if self.format == "table" and not find_spec("rich"):
             notes("note", "Install the package rich (pip install rich) to see tables.")
             self.format = "json"
         if options.out:
-            check_safe(options.out, "--out")
+            check_safe(options.out)
 
     def writer(self, write: Write) -> Any:
         """The writer of this run's format."""

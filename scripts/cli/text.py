@@ -76,8 +76,8 @@ def shown(name: str, value: Any) -> str:
         share = name.rpartition(".")[2] in _SHARES
         return f"{value:,.1%}" if share else f"{round(value, 2):,}"
     if isinstance(value, dict):
-        known = {key: shown(key, one) for key, one in value.items()}
-        return ", ".join(f"{inert(key)} {text}" for key, text in known.items() if text)
+        known = (f"{inert(key)} {shown(key, one)}" for key, one in value.items() if one is not None)
+        return ", ".join(known)
     if rows_in(value):
         return plural(len(value), "item")
     if isinstance(value, list):
