@@ -12,8 +12,9 @@ class Command(NamedTuple):
     """`words` are typed; `run` names the module and the function of cli/ that does it.
 
     `columns`: what a terminal shows first. `groups`: of options (cli/options.py), beside those of
-    its operation. `defaults`: sent when neither a flag nor --data gives a body. `id`: its operation,
-    where that is not its words with dots; a command with none works offline or uses several.
+    its operation. `defaults`: sent when neither a flag nor --data gives a body. `id`: its
+    operation, where that is not its words with dots; a command with none works offline or uses
+    several.
     """
 
     words: str

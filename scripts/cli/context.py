@@ -88,14 +88,13 @@ class Context:
     def confirm(self, ids: Sequence[str]) -> None:
         """Go on only with --yes, or a `y` typed where somebody is there to type it; else UsageError
         naming count, target and first ids."""
-        if self.options.yes:
-            return
         what = f"{self.command.words}: {plural(len(ids), 'record')} at {self.client.origin}"
         what += f", first {' '.join(map(plain, ids[:5]))}"
         unattended = {"CI", "LGP_AGENT_NAME"} & os.environ.keys() or self.options.quiet
-        if sys.stdin.isatty() and self.notes.terminal and not unattended:
-            if self.notes.ask(f"{what}. Go on? [y/N] ", ASKING_SECONDS):
-                return
+        person = sys.stdin.isatty() and self.notes.terminal and not unattended
+        question = f"{what}. Go on? [y/N] "
+        if self.options.yes or (person and self.notes.ask(question, ASKING_SECONDS)):
+            return
         hint = "Check the ids, then run the same command with --yes."
         raise UsageError(
             f"Not confirmed; nothing was sent: {what}.", hint, code="needs_yes", outcome="not_sent"
@@ -150,9 +149,9 @@ class Context:
         """Add a line of JSON to a private file of the state directory; a warning when that cannot
         be done."""
         line = json.dumps({"time": iso(time.time()), **facts, "origin": self.client.origin})
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        path = self.client.state / name
         try:
-            with open(open_private(self.client.state / name, flags), "a") as file:  # noqa: PTH123
+            with open(path, "a", opener=open_private) as file:  # noqa: PTH123
                 file.write(self.masker.mask(line) + "\n")
         except (LocalError, OSError) as error:
             self.notes("warning", f"{name} could not be written: {error}")

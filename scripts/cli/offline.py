@@ -125,7 +125,7 @@ def limits(context: Context) -> None:
     for kind in ("agent", "amplify", "jwt"):
         with contextlib.suppress(CredentialError, LocalError):
             found = client.keys.find(kind)
-            names[client.identity(found)] = prefix(found.value)
+            names[client.identity(found)] = "login" if kind == "jwt" else prefix(found.value)
     context.output.listing(
         [
             {"key": names.get(row.pop("credential"), "another key"), **row}

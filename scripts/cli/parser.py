@@ -136,9 +136,9 @@ def refusal(before: str, word: str, known: Iterable[str]) -> UsageError:
     name = word.split("=")[0]
     instead = INSTEAD.get(f"{before} {name}".strip()) or INSTEAD.get(name)
     names = [one for one in known if one != "--yes"]
-    like = near(name, names) or ", ".join(names)
+    like, shown = near(name, names) or ", ".join(names), plain(name.strip("-"), "such word")
     return UsageError(
-        f"There is no {before or 'command'} {plain(name.strip('-'), 'such word')}. There is {like}.",
+        f"There is no {before or 'command'} {shown}. There is {like}.",
         instead or f"{{lgp}} --help {before}",
         code="not_in_api" if instead else None,
     )

@@ -21,7 +21,6 @@ CASES = {
     "leads list --format js": "leads list --format json",  # jsonl too: as far as they agree
     "leads list --out conta": "leads list --out contacts.csv",
     "leads import conta": "leads import contacts.csv",
-    "schema campaigns.met": "schema campaigns.metrics",
     "--quiet leads impo": "--quiet leads import",
 }
 
