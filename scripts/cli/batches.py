@@ -195,8 +195,9 @@ class Changes:
         sent."""
         context, output, result = self.context, self.context.output, self.as_dict()
         counts, made = {name: result[name] for name in OUTCOMES}, self.known("id", "applied")
-        if counts["applied"] or counts["unknown"]:
-            outcome = "unknown" if counts["unknown"] else "applied"
+        any_sent = counts["not_sent"] < len(self.items)
+        if any_sent:
+            outcome = next(name for name in ("unknown", *OUTCOMES) if counts[name])
             changed = self.known("id", "applied", "unknown")
             context.record_change(self.requests[0][0], changed, outcome, **counts)
         unclear = "unknown" if context.operation.method != "POST" else ""  # harmless twice
@@ -210,7 +211,7 @@ class Changes:
         finally:
             if output.format == "ids":
                 output.listing(made)
-            elif counts["not_sent"] < len(self.items):
+            elif any_sent:
                 words = f"{plural(counts['applied'], 'record')} {request.done(context)}"
                 for name in OUTCOMES[1:]:
                     if counts[name]:

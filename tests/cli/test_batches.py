@@ -263,8 +263,10 @@ def test_a_dry_run_shows_two_records_and_what_the_rest_takes(lgp):
     assert shown["yes"] == "the real run needs --yes"
 
 
-def test_what_was_refused_is_said_in_words(lgp):
+def test_what_was_refused_is_said_in_words_and_kept_as_refused(lgp, state):
     refused = lgp("leads delete --ids nope --yes").error
+    line = json.loads((state / "sandbox" / "changes.jsonl").read_text())
+    assert (line["outcome"], line["applied"], line["ids"]) == ("rejected", 0, [])
     assert refused["message"] == "Refused: 1 of 1 record."
     assert refused["hint"].startswith("--todo-out FILE keeps what was not done")
 
