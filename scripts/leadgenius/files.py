@@ -83,7 +83,7 @@ def read_private(path: Path) -> bytes:
     """
     if not os.access(path, os.F_OK):  # nothing there, or HOME is not this user's, as for services
         return b""
-    with open(os.path.realpath(path), "rb", opener=open_private) as file:  # noqa: PTH123
+    with open(os.path.realpath(path), "rb", opener=open_private) as file:
         return file.read()
 
 
@@ -96,7 +96,7 @@ def replace_whole(path: Path) -> Iterator[IO[str]]:
     beside = target.with_name(f".{target.name}.{os.getpid()}.{time.time_ns():x}.tmp")
     private = partial(os.open, mode=0o600)
     try:
-        with open(beside, "x", encoding="utf-8", newline="", opener=private) as file:  # noqa: PTH123
+        with open(beside, "x", encoding="utf-8", newline="", opener=private) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -132,6 +132,8 @@ class Keys:
         else:
             found = getattr(self.account, field), str(self.file.path)
             if not found[0]:
+                if kind == "agent" and self.account.token:
+                    hint = "get_key"
                 why = f" ({given[1]} goes to {PRODUCTION} or LGP_BASE_URL only)" if given else ""
                 raise CredentialError(
                     f"There is no {noun} for {self.origin}{why}.", hint, origin=self.origin

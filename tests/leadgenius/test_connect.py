@@ -80,7 +80,7 @@ def test_a_key_from_the_environment_goes_only_where_it_is_meant_to(make, saved):
     for origin in (PRODUCTION, "http://127.0.0.1:9"):
         assert agent(make(base_url=origin, environ=given)) == KEY
     assert agent(make(environ={**given, "LGP_BASE_URL": STAGING})) == KEY
-    with pytest.raises(CredentialError, match="LGP_API_KEY goes to .* only"):
+    with pytest.raises(CredentialError, match=r"LGP_API_KEY goes to .* only"):
         agent(make(base_url=STAGING, environ=given))
     saved(base_url=STAGING, api_key="lgp_saved")
     client = make(environ=given)
@@ -89,11 +89,15 @@ def test_a_key_from_the_environment_goes_only_where_it_is_meant_to(make, saved):
         agent(make(base_url=PRODUCTION))
 
 
-def test_a_missing_credential_names_the_kind(make):
+def test_a_missing_credential_names_the_kind(make, saved):
     for kind, hint in (("agent", "begin"), ("amplify", "save_amplify_key"), ("jwt", "log_in")):
         with pytest.raises(CredentialError) as caught:
             make().keys.find(kind)
         assert (caught.value.code, caught.value.hint) == ("no_credential", hint)
+    saved(base_url=PRODUCTION, token="eyJ")
+    with pytest.raises(CredentialError) as caught:
+        agent(make())
+    assert caught.value.hint == "get_key"
 
 
 def test_a_typed_profile_uses_its_file_alone_and_names_what_it_ignores(make, work):

@@ -127,23 +127,23 @@ def test_a_broken_file_is_said_and_left_alone(content, words, file, path):
 
 def test_modes_and_owners(file, path, notes, monkeypatch):
     write(path, {"api_key": "lgp_1"}, 0o644)
-    file.account
+    assert file.account.api_key == "lgp_1"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [level for level, message in notes if "0600" in message] == ["warning"]
     for mode in (0o620, 0o602):
         path.chmod(mode)
         with pytest.raises(LocalError, match="other users can write"):
-            KeyFile(path).account
+            assert KeyFile(path).account
     path.unlink()
     os.mkfifo(path, 0o600)
     with pytest.raises(LocalError, match="regular"):  # and it does not hang
-        KeyFile(path).account
+        assert KeyFile(path).account
     path.unlink()
     write(path, "{}")
     monkeypatch.setattr(settings.os, "geteuid", lambda: 4242)
     if path.stat().st_uid != 0:
         with pytest.raises(LocalError, match="another user"):
-            KeyFile(path).account
+            assert KeyFile(path).account
 
 
 def test_the_target_of_a_link_is_replaced(file, path, home):
