@@ -151,7 +151,7 @@ class Context:
         line = json.dumps({"time": iso(time.time()), **facts, "origin": self.client.origin})
         path = self.client.state / name
         try:
-            with open(path, "a", opener=open_private) as file:  # noqa: PTH123
+            with open(path, "a", opener=open_private) as file:
                 file.write(self.masker.mask(line) + "\n")
         except (LocalError, OSError) as error:
             self.notes("warning", f"{name} could not be written: {error}")
