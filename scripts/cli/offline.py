@@ -76,7 +76,7 @@ def show_help(words: Sequence[str]) -> None:
         inner = [*words, name]
         command, _ = parser.find(inner)
         texts = [_title(command)] if command else []
-        rows.append(Option(name, "", ", ".join(texts + parser.following(inner)), name))
+        rows.append(Option(name, "", "; ".join(texts + parser.following(inner)), name))
     _page(" ".join(["{lgp}", *words, "COMMAND"]), "", rows, EXIT_CODES)
 
 

@@ -34,10 +34,11 @@ class Parser(argparse.ArgumentParser):
             # Without a width every start would import what finds the terminal's.
             formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),
         )
+        shown = self.add_argument_group("it takes")
         for one in options:
             value = {"metavar": one.metavar, **one.more}
             how = value if one.metavar else {"action": "store_true", "default": None}
-            self.add_argument(*one.name.split(), help=one.help, **how)
+            shown.add_argument(*one.name.split(), help=one.help, **how)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"Wrong usage: {message}.", hint=f"{self.prog} --help")

@@ -88,10 +88,8 @@ class Notes:
         return answer.strip().lower() in ("y", "yes")
 
     def _print(self, level: str, message: str) -> None:
-        if self.terminal:
-            self._say("Warning: " * (level == "warning") + message)
-        else:
-            self.write(compact({"level": level, "message": message}) + "\n")
+        words = "Warning: " * (level == "warning") + message
+        self._say({"level": level, "message": message}, words)
 
     def error(self, error: dict[str, Any]) -> None:
         """The error object (errors.as_dict, the hint spelled): the last thing printed."""
@@ -99,20 +97,19 @@ class Notes:
         for name in {"server_code", "server_message", "request_id"} & error.keys():
             # Masked before it is cut: half a secret would no longer be known for one.
             error[name] = self.masker.mask(str(error[name]))[:_LONGEST_WORDS]
-        if not self.terminal:
-            self.write(compact({"error": error}) + "\n")
-            return
         says, hint = error.get("server_message"), error["hint"]
         self._say(
+            {"error": error},
             f"Error: {error['message']}",
             *[f"The server says: {says}"] * bool(says),
             *listed(error.get("details", [])),
             *[f"Next: {hint}"] * bool(hint),
         )
 
-    def _say(self, *lines: str) -> None:
-        """Lines for a person: masked before they are wrapped."""
-        self.write(wrapped(map(self.masker.mask, lines)))
+    def _say(self, facts: dict[str, Any], *lines: str) -> None:
+        """Facts for a program, lines for a person: masked before they are wrapped."""
+        people = wrapped(map(self.masker.mask, lines)) if self.terminal else ""
+        self.write(people or compact(facts) + "\n")
 
     def write(self, text: str = "") -> None:
         """Write masked text as it is, the live line taken away before it."""

@@ -263,7 +263,7 @@ def test_a_delete_asks_and_sends_nothing_without_a_yes(tty, monkeypatch):
     delete = "leads delete --ids lead_1"
     for unattended in ({}, {"CI": "1"}, {"LGP_AGENT_NAME": "robot"}):
         reply = tty(delete, **unattended)
-        assert (reply.code, "delete 1 record" in reply.err) == (2, True)
+        assert (reply.code, "leads delete: 1 record" in reply.err) == (2, True)
         assert ("[y/N]" in reply.err) is not bool(unattended)
     assert "lead_1" in tty("leads list --all --format ids").out.split()
     monkeypatch.setattr("cli.stderr.Notes.ask", lambda *words: True)
