@@ -191,22 +191,20 @@ class Output:
 
         `sentence` is what a person at a terminal reads instead.
         """
-        found = answers.rows(value)
-        record = answers.record(value) if found is None else found
-        rows = record if isinstance(record, list) else [record]
-        if self.format == "json" and (found is None or not self.fields):
-            shown = pick(record, self.fields) if self.fields else value
+        found, fields = answers.rows(value), self.fields
+        rows = [answers.record(value)] if found is None else found
+        if self.format == "json" and (found is None or not fields):
             with self.open():
-                self.write(compact(shown, self.indent) + "\n")
+                self.write(compact(pick(rows[0] if fields else value, fields), self.indent) + "\n")
             self.receipt(len(rows))
-        elif self.format != "table" or self.options.out or not isinstance(record, dict):
+        elif found is not None or self.format != "table" or self.options.out:
             self.listing(rows)
-        elif sentence and not self.fields:
-            self._print_sentence(sentence, record)
+        elif sentence and not fields:
+            self._print_sentence(sentence, *as_records(rows))
         else:
             from cli.terminal import print_record
 
-            print_record(self, record)
+            print_record(self, *as_records(rows))
 
     def _print_sentence(self, sentence: str, record: Row) -> None:
         """What was done; then the reasons that need action, or the ids made; a few of them."""
