@@ -59,7 +59,7 @@ def _described(error: BaseException, notes: Notes) -> LeadGeniusError:
 
         return local_error(Path(error.filename or "The output"), error)
     if isinstance(error, ImportError):
-        return LocalError(f"The package {error.name} is not installed.", _INSTALL)
+        return LocalError(f"The package {error.name} cannot be imported.", _INSTALL)
     import traceback
 
     notes.write("".join(traceback.format_exception(error)))

@@ -135,14 +135,13 @@ def refusal(before: str, word: str, known: Iterable[str]) -> UsageError:
     """What is near a word that is not known, or there instead of it. Never --yes: a mistyped option
     must not lead to the one that lets a delete through."""
     name = word.split("=")[0]
+    message = f"There is no {before or 'command'} {plain(name.strip('-'), 'such word')}."
     instead = INSTEAD.get(f"{before} {name}".strip()) or INSTEAD.get(name)
+    if instead:
+        return UsageError(message, instead, code="not_in_api")
     names = [one for one in known if one != "--yes"]
-    like, shown = near(name, names) or ", ".join(names), plain(name.strip("-"), "such word")
-    return UsageError(
-        f"There is no {before or 'command'} {shown}. There is {like}.",
-        instead or f"{{lgp}} --help {before}",
-        code="not_in_api" if instead else None,
-    )
+    like = near(name, names) or ", ".join(names)
+    return UsageError(f"{message} There is {like}.", f"{{lgp}} --help {before}")
 
 
 def takes(command: Command) -> list[Option]:
