@@ -67,7 +67,7 @@ def run(context: Context) -> None:
         if output.format == "table":
             names, rows, below = drawing(record)
             for row in rows:
-                row["share"] = "█" * round(20 * row["share"])
+                row["share"] = "█" * round(12 * row["share"])
             output.preferred = [*names, "share"]
             output.footnote = f"From {' to '.join(period.values())}. {below}"
         output.columns, body = (), rows  # the columns are those of the rows
