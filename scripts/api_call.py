@@ -5,10 +5,8 @@
 # ///
 """One raw request to the LeadGenius API, with the right credential for its path."""
 
-import sys
-
 from cli import start  # noqa: F401, before what an old Python cannot read
 from cli.main import run
 
 if __name__ == "__main__":
-    raise SystemExit(run("api_call", sys.argv[1:]))
+    raise SystemExit(run("api_call"))

@@ -5,10 +5,8 @@
 # ///
 """Log in to LeadGenius: the same as `lgp.py auth`."""
 
-import sys
-
 from cli import start  # noqa: F401, before what an old Python cannot read
 from cli.main import run
 
 if __name__ == "__main__":
-    raise SystemExit(run("auth", sys.argv[1:]))
+    raise SystemExit(run("auth"))

@@ -5,10 +5,8 @@
 # ///
 """LeadGenius from the command line: leads, campaigns, accounts, outreach, analytics."""
 
-import sys
-
 from cli import start  # noqa: F401, before what an old Python cannot read
 from cli.main import run
 
 if __name__ == "__main__":
-    raise SystemExit(run("lgp", sys.argv[1:]))
+    raise SystemExit(run())

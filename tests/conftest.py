@@ -182,7 +182,7 @@ def lgp(monkeypatch, state, small_database):
             streams = {"stdin": Stream(stdin, terminal), "stdout": out, "stderr": err}
             for name, stream in streams.items():
                 patch.setattr(sys, name, stream)
-            code = main.run(script, argv)
+            code = main.run(*([] if script == "lgp" else [script]))
         return Reply(code, out.getvalue(), err.getvalue())
 
     return run

@@ -21,8 +21,9 @@ _INSTALL = (
 _SECRETS = ("LGP_API_KEY", "LEADGENIUS_API_KEY", "LGP_AMPLIFY_API_KEY", "LGP_PASSWORD")
 
 
-def run(script: str, argv: list[str]) -> int:
-    """One run of a script, by its name: print what went wrong, return the exit code."""
+def run(*words: str) -> int:
+    """One run of a script, whose command line begins with these words: print what went wrong,
+    return the exit code."""
     _prepare_streams()
     notes = Notes(sys.stderr, Masker(os.environ.get(name, "") for name in _SECRETS))
     gc.freeze()  # what was imported stays; collecting starts with the work
@@ -30,7 +31,7 @@ def run(script: str, argv: list[str]) -> int:
     gc.enable()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        _work(argv if script == "lgp" else [script, *argv], notes)
+        _work([*words, *sys.argv[1:]], notes)
         notes.write()  # ends the live line
         sys.stdout.flush()
         return 0

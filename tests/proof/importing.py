@@ -17,7 +17,7 @@ ROWS, KILLS = 10_000, 20
 PROGRAM = (
     sys.executable,
     "-c",
-    "import sys; from cli import imports, main; imports.LOOKS = (0, 5); sys.exit(main.run('lgp', sys.argv[1:]))",
+    "import sys; from cli import imports, main; imports.LOOKS = (0, 5); sys.exit(main.run())",
 )
 FAULTS = {
     "no fault": (),
