@@ -43,6 +43,7 @@ class Notes:
         self.go_on = ""  # the command that goes on with interrupted work
         self._printed: set[str] = set()
         self._since = monotonic()  # the last line of progress; at first, the start
+        self._standing = ""  # how far the work is, shown in a wait too
         self._live: Any = None  # the line that stands there, once there was one
 
     def __call__(self, level: str, message: str) -> None:
@@ -62,6 +63,10 @@ class Notes:
         """Where long work stands, not in its first second, or (without `done`) what it waits for:
         one live line on a terminal, a line each ten seconds elsewhere."""
         seconds = monotonic() - self._since
+        if done is None:
+            message = self._standing + message
+        else:
+            self._standing = f"{message} · "
         if self.quiet or (done is not None and seconds < 1):
             return
         if self.terminal and os.environ.get("TERM") != "dumb" and find_spec("rich"):

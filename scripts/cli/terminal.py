@@ -111,7 +111,7 @@ class _Rate(ProgressColumn):
 def live_line(stream: IO[str]) -> Progress:
     """The line that says where long work stands: drawn when it is updated, gone when stopped."""
     made = Progress(
-        BarColumn(20),
+        BarColumn(10),
         TextColumn("{task.description}", markup=False),
         _Rate(),
         TimeRemainingColumn(),

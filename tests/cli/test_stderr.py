@@ -49,7 +49,7 @@ def test_an_error_is_what_happened_why_and_one_command(live):
 def test_progress_is_one_line_with_bar_rate_and_time_left(live):
     assert live.at(0, "0 rows", 0, 1000) == ""
     assert live.at(0.5, "100 rows", 100, 1000) == ""  # nothing in the first second
-    assert live.at(2, "500 rows", 500, 1000).split() == ["━" * 10, "500", "rows", "-:--:--"]
+    assert live.at(2, "500 rows", 500, 1000).split() == ["━" * 5, "500", "rows", "-:--:--"]
     assert live.at(4, "900 rows", 900, 1000).split() == [
         "━" * 18,
         "900",
@@ -70,7 +70,7 @@ def test_a_wait_is_shown_at_once_and_counts_down_beside_the_bar(live):
     live.at(1, "20 rows", 20, 40)
     for left in (43, 42):
         drawn = live.at(50 - left, WAIT.format(left)).strip()
-        assert drawn.split(maxsplit=1) == ["━" * 10, f"{WAIT.format(left)}  -:--:--"]
+        assert drawn.split(maxsplit=1) == ["━" * 5, f"20 rows · {WAIT.format(left)}  -:--:--"]
     assert "\n" not in live.seen()
 
 
