@@ -83,7 +83,7 @@ def drawing(record: Any) -> tuple[list[str], list[dict[str, Any]], str]:
         totals, velocity = answers.dig(record, "totals"), answers.dig(record, "velocity")
         words = f"in all: {shown('', totals)}; velocity: {shown('', velocity)}."
         return FUNNEL, stages, in_words(words).capitalize()
-    days = {"week": 6, "month": today().day - 1}.get(answers.text(record, "granularity"), 0)
+    days = {"week": 6, "month": today().day - 1}.get(str(record.get("granularity")), 0)
     since = (today() - timedelta(days=days)).isoformat()
     sums = {name: sum(figure(row, name) for row in series) for name in TREND[1:-1]}
     for row in series:
