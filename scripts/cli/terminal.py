@@ -118,6 +118,8 @@ def live_line(stream: IO[str]) -> Progress:
         console=Console(file=stream),
         auto_refresh=False,
         transient=True,
+        redirect_stdout=False,  # it may be a file
+        redirect_stderr=False,
     )
     made.add_task("", total=None)
     return made
