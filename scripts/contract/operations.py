@@ -101,17 +101,20 @@ def operations() -> dict[str, Operation]:
     }
 
 
+@cache
+def _component(reference: str) -> Any:
+    *_, kind, name = reference.split("/")
+    return expand(document()["components"][kind][name])
+
+
 def expand(schema: Any) -> Any:
     """`schema` with what each `$ref` names in its place; keywords beside the reference win."""
     if isinstance(schema, list):
-        return [expand(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {name: expand(one) for name, one in schema.items()}
-    if "$ref" in found:
-        *_, kind, name = found.pop("$ref").split("/")
-        found = expand(document()["components"][kind][name]) | found
-    return found
+        return [expand(one) if isinstance(one, dict) else one for one in schema]
+    found = {
+        name: expand(one) if isinstance(one, (dict, list)) else one for name, one in schema.items()
+    }
+    return _component(found.pop("$ref")) | found if "$ref" in found else found
 
 
 def at(method: str, path: str) -> Operation | None:
