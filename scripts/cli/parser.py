@@ -163,8 +163,9 @@ def takes(command: Command) -> list[Option]:
 def _fields(operation: Operation) -> Iterator[Option]:
     """The API fields of a command: description, values and kind as their schema says."""
     query, body = operation.filters(), operation.body_fields()
-    body.pop(operation.id_field() or "", None)
     for name, schema in (query | body).items():
+        if name == operation.id_field():  # that of --ids
+            continue
         kebab = re.sub(r"(?<=[a-z0-9])([A-Z])", r"-\1", name).replace("_", "-").lower()
         items = schema.get("items", {})
         values = schema.get("enum") or items.get("enum", ())
