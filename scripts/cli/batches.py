@@ -17,6 +17,7 @@ from leadgenius.retry import Answer
 OUTCOMES = ("applied", "skipped", "rejected", "unknown", "not_sent")
 FILES = ("ids_out", "todo_out")
 SILENT = "The server does not say why."
+ABSENT = "There is no record with this id."
 REST = "--todo-out FILE keeps what was not done; the result gives each reason."
 CODES = {"notFound": "not_found", "skipped": "refused", "errors": "task_failed"}
 BEFORE = r"(?i)already|duplicate|\bexists\b|not say"  # the reason of one that was there before
@@ -212,11 +213,21 @@ class Changes:
             if output.format == "ids":
                 output.listing(made)
             elif any_sent:
-                words = f"{plural(counts['applied'], 'record')} {request.done(context)}"
-                for name in OUTCOMES[1:]:
-                    if counts[name]:
-                        words += f"; {counts[name]:,} {name.replace('_', ' ')}"
-                context.result(result, f"{words}.")
+                context.result(result, self.sentence(counts))
+
+    def sentence(self, counts: dict[str, int]) -> str:
+        """`289 leads enrolled in First touch; 1 skipped: already enrolled.`"""
+        context = self.context
+        noun = "lead" if self.field else "campaign"
+        words = f"{plural(counts['applied'], noun)} {request.done(context)}"
+        if isinstance(target := context.typed("path_id"), str):
+            words += f" in {target.rpartition('=')[2]}"
+        for name in OUTCOMES[1:]:
+            if counts[name]:
+                words += f"; {counts[name]:,} {name.replace('_', ' ')}"
+                reasons = {one.get("message", "") for one in self.items if one["outcome"] == name}
+                words += f": {reasons.pop().rstrip('.')}" if len(reasons) == 1 else ""
+        return words + "."
 
 
 def settle(items: list[Item], body: Any) -> bool:
@@ -230,7 +241,7 @@ def settle(items: list[Item], body: Any) -> bool:
     known = {item.get("id", str(place)): item for place, item in enumerate(items)}
     for name, code in CODES.items():
         for one in answers.rows(said.get(name)) or ():
-            reason = answers.text(one, "reason") or SILENT
+            reason = answers.text(one, "reason") or (ABSENT if name == "notFound" else SILENT)
             before = name == "skipped" and re.search(BEFORE, reason)
             item = known.get(row_id(answers.dig(one, "index")) or row_id(one), {})
             item["outcome"] = "skipped" if before else "rejected"

@@ -12,7 +12,7 @@ from typing import Any
 
 from cli import request
 from cli.context import Context
-from cli.text import plain
+from cli.text import plain, plural
 from contract.operations import operations
 from leadgenius import answers
 from leadgenius.errors import (
@@ -29,6 +29,7 @@ PAUSES = (0.0, 2.0, 4.0, 8.0, 15.0)  # seconds before each look, then
 LATER = 30.0
 WAIT_TIME = (100.0, 600.0)  # off a terminal, where shells of agents end at 120 s, and on one
 ENDED = ("completed", "failed")
+TASKS = ("completedTasks", "totalTasks")
 _FILE = "jobs.jsonl"
 
 
@@ -84,7 +85,9 @@ def watch(context: Context, job_id: str) -> tuple[Any, LeadGeniusError | None]:
         state = state_of(body)
         if state in ENDED or monotonic() >= end:
             break
-        context.notes.progress(f"Following job {plain(job_id)}: {plain(state, '')}")
+        tasks = [answers.dig(body, f"data.{name}", name) for name in TASKS]
+        done, total = (one if type(one) is int else 0 for one in tasks)
+        context.notes.progress(f"{done:,} of {plural(total, 'task')}", done, total or None)
     context.append(_FILE, jobId=job_id, status=state)
     report = answers.dig(body, "data.result", "result")
     content = answers.dig(report, "content")

@@ -92,14 +92,14 @@ def test_ids_that_are_none_are_left_out(real):
 def test_who_is_enrolled_already_is_skipped_with_the_server_s_reason(lgp):
     lgp("sequences create --name", "Fourth touch", "--channel", "email")
     words = ("sequences", "enroll", "name=Fourth touch", "--ids", "lead_1")
-    assert lgp(*words, terminal=True).out.startswith("1 record enrolled.\n")
+    assert lgp(*words, terminal=True).out.startswith("1 lead enrolled in Fourth touch.\n")
     reply = lgp(*words, "lead_2")
     assert (reply.code, numbers(reply), reply.json["ids"]) == (0, [2, 1, 1, 0, 0, 0], ["lead_2"])
     assert reply.json["problems"] == [
         {"id": "lead_1", "outcome": "skipped", "code": "duplicate", "message": "already enrolled"}
     ]
     person = lgp(*words, terminal=True).out
-    assert person.startswith("0 records enrolled; 1 skipped.\n") and "already enrolled" in person
+    assert person.startswith("0 leads enrolled in Fourth touch; 1 skipped: already enrolled.\n") and "already enrolled" in person
 
 
 def test_files_hold_what_was_changed_and_what_failed_for_their_owner_alone(lgp):
