@@ -55,12 +55,16 @@ def test_a_pipe_or_device_at_out_is_refused(lgp):
     assert lgp("campaigns", "list", "--out", "/dev/null", "--format", "csv").code == 9
 
 
-def test_names_of_columns_are_inert_too(lgp, serve):
-    served, body = serve(), b'{"=1+1 \\u001b[31m": 1}'
+@pytest.mark.parametrize(
+    ("body", "csv"),
+    [(rb'{"=1+1 \u001b[31m": 1}', "'=1+1 \\u001b[31m\n1\n"), (b'["a", "b"]', "value\na\nb\n")],
+)
+def test_in_csv_names_are_inert_too_and_any_row_has_a_cell(lgp, serve, body, csv):
+    served = serve()
     served.around(lambda environ, ask: Answer(200, body))
     words = ["api_call", "GET", "/x", "--format", "csv"]
     reply = lgp(*words, sandbox=False, environ=served.environ)
-    assert reply.out == "'=1+1 \\u001b[31m\n1\n"
+    assert reply.out == csv
 
 
 @pytest.mark.parametrize("words", ["campaigns list", "pipeline", "leads list --count"])
@@ -80,4 +84,5 @@ def test_csv_has_its_columns_without_rows_and_says_when_it_leaves_out_fields(lgp
     reply = lgp(*words, sandbox=False, environ=served.environ)
     assert (reply.out.count("\n"), "brandNew" in reply.out) == (2, False)
     assert any("jsonl has all" in note for note in reply.notes)
-    assert not any("jsonl has all" in note for note in lgp(*words).notes)
+    for more in ([], ["--fields", "id"]):
+        assert not any("jsonl has all" in note for note in lgp(*words, *more).notes)

@@ -37,10 +37,14 @@ def live(monkeypatch):
 
 def test_an_error_is_what_happened_why_and_one_command(live):
     says = f"{'x' * 280} {KEY} \x1b[31m{'y' * 300}"
-    facts = {"server_message": says, "details": ["x \x1b[2J"], "hint": "{lgp} leads list"}
+    facts = {
+        "server_message": says,
+        "details": [f"{'x' * 60}{KEY}\x1b[2J"],
+        "hint": "{lgp} leads list",
+    }
     live.notes.error({"message": "It failed.", **facts})
     error, *server, details, following = live.seen().splitlines()
-    assert (error, details) == ("Error: It failed.", r"  x \u001b[2J")
+    assert (error, details) == ("Error: It failed.", rf"  {'x' * 60}***\u001b[2J")
     assert following.startswith("Next: python3 ") and following.endswith("lgp.py leads list")
     words = "".join(server)
     assert words.startswith("The server says:") and words.endswith(r"***\u001b[31myyyyyyyyyy")
@@ -79,7 +83,7 @@ def test_progress_is_taken_away_before_anything_else_is_printed(live):
             "Error: It failed.\nNext: x\n",
         ),
     ):
-        assert "Waiting 9 s: a pause" in live.at(0, "Waiting 9 s: a pause")
+        assert r"Waiting 9 s: *** \u0007" in live.at(0, f"Waiting 9 s: {KEY} \x07")
         action(*words)
         assert live.seen().endswith(f"\n{GONE}{text}")
 

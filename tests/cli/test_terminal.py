@@ -125,6 +125,8 @@ def test_a_wider_terminal_never_shows_less_and_an_id_is_whole_and_last(lgp, tty,
          f"n     {IDENTITY}", "1 row."),  # before what nobody asked for
         ({"name": "n" * 50, "id": IDENTITY}, 50, {"fields": ["id", "name"]},
          f"{IDENTITY}  {'n' * 11}…", "1 row."),
+        ({"name": "n" * 90, "id": IDENTITY}, 100, {"preferred": WANTED},
+         f"{'n' * 59}…  {IDENTITY}", "1 row."),
         ({"id": IDENTITY}, 20, {}, IDENTITY[:19] + "…", "1 row."),
         ({"a": "x" * 30, "key": "lgp_0123456789abcdef"}, 20, {},
          f"{'x' * 14}…  ***", "1 row."),  # masked before it is cut
@@ -197,15 +199,15 @@ def test_any_rows_make_a_table_that_fits(rows):
 def test_a_record_is_a_field_a_line_the_id_last():
     made = output(preferred=["name"])
     record = {
-        "id": IDENTITY, "steps": [{"day": 1}, {"day": 2}], "company_id": "twice", "none": None,
-        "goals": {"spend": 5}, "notes": "one\ntwo", "name": "Triage", "long": "word " * 100_000,
+        "id": IDENTITY, "steps": [{"day": 1}, {"day": 2}], "company_id": "lgp_0123456789abcdef", "none": None,
+        "go\x07": {"spend": 5}, "notes": "one\ntwo", "name": "Triage", "long": "word " * 100_000,
         "url": f"It is at https://x.example/{'y' * 80}",
     }  # fmt: skip
     terminal.print_record(made, record)
     lines = [line.rstrip() for line in made.text.splitlines()]
     assert lines[:6] == [
-        "name        Triage", "steps       2 items", "company_id  twice",
-        "goals       spend 5", r"notes       one\ntwo", f"long        {'word ' * 12}word",
+        "name        Triage", "steps       2 items", "company_id  ***",
+        r"go\u0007    spend 5", r"notes       one\ntwo", f"long        {'word ' * 12}word",
     ]  # fmt: skip
     values = "".join(line[12:] for line in lines).replace(" ", "")
     assert values.endswith(record["url"].replace(" ", "") + IDENTITY)
