@@ -32,7 +32,7 @@ _LEAD = "fullName email companyName status updatedAt"
 _COMMANDS = (
     Command("leads list", "{lgp} leads list --status qualified", "lists.run", _LEAD),
     Command("leads import", "{lgp} leads import contacts.csv --client-id CLIENT", "imports.run",
-            help="Import leads from a spreadsheet, resumable (--dry-run: look first)",
+            help="Import leads from a spreadsheet, resumable; existing leads stay as they are",
             groups="import yes", id="leads.create-batch"),
     Command("leads create",
             "{lgp} leads create --first-name Mara --last-name Okafor --email mara@okafor.example",

@@ -94,8 +94,8 @@ def imported(lgp, serve, clock):
     return start
 
 
-def sheet(count, name="c.csv", email="n"):
-    rows = [f"N{n},Last,{email}{n}@x.example,client_a,\n" for n in range(count)]
+def sheet(count, name="c.csv", email="n", step=1):
+    rows = [f"N{n},Last,{email}{n}@x.example,client_a,\n" for n in range(count)[::step]]
     Path(name).write_text(HEAD + "".join(rows))
     return name
 
@@ -129,6 +129,7 @@ def test_an_import_and_its_files(lgp, state):
     at = {json.loads(line)["at"] for line in kept.splitlines()[1:]}
     assert len(at) == 1  # no row of a batch counts as older than the others
     assert {path.stat().st_mode & 0o777 for path in Path().glob("c.csv.*")} == {0o600}
+    assert lgp("leads import c.csv --dry-run").json["records"] == 0
     words = ("sequences", "enroll", lgp("sequences list").rows[0]["id"], "--ids-from")
     assert lgp(*words, "c.csv.ids.csv").json["applied"] == 3
     assert lgp("leads import c.csv --format ids").out.split() == ids
@@ -236,8 +237,10 @@ def test_a_server_that_stores_nothing_is_found_after_the_first_batch(
     assert (reply.code, sent.count(BATCH), round(sum(clock.slept) / 60)) == (8, *[1 + killed] * 2)
     assert reply.json["unknown"] == 2
     assert "--one-by-one" in reply.error["hint"]
+    sent.clear()
     reply = run("c.csv", "--one-by-one")
     assert result(reply) == (0, {"created": 3, "sent": 3})
+    assert sent.count(LIST) == 2
     assert len(stored(served)) == 3
 
 
@@ -252,15 +255,21 @@ def test_an_answer_without_ids_or_reasons_is_resolved_by_looking_or_unknown(
 
     def unclear(call):
         body = json.loads(create(call).body)
-        return reply(201, **{**body, "createdIds": None, "skipped": 2})
+        return reply(201, **body | {"skipped": 2} | ({} if kept else {"createdIds": None}))
 
     monkeypatch.setitem(HANDLERS, "leads.create-batch", unclear)
     if not kept:
         monkeypatch.setattr(server_leads, "_store", lambda call, fields: {"id": "nowhere"})
-    found = run(sheet(5))
+    found = run(sheet(5, step=-1))
     counts = {"created" if kept else "unknown": 3, "existing": 2, "sent": 5}
     assert result(found) == (0 if kept else 8, counts)
+    assert Path("c.csv.existing.csv").read_text().splitlines()[1].startswith("5,n1@x.example,")
     assert kept or "--resend-unknown" in found.error["hint"]
+
+
+def test_one_lead_that_is_seen_proves_those_that_have_an_id(lgp, monkeypatch):
+    monkeypatch.setattr(server_leads, "INDEX_DEPTH", 2)
+    assert result(lgp("leads import", sheet(3))) == (0, {"created": 3, "sent": 3})
 
 
 @pytest.mark.parametrize("option", [[], ["--resend-unknown"]])
@@ -288,11 +297,11 @@ def test_what_lies_beyond_the_search_depth_is_looked_for_once_and_the_users_deci
     [
         ("new", "other@x.example", 0, "", (False, "unknown")),  # it may lie beyond the depth
         ("new", "other@x.example", 3600, "", (True, "unknown")),
+        ("", "", 0, "", (True, "unknown")),  # there are no leads
         ("before", "other@x.example", 0, "", (True, "unknown")),  # sent before, by this import
         ("new", "A@x.example", 0, "", (True, "created")),
         ("new", "a@x.example", 60, "", (True, "existing")),
         ("new", "a@x.example", 60, "new", (True, "created")),
-        ("new", "a@x.example", 60, "another", (True, "existing")),
     ],
 )
 def test_what_one_of_the_newest_leads_says_of_a_row(monkeypatch, name, email, age, said, expected):
@@ -300,7 +309,7 @@ def test_what_one_of_the_newest_leads_says_of_a_row(monkeypatch, name, email, ag
     row, before = (Row(line, [], {"email": "a@x.example"}) for line in (3, 2))
     row.state, row.at, row.id, before.id, before.at = "unknown", 1e9, said, "before", 1e9 - 1
     lead = {"id": name, "email": email, "createdAt": iso(1e9 - age)}
-    client = SimpleNamespace(rows=lambda path: [lead])
+    client = SimpleNamespace(rows=lambda path: [lead] * bool(name))
     work = SimpleNamespace(rows=[before, row], client=client)
     assert (imports.Import.look(work, [row]), row.state) == expected
 
