@@ -146,7 +146,8 @@ def refuse(context: Context, found: list[Problem]) -> None:
     stated = [{"field": one.path, "problem": one.problem} for one in found if not one.assumed]
     if stated:
         hint = f"{context.command.example}   (--no-check lets a field pass)"
-        raise invalid("The input cannot be sent: see the details.", hint, details=stated[:50])
+        first = " ".join(stated[0].values()).strip()
+        raise invalid(f"The input cannot be sent: {first}", hint, details=stated[:50])
     for path, problem, _ in found:
         words = f"{path} {problem} (undocumented rule; the request is sent anyway)."
         context.notes("note", words)

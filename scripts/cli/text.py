@@ -100,8 +100,17 @@ def listed(items: Any, total: int | None = None) -> list[str]:
     """The first of some ids, problems or an error's details, each on a line of its own."""
     items = items if isinstance(items, list) else [items]
     more = (total or len(items)) - _LINES
-    lines = [f"  {shown('', item)}" for item in items[:_LINES]]
+    lines = [f"  {_about(item)}" for item in items[:_LINES]]
     return lines + [f"  … and {more:,} more"] * (more > 0)
+
+
+def _about(item: Any) -> str:
+    """What it is, and why it could not be done: `row 1, email a@b.example: already exists`."""
+    why = answers.text(item, "message", "problem")
+    if not why:
+        return shown("", item)
+    others = ("outcome", "code", "message", "problem")
+    return f"{shown('', {name: one for name, one in item.items() if name not in others})}: {why}"
 
 
 def wrapped(lines: Iterable[str]) -> str:

@@ -128,6 +128,8 @@ class KeyFile:
         """The account as it is on disk, under the lock; written back when the block ends well."""
         path = Path(os.path.realpath(self.path))
         with files.locked(path.with_name(f"{path.name}.lock"), wait=5.0):
+            for left in path.parent.glob(f".{path.name}.*.tmp"):  # of a writer that was killed
+                left.unlink(missing_ok=True)
             vars(self).pop("account", None)
             try:
                 yield self.account

@@ -105,7 +105,9 @@ class Keys:
         file = f"~/.leadgenius_auth.{name}.json" if name else "~/.leadgenius_auth.json"
         self.file = KeyFile(path_in(environ, "LGP_AUTH_FILE", file), on_note)
         try:
-            saved = self.file.account.base_url
+            stored = self.file.account
+            if stored.token or stored.api_key or stored.amplify_api_key:
+                saved = stored.base_url
         except LocalError as error:  # a key of a variable works without it
             on_note("warning", error.message)
         self.origin = clean_origin(base_url or settings.base_url or saved or PRODUCTION)

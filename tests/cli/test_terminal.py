@@ -221,7 +221,7 @@ def test_a_change_is_a_sentence_and_what_needs_action(tty):
     assert sentence.startswith("Campaign Autumn created")
     assert made.strip() in tty("campaigns list --format ids").out
     refused = tty("leads status --ids lead_1 no-such --status qualified").out.splitlines()
-    assert refused[1].startswith("  id no-such, outcome rejected, code not_found, message ")
+    assert refused[1].startswith("  id no-such: No lead has this id")
 
 
 @pytest.mark.parametrize(

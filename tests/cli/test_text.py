@@ -111,6 +111,6 @@ def test_values_are_written_for_people(name, value, text):
 def test_of_many_problems_the_first_are_listed():
     problem = {"row": 1, "email": "a@b.example", "message": "no", "code": None}
     lines = listed([problem] * 50, 90)
-    assert lines[0] == "  row 1, email a@b.example, message no"
+    assert lines[0] == "  row 1, email a@b.example: no"
     assert (len(lines), lines[-1]) == (17, "  … and 74 more")
     assert listed("plain \x1b[2J") == ["  plain \\u001b[2J"]

@@ -149,6 +149,7 @@ def test_modes_and_owners(file, path, notes, monkeypatch):
 def test_the_target_of_a_link_is_replaced(file, path, home):
     (home / "real").mkdir(mode=0o700)
     path.symlink_to(home / "real" / "auth.json")
+    (home / "real" / ".auth.json.1.2.tmp").write_text("canary")  # of a writer that was killed
     file.store(PRODUCTION, email="a@b.c", token="t")
     assert path.is_symlink()
     assert sorted(one.name for one in (home / "real").iterdir()) == ["auth.json", "auth.json.lock"]
