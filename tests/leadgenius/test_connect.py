@@ -52,6 +52,8 @@ def work(home):
 
 def test_the_order_is_flag_variable_saved_origin_production(make, saved):
     assert make().origin == PRODUCTION
+    saved(base_url=STAGING)
+    assert make().origin == PRODUCTION  # a saved origin counts with a credential alone
     saved(base_url=STAGING, api_key="lgp_saved")
     assert make().origin == STAGING
     assert make(environ={"LGP_BASE_URL": "http://localhost:1/api"}).origin == "http://localhost:1"
