@@ -218,8 +218,10 @@ class Changes:
     def sentence(self, counts: dict[str, int]) -> str:
         """`289 leads enrolled in First touch; 1 skipped: already enrolled.`"""
         context = self.context
-        noun = "lead" if self.field else "campaign"
-        words = f"{plural(counts['applied'], noun)} {request.done(context)}"
+        noun = "campaign" if context.operation.id == "campaigns.archive" else "lead"
+        ended = self.jobs and all(job["status"] in jobs.ENDED for job, _ in self.jobs)
+        done = "enriched" if ended else request.done(context)
+        words = f"{plural(counts['applied'], noun)} {done}"
         if isinstance(target := context.typed("path_id"), str):
             words += f" in {target.rpartition('=')[2]}"
         for name in OUTCOMES[1:]:

@@ -141,7 +141,7 @@ def refusal(before: str, word: str, known: Iterable[str]) -> UsageError:
         return UsageError(message, instead, code="not_in_api")
     names = [one for one in known if one != "--yes"]
     like = near(name, names) or ", ".join(names)
-    return UsageError(f"{message} There is {like}.", f"{{lgp}} --help {before}")
+    return UsageError(f"{message} There is {like}.", f"{{lgp}} --help {before}".strip())
 
 
 def takes(command: Command) -> list[Option]:
@@ -154,15 +154,16 @@ def takes(command: Command) -> list[Option]:
         if operation.paging:
             groups |= {"list", operation.paging}
         if not groups & {"import", "login"}:
-            fields += _fields(operation)
+            fields += _fields(command, operation)
             if operation.body and "ids" not in groups:
                 groups.add("body")
     return fields + [one for one in OPTIONS if one.group in groups]
 
 
-def _fields(operation: Operation) -> Iterator[Option]:
+def _fields(command: Command, operation: Operation) -> Iterator[Option]:
     """The API fields of a command: description, values and kind as their schema says."""
     query, body = operation.filters(), operation.body_fields()
+    required = {*operation.body.get("required", ())} - command.defaults.keys()
     for name, schema in (query | body).items():
         if name == operation.id_field():  # that of --ids
             continue
@@ -174,7 +175,7 @@ def _fields(operation: Operation) -> Iterator[Option]:
         yield Option(
             _FLAGS.get(name, f"--{kebab}"),
             "",
-            f"{schema['description']} {', '.join(values)}",
+            f"{schema['description']} {', '.join(values)}" + " (required)" * (name in required),
             kebab.split("-")[-1].upper(),
             values=values,
             more={"dest": f"{place}_{name}", "nargs": many},
