@@ -165,8 +165,8 @@ class Import:
 
     def settle(self, again: bool) -> None:
         """Look for rows without a certain outcome. One that is found proves all to which the server
-        gave an id; with `again` those that are not there are to be sent again. UnknownOutcomeError
-        for what stays unknown."""
+        gave an id; with `again` those without one that are not there are to be sent again.
+        UnknownOutcomeError for what stays unknown."""
         lost = having(self.rows, "unknown")
         if not lost:
             return
@@ -184,6 +184,8 @@ class Import:
         for row in left:
             if row.id and self.proved:
                 row.state = "created"
+            elif row.id:  # it was not stored: the next run may send it again
+                row.id = ""
             elif again and (whole or self.context.typed("resend_unknown")):
                 row.state = "not_sent"
         ledger.write(self.file, lost)

@@ -234,7 +234,7 @@ def test_a_server_that_stores_nothing_is_found_after_the_first_batch(
             patch.setattr(imports.Import, "look", kill)
             run("c.csv")
     reply = run("c.csv")
-    assert (reply.code, sent.count(BATCH), round(sum(clock.slept) / 60)) == (8, *[1 + killed] * 2)
+    assert (reply.code, sent.count(BATCH), round(sum(clock.slept))) == (8, 1, 60)
     assert reply.json["unknown"] == 2
     assert "--one-by-one" in reply.error["hint"]
     sent.clear()
