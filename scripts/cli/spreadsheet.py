@@ -79,13 +79,17 @@ def read(context: Context, path: Path) -> tuple[list[str], dict[str, str], list[
         row = Row(line, cells, {**usual, **_lead(cells, columns)})
         row.note = _problems(row, len(headings), context.options.no_check)
         earlier = row if row.note else first.setdefault(row.key, row)
-        if earlier.digest != row.digest:
+        if earlier.lead | {"email": ""} != row.lead | {"email": ""}:  # the same but for its case
             row.note = f"email is that of line {earlier.line}, with other values"
         if row.note:
             row.state = "rejected"
         elif row is not earlier:
             row.state = "doubles"
         rows.append(row)
+    doubles = [str(row.line) for row in rows if row.state == "doubles"]
+    if doubles:
+        numbers = ", ".join(doubles[:50])
+        context.notes("note", f"Left out, because an earlier row says the same: line {numbers}.")
     return headings, mapping, rows
 
 
@@ -135,21 +139,25 @@ def _lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
 
 
 def _columns(context: Context, headings: list[str]) -> Columns:
-    """The columns that give fields, those of --map first. UsageError for a wrong --map."""
+    """The columns that give fields, those of --map first. UsageError for a wrong --map, and when
+    nothing gives a required field."""
     folded, mapped = [_folded(one) for one in headings], dict[str, str]()
     for text in context.typed("map") or ():
         heading, _, fields = text.rpartition("=")
         inputs.refuse(
             context, validate.unknown_fields(dict.fromkeys(fields.split("+")), CREATE.body)
         )
-        if _folded(heading) not in folded:
-            raise inputs.invalid(
-                f"--map takes COLUMN=FIELD; the columns are {', '.join(headings)}.",
-                'Such as --map "Work Email=email", or --map "Name=firstName+lastName".',
-            )
         mapped[_folded(heading)] = fields
     named = FIELDS | mapped
     columns = [(place, named[one]) for place, one in enumerate(folded) if one in named]
+    given = "+".join(fields for _, fields in columns).split("+")
+    missing = [field for field in CREATE.body["required"] if field not in given]
+    if missing or not mapped.keys() <= {*folded}:
+        what = f"No column gives {', '.join(missing)}" if missing else "--map takes COLUMN=FIELD"
+        raise inputs.invalid(
+            f"{what}; the columns are {', '.join(headings)}.",
+            'Such as --map "Work Email=email", or --map "Name=firstName+lastName".',
+        )
     return sorted(columns, key=lambda column: folded[column[0]] not in mapped)
 
 

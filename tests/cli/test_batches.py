@@ -99,7 +99,10 @@ def test_who_is_enrolled_already_is_skipped_with_the_server_s_reason(lgp):
         {"id": "lead_1", "outcome": "skipped", "code": "duplicate", "message": "already enrolled"}
     ]
     person = lgp(*words, terminal=True).out
-    assert person.startswith("0 leads enrolled in Fourth touch; 1 skipped: already enrolled.\n") and "already enrolled" in person
+    assert (
+        person.startswith("0 leads enrolled in Fourth touch; 1 skipped: already enrolled.\n")
+        and "already enrolled" in person
+    )
 
 
 def test_files_hold_what_was_changed_and_what_failed_for_their_owner_alone(lgp):

@@ -335,7 +335,7 @@ def test_existing_rows_are_no_error_and_rejected_ones_are_sent_again_only_when_c
 
 
 def test_bad_rows_stop_everything_unless_skipped(lgp, sent):
-    rows = "A,B,a@x.example\nA,B,nothing\nA,B,a@x.example\n"
+    rows = "A,B,a@x.example\nA,B,nothing\nA,B,A@X.example\n"
     Path("c.csv").write_text("firstName,lastName,email\n" + rows)
     reply = lgp("leads import c.csv", terminal=True)
     assert (reply.code, sent) == (2, [])
@@ -350,6 +350,7 @@ def test_bad_rows_stop_everything_unless_skipped(lgp, sent):
          "message": "email must be an e-mail address"}
     ]  # fmt: skip
     assert any("hide leads without a client" in one for one in reply.notes)
+    assert any(one.endswith("says the same: line 4.") for one in reply.notes)
     assert "line 3: email must be" in Path("c.csv.rejects.csv").read_text()
     reply = lgp("leads import c.csv --skip-invalid", terminal=True)
     files = "Files: c.csv.ids.csv, c.csv.rejects.csv."

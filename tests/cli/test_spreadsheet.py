@@ -100,7 +100,7 @@ WRONG = {
     "not there": (None, "c.csv is no file of UTF-8 text: [Errno 2] No such file"),
     "empty": ("", "has no rows"),
     "header alone": (HEAD, "has no rows"),
-    "no e-mail": ("firstName,lastName\nA,B\n", "1 row cannot be sent: see c.csv.rejects.csv."),
+    "no e-mail": ("firstName,lastName\nA,B\n", "No column gives email; the columns are firstName,"),
     "latin-1": (
         ROW.encode() + b"J\xfcrgen,B,b@x.example\n",
         "no file of UTF-8 text: 'utf-8' codec",
@@ -108,7 +108,7 @@ WRONG = {
     "open quote": (ROW + 'A,"B,c@x.example\n', "line 3: no csv from there on"),
     "broken json": ('[{"firstName": "A",]', "not valid JSON"),
     "broken line": ('{"firstName": "A"}\n{"firstName"\n', "line 2, is not valid JSON"),
-    "no object": ("[1]", "1 row cannot be sent"),
+    "no object": ("[1]", "No column gives firstName"),
     "-": (None, "- is no file of UTF-8 text"),
     "--encoding=nosuch": (ROW, "unknown encoding: nosuch"),
     "--map=Nix=email": (ROW, "--map takes COLUMN=FIELD; the columns are firstName, lastName,"),
