@@ -11,7 +11,7 @@ import pytest
 from helper_bench import NOW, Time, throw
 
 from leadgenius.errors import LocalError, RateError
-from leadgenius.ratelimit import RateLimiter
+from leadgenius.ratelimit import RateLimiter, eighth
 from leadgenius.settings import Window
 
 WINDOWS = (Window(3, 10.0), Window(5, 100.0))
@@ -155,11 +155,17 @@ def test_a_locked_log_sends_nothing_and_loses_nothing(make, path, monkeypatch):
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(RateError) as caught:
         request(limiter)
-    assert (caught.value.exit_code, caught.value.code) == (5, "limiter_busy")
+    error = caught.value
+    assert (error.exit_code, error.code, error.retryable) == (5, "limiter_busy", True)
     limiter.settle("a", slot, 5)
     other.close()
     request(limiter)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_eighth_of_a_limit_is_one_at_least():
+    limits = [Window(60, 60.0), Window(63, 1.0), Window(7, 1.0)]
+    assert [window.limit for window in eighth(limits)] == [7, 7, 1]
 
 
 def test_without_a_usable_log_a_process_keeps_to_an_eighth(make, path):

@@ -128,6 +128,7 @@ def test_an_error_says_when_and_what_the_server_said():
         (403, "forbidden", False, ""),
         (399, "redirected", False, "HTTP 399"),
         (400, "refused", False, ""),
+        (499, "refused", False, ""),
         (500, "server_failure", True, "HTTP 500"),
         ("connect", "network", True, "https://o.example: slow."),
         ("tls", "tls", False, ""),
