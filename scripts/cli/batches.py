@@ -18,7 +18,6 @@ OUTCOMES = ("applied", "skipped", "rejected", "unknown", "not_sent")
 FILES = ("ids_out", "todo_out")
 SILENT = "The server does not say why."
 ABSENT = "There is no record with this id."
-REST = "--todo-out FILE keeps what was not done; the result gives each reason."
 CODES = {"notFound": "not_found", "skipped": "refused", "errors": "task_failed"}
 BEFORE = r"(?i)already|duplicate|\bexists\b|not say"  # the reason of one that was there before
 # A record: id, or row and email, where known; its outcome; code and message of a problem.
@@ -73,6 +72,8 @@ class Changes:
         self.files = {name: check_safe(Path(typed(name))) for name in FILES if typed(name)}
         if len({*self.files.values()}) < len(self.files):
             raise inputs.invalid("--ids-out and --todo-out name the same file.", "Give two files.")
+        rest = "the file of --todo-out has" if "todo_out" in self.files else "--todo-out FILE keeps"
+        self.rest = f"The result gives each reason; {rest} what was not done."
         for item in items:
             item["outcome"] = "not_sent"
         record = inputs.record_id(context, typed("path_id") or "") if field else ""
@@ -112,7 +113,7 @@ class Changes:
         if rejected:
             error = RefusedError(
                 f"Refused: {rejected:,} of {plural(count, 'record')}.",
-                hint=REST,
+                hint=self.rest,
                 code="job_failed" if self.jobs else None,
                 outcome="rejected",
             )
@@ -122,7 +123,7 @@ class Changes:
     def send(self) -> None:
         """Send the requests in order. A refusal does not stop it; whatever else goes wrong does."""
         context, total, done = self.context, len(self.items), 0
-        client, context.notes.go_on = context.client, REST
+        client, context.notes.go_on = context.client, self.rest
         for path, body, items in self.requests:
             client.last_outcome = "not_sent"
             try:
@@ -132,7 +133,7 @@ class Changes:
                 for item in items:
                     item.update(request.problem(error))
                 if error.exit_code == 4 or (done and error.exit_code != 8):
-                    error.hint = REST  # not all of it again
+                    error.hint = self.rest  # not all of it again
                 if error.exit_code != 4:
                     return
                 continue
