@@ -89,7 +89,8 @@ def drawing(record: Any) -> tuple[list[str], list[dict[str, Any]], str]:
     for row in series:
         start = str(row.get("periodStart", ""))
         row["periodStart"] = start + " *" * (start >= since)
-    return TREND, series, f"In all: {shown('', sums)}; * is not over yet."
+    words = "a lead counts in the period in which it was created; * is not over yet"
+    return TREND, series, f"In all: {shown('', sums)}; {words}."
 
 
 def with_shares(rows: Any, name: str) -> list[dict[str, Any]]:

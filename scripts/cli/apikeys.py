@@ -58,6 +58,7 @@ def create(context: Context) -> None:
             found |= {"stored": True, "stored_in": str(client.file.path)}
     except BaseException as error:  # the key cannot be had again
         context.masker.show = True
+        context.output.format, context.output.fields = "json", None
         context.result({**found, "key": key})
         if isinstance(error, LeadGeniusError):
             error.hint = "The key is on stdout; to store it: {lgp} auth save-key --scope agent"

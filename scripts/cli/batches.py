@@ -148,13 +148,18 @@ class Changes:
         """A batch that the server took: what it left undone, or the job that does it."""
         if self.context.operation.id == "enrichment.trigger":
             job_id = answers.job_id(answer.body) or ""
-            jobs.note(self.context, job_id)
+            try:
+                jobs.note(self.context, job_id)
+            except LeadGeniusError as error:
+                for item in items:
+                    item.update(request.problem(error))
+                raise
             job = {"jobId": job_id, "status": "queued", "requested": len(items), "failed": 0}
             self.jobs.append((job, items))
         elif self.field:
             settle(items, answer.body)
         for item in items:
-            if answer.maybe_applied and "code" in item:  # what is absent now was deleted before
+            if answer.maybe_applied and item.get("code") == "not_found":  # deleted before
                 item.update(outcome="applied", code="deleted_or_absent")
 
     def follow(self) -> None:
@@ -228,7 +233,11 @@ class Changes:
         for name in OUTCOMES[1:]:
             if counts[name]:
                 words += f"; {counts[name]:,} {name.replace('_', ' ')}"
-                reasons = {one.get("message", "") for one in self.items if one["outcome"] == name}
+                reasons = {
+                    one["message"]
+                    for one in self.items
+                    if one["outcome"] == name and "message" in one
+                }
                 words += f": {reasons.pop().rstrip('.')}" if len(reasons) == 1 else ""
         return words + "."
 
@@ -241,18 +250,22 @@ def settle(items: list[Item], body: Any) -> bool:
     several, nothing is known of these but their number.
     """
     said = answers.rest(body, [])
-    known = {item.get("id", str(place)): item for place, item in enumerate(items)}
+    known: dict[Any, Item] = {item.get("id", str(place)): item for place, item in enumerate(items)}
+    unmatched = 0  # not done, and none of these by its name
     for name, code in CODES.items():
         for one in answers.rows(said.get(name)) or ():
             reason = answers.text(one, "reason") or (ABSENT if name == "notFound" else SILENT)
             before = name == "skipped" and re.search(BEFORE, reason)
-            item = known.get(row_id(answers.dig(one, "index")) or row_id(one), {})
+            item = known.get(row_id(one), known.get(str(answers.dig(one, "index"))))
+            if item is None:
+                unmatched += 1
+                continue
             item["outcome"] = "skipped" if before else "rejected"
             item.update(code="duplicate" if before else code, message=reason)
     done = answers.dig(said, "created", "deleted", "enrolled", "completedTasks")
     outcome = "skipped" if isinstance(said.get("skipped") or [], int) else "rejected"
     others = [item for item in items if "code" not in item]
-    left = len(others) - done if type(done) is int else 0
+    left = len(others) - done if type(done) is int else unmatched
     for place, item in enumerate(others):
         if 0 < left < len(others):
             item.clear()

@@ -39,7 +39,8 @@ class Context:
         self.command, self.options = command, options
         self.notes, self.masker = notes, notes.masker
         notes.quiet, notes.verbose = options.quiet, options.verbose
-        self.end = time.monotonic() + (options.max_time or math.inf)
+        longest = math.inf if options.max_time is None else options.max_time
+        self.end = time.monotonic() + longest
         self.masker.show = bool(self.typed("show"))
         self.operation: Any = operations().get(command.id)  # None without one
         if command.words == "dashboard":  # its page is no format, and .html no other's
@@ -62,7 +63,8 @@ class Context:
             self.notes.last_outcome = outcome = self.client.last_outcome
             changing = not self.operation or self.operation.changing
             if changing and outcome in ("applied", "unknown") and not self.recorded:
-                self.record_change(getattr(error, "path", None), [], outcome)
+                path = getattr(error, "path", None) or (self.operation and self.operation.path)
+                self.record_change(path, [], outcome)
             self.client.close()
 
     def typed(self, name: str) -> Any:
@@ -122,7 +124,7 @@ class Context:
             **{name: getattr(plan, name) for name in ("method", "url", "headers", "body")},
             "effect": self.operation.effect if self.operation else "unknown",
             "requests": requests,
-            "least_seconds": max((requests - 1) // one.limit * one.seconds for one in limits),
+            "least_seconds": max(max(requests - 1, 0) // one.limit * one.seconds for one in limits),
             **more,
         }
         output.write(compact(shown, output.indent) + "\n")

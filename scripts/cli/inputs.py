@@ -105,8 +105,8 @@ def _value(typed: Any, schema: Any) -> Any:
     if isinstance(typed, list):
         return parts(",".join(typed))
     if "string" not in schema.get("type", "string"):
-        with contextlib.suppress(ValueError):
-            return json.loads(typed)
+        with contextlib.suppress(UsageError):
+            return parse_json(typed, "")
     return typed.lower() if typed.lower() in schema.get("enum", ()) else typed
 
 
@@ -179,11 +179,13 @@ def record_id(context: Context, word: str) -> str:
         return word
     if context.options.dry_run:
         return "ID"
-    group = context.command.words.split()[0]
-    same = Condition(field, "=", value.strip())
-    pages = [*context.client.pages(operations()[f"{group}.list"].path)]
+    group, wanted = context.command.words.split()[0], value.strip().casefold()
+    listed = operations().get(f"{group}.list")
+    if not listed:  # of jobs
+        return word
+    pages = [*context.client.pages(listed.path)]
     rows = [row for page in pages for row in page.items]
-    found = [str(row_id(row)) for row in rows if same.holds(row)]
+    found = [str(row_id(row)) for row in rows if cell(inside(row, field)).casefold() == wanted]
     total = answers.total(pages[0].body) or len(rows)
     if len(found) != 1 or len(rows) < total:
         words = f"{len(found)} have this {field} in {len(rows)} of {total} records: one in all is"
@@ -195,9 +197,9 @@ def record_id(context: Context, word: str) -> str:
 def ids_from(text: str) -> list[str]:
     """The ids of a file: lines, a JSON array, JSON or jsonl of records, csv with a column id,
     leadId or lead_id."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    rows: list[Any] = lines
-    first = lines[0] if lines else ""
+    lines = [line for line in text.splitlines() if line.strip()]
+    rows: list[Any] = [line.strip() for line in lines]
+    first = rows[0] if rows else ""
     if first.startswith(("[", "{")):
         rows = json_rows(text, "--ids-from")
     elif re.search(r'[,;\t]|^"?(id|leadId|lead_id)"?$', first):

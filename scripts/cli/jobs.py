@@ -58,7 +58,7 @@ def started_here(context: Context) -> None:
     was last seen."""
     client, found = context.client, dict[str, Any]()
     for line in read_private(client.state / _FILE).splitlines():
-        with contextlib.suppress(ValueError):  # half a line of a full disk
+        with contextlib.suppress(ValueError, LookupError, TypeError):  # a line of a full disk
             row = json.loads(line)
             if row["origin"] == client.origin:
                 found.setdefault(row["jobId"], {}).update(row)
@@ -71,7 +71,8 @@ def watch(context: Context, job_id: str) -> tuple[Any, LeadGeniusError | None]:
     path, options = request.path_of(operations()["enrichment.status"], job_id), context.options
     end, pauses = 0.0, iter(PAUSES)
     if options.wait or options.out:  # the same for all jobs; a second before --max-time
-        seconds = options.wait_time or WAIT_TIME[context.notes.terminal]
+        usual = WAIT_TIME[context.notes.terminal]
+        seconds = usual if options.wait_time is None else options.wait_time
         end = min(context.output.started + seconds, context.end - 1.0)
     again = context.notes.go_on = command(job_id)
     while True:

@@ -31,9 +31,10 @@ def account(client: Client) -> list[str]:
     saved = client.keys.saved
     names = [client.settings.company_id or saved("company_id")]
     with contextlib.suppress(CredentialError):  # a dry run needs none
-        names.append(client.keys.find("agent").value)
-    if saved("api_key"):
-        names += client.file.account.previous_api_keys
+        found = client.keys.find("agent")
+        names.append(found.value)
+        if found.source == str(client.file.path):
+            names += client.file.account.previous_api_keys
     return [digest([client.origin, name]) for name in names if name]
 
 

@@ -99,7 +99,10 @@ class Walk:
             self.changed |= self.total not in (None, last or self.total)
             self.cursor, self.rest = page.cursor, answers.rest(page.body, rows)
             last_number = answers.total(page.body, "totalPages") or 0
-            self.more = bool(page.cursor) or page.number < last_number
+            read = page.number * self.query.get("pageSize", 0)
+            self.more = (
+                bool(page.cursor) or page.number < last_number or 0 < read < (self.total or 0)
+            )
             if not (self.bulk or self.single):
                 ids = [row_id(row) for row in rows]
                 rows = [row for row, one in zip(rows, ids, strict=True) if one not in seen]
@@ -204,6 +207,7 @@ def _count(walk: Walk) -> None:
     least = "" if result["complete"] else "At least "  # why stands in a warning
     words = f"{least}{plural(walk.matched, 'row')}."
     grouped = names and output.format != "json"
+    output.columns = list(result)
     if grouped:
         output.columns = output.preferred = [*names, "n"]
         output.footnote = words

@@ -120,7 +120,8 @@ def _check(context: Context, found: dict[str, Any]) -> None:
     for operation in operations().values():
         scope, record = operation.scope, operation.record()
         stored = operation.paging and described(context, SCOPES[scope].credential)
-        if not stored or checks.get(scope, "ok") != "ok":
+        expired = scope == "root" and not found["login"]["valid"]
+        if expired or not stored or checks.get(scope, "ok") != "ok":
             continue
         try:
             rows, checks[scope] = next(context.client.pages(operation.path)).items, "ok"

@@ -51,8 +51,10 @@ def _described(error: BaseException, notes: Notes) -> LeadGeniusError:
         return error
     if isinstance(error, KeyboardInterrupt):
         code = str(error) or "interrupted"
-        words = f"Stopped ({code}); the last change: {notes.last_outcome or 'none'}."
-        made = LeadGeniusError(words, notes.go_on, code=code)
+        words = f"Stopped ({code})"
+        if notes.last_outcome:
+            words += f"; the last change: {notes.last_outcome}"
+        made = LeadGeniusError(f"{words}.", notes.go_on, code=code)
         made.exit_code = 143 if code == "terminated" else 130
         return made
     if isinstance(error, OSError):

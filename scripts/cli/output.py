@@ -231,7 +231,7 @@ def _format(options: Any, terminal: bool) -> str:
     if not options.out:
         return typed or ("table" if terminal else "json")
     by_name = _SUFFIXES.get(options.out.suffix.lower(), typed)
-    if not by_name or ("format" in options.typed and typed != by_name):
+    if not by_name or by_name == "table" or ("format" in options.typed and typed != by_name):
         words = "--format and the name of the --out file do not say one format."
         hint = "Let it end in .json, .jsonl or .csv (--excel: for Excel), or give --format alone."
         raise UsageError(words, hint=hint)

@@ -45,7 +45,9 @@ def send(context: Context) -> None:
     if walk.single:
         _once(context, method, walk, body)
     else:
-        walk.query.pop("nextToken", None)  # a list begins at its beginning
+        if "page" in params:
+            raise UsageError("A list of several pages takes no page: leave it out.")
+        walk.query.pop("nextToken", None)  # it begins at its beginning
         walk.show()
 
 

@@ -72,8 +72,16 @@ def get(context: Context) -> None:
     def read(one: str) -> tuple[Any, None]:
         return context.client.get(path_of(context.operation, one)), None
 
-    context.output.columns = list(dict.fromkeys(["id", *context.output.columns]))
-    read_ids(context, lambda one: context.output.document(read(one)[0]), read)
+    def single(one: str) -> None:
+        answer, _ = read(one)
+        record = answers.record(answer)
+        if output.format == "table" and isinstance(record, dict):  # metrics do not say of what
+            answer = {"id": one, **record}
+        output.document(answer)
+
+    output = context.output
+    output.columns = list(dict.fromkeys(["id", *output.columns]))
+    read_ids(context, single, read)
 
 
 def read_ids(

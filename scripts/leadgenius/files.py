@@ -77,14 +77,14 @@ def open_private(path: str | Path, flags: int) -> int:
     return descriptor
 
 
-def read_private(path: Path) -> bytes:
-    """The content, through any links; empty when there is no such file. LocalError unless it is a
-    regular file that follows the rule.
+def read_private(path: Path, limit: int = -1) -> bytes:
+    """The content, or its first `limit` bytes, through any links; empty when there is no such file.
+    LocalError unless it is a regular file that follows the rule.
     """
     if not os.access(path, os.F_OK):  # nothing there, or HOME is not this user's, as for services
         return b""
     with open(os.path.realpath(path), "rb", opener=open_private) as file:
-        return file.read()
+        return file.read(limit)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ FIELDS = (
     *("base_url", "email", "token", "expires_at", "api_key", "amplify_api_key", "company_id"),
     *("user_id", PREVIOUS),
 )
+LIMIT = 64 * 1024  # bytes
 OLD_DEFAULT = "http://localhost:3000"  # older scripts wrote it, wherever the key came from
 
 
@@ -57,7 +58,7 @@ class KeyFile:
         """What is stored: read once, and again after a change of this process. What older scripts
         wrote is understood, and saved in the new form with the next change.
         """
-        raw = files.read_private(self.path)
+        raw = files.read_private(self.path, LIMIT)  # a larger one is cut, and so no JSON
         if not raw:  # LGP_AUTH_FILE=$(mktemp) names an empty file
             return Account()
         if os.name == "posix" and self.path.stat().st_mode & 0o077:
@@ -67,18 +68,23 @@ class KeyFile:
                 "warning", f"Other users could read {self.path}; make sure it is 0600 now."
             )
         try:
-            account = Account(json.loads(raw))
+            document = json.loads(raw)
+            if not isinstance(document, dict):
+                raise ValueError("it must hold one JSON object")
+            account = Account(document)
             if account.base_url:
                 account["base_url"] = clean_origin(account.base_url)
-        except (ValueError, TypeError, RecursionError, UsageError) as error:
+        except (ValueError, RecursionError, UsageError) as error:
             raise LocalError(
                 f"{self.path} cannot be used: {error}",
                 "Fix it, or move it away and log in again. A key in LGP_API_KEY works meanwhile.",
                 code="credential_file",
             ) from None
         if account.token.startswith("lgp_"):
-            older = account.token
-            account.update({"token": "", "api_key": account.api_key or older, PREVIOUS: [older]})
+            key, older = account.api_key, account.token
+            account.update({"token": "", "api_key": key or older, PREVIOUS: [older] if key else []})
+        if isinstance(account.get("expires_at"), (int, float)):  # in a file of older scripts
+            account["expires_at"] = str(account["expires_at"])
         if "layout" not in account and account.base_url in ("", OLD_DEFAULT):
             account["base_url"] = PRODUCTION
         return account
@@ -111,7 +117,8 @@ class KeyFile:
         """
         with self._changing() as account:
             if self.check_account(origin, fields.get("email", "")):
-                account.clear()
+                for name in FIELDS:
+                    account.pop(name, None)
             newest = fields.get("api_key", account.api_key)
             older = (*account.previous_api_keys, account.api_key)
             account[PREVIOUS] = [one for one in older if one not in ("", newest)]

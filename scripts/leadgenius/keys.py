@@ -98,8 +98,11 @@ class Keys:
                 f"A profile (--profile or LGP_PROFILE) and {other[1]} both name an account.",
                 f"Leave out the profile, or unset {other[1]}.",
             )
-        if profile and any(map(environ.get, KEY_VARIABLES)):
-            on_note("note", "--profile is given, so the variables with keys are not used.")
+        names = (*KEY_VARIABLES, "LGP_COMPANY_ID", "LGP_USER_ID")
+        ignored = [one for one in names if environ.get(one) or environ.get(f"{one}_FILE")]
+        if profile and ignored:
+            words = f"--profile is given, so these variables are not used: {', '.join(ignored)}."
+            on_note("note", words)
         if not re.fullmatch("[a-z0-9-]{0,32}", name):
             raise ValueError("A profile is named with 1 to 32 of a-z, 0-9 and -.")
         file = f"~/.leadgenius_auth.{name}.json" if name else "~/.leadgenius_auth.json"
@@ -157,10 +160,14 @@ class Keys:
         """Every secret at hand, whether used yet or not."""
         found = [self.key, *map(self.environ.get, (*KEY_VARIABLES, "LGP_PASSWORD"))]
         found += [given[0] for given in self._given.values() if given]
-        urls = " ".join(self.environ.values())  # of proxies, and LGP_LIMITER
+        urls = " ".join(
+            value
+            for name, value in self.environ.items()
+            if name == "LGP_LIMITER" or name.lower().endswith("_proxy")
+        )
         found += re.findall(r"//[^/\s]*?:([^/\s]+)@", f"{urls} {unquote(urls)}")
         with suppress(LocalError):
             stored = self.file.account
             found += [stored.token, stored.api_key, stored.amplify_api_key]
             found += stored.previous_api_keys
-        return {one for one in found if one}
+        return {one for one in found if isinstance(one, str) and one}

@@ -96,7 +96,8 @@ class RedisLog(RateLimiter):
 
     def __init__(self, url: str, *args: Any) -> None:
         super().__init__(*args)
-        self._all, self._marker = self.windows, self.path.with_name("redis-unreachable")
+        self._all, self._failed = self.windows, 0.0
+        self._marker = self.path.with_name("redis-unreachable")
         try:
             from redis import Redis
 
@@ -155,15 +156,16 @@ class RedisLog(RateLimiter):
         """
         from redis import RedisError
 
-        now, failed = self._time.time(), 0.0
+        now = self._time.time()
         with suppress(OSError):
-            failed = self._marker.stat().st_mtime
-        if abs(now - failed) >= REMEMBERED:
+            self._failed = self._marker.stat().st_mtime
+        if abs(now - self._failed) >= REMEMBERED:
             while self._time.time() - now < SECONDS:  # a restart takes a moment
                 try:
                     return work()
                 except RedisError:
                     self._time.sleep(0.1)
+            self._failed = now
             with suppress(OSError):
                 self._marker.touch(0o600)
         self._on_note(

@@ -57,7 +57,7 @@ class Attempt(Thread):
             kind = "no_answer"
         elif isinstance(error, ValueError):  # requests' InvalidURL and InvalidSchema
             kind = "proxy"
-        elif "certificate " in words:  # the blank: no host's name has one
+        elif re.search("certificate |X509|PermissionError", words):  # no host's name has these
             kind = "tls"
         found = _REASON.search(words.lower())
         return Answer(kind, detail=found[0] if found else "connection failed")
@@ -140,7 +140,7 @@ class Transport:
 
         try:
             json.dumps(request.body, allow_nan=False)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise UsageError(f"The body is no JSON: {error}.", code="invalid_input") from None
         attempt = Attempt(target=work, daemon=True)
         attempt.sent, attempt.done = self._embedded, Event()
@@ -174,7 +174,7 @@ def understood(status: int, headers: Headers, raw: bytes) -> Answer:
             typed = "json" in headers.get("Content-Type", "").lower()
             problem = "broken_json" if typed else "not_json"
     result = dig(body, "success", "data", "items", "id", "jobId")
-    refused = result is False or (dig(body, "error") and result is None)
+    refused = dig(body, "success") is False or (dig(body, "error") and result is None)
     if refused or not 200 <= status < 300:
         problem = "status"
     return Answer(problem, status, headers, body, f"HTTP {status}")

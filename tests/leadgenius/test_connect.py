@@ -107,7 +107,7 @@ def test_a_typed_profile_uses_its_file_alone_and_names_what_it_ignores(make, wor
     client = make("work", environ=environ)
     found = client.origin, agent(client), client.company_id()
     assert found == (STAGING, "lgp_work", "c-work")
-    message = "--profile is given, so the variables with keys are not used."
+    message = "--profile is given, so these variables are not used: LGP_API_KEY, LGP_COMPANY_ID."
     assert client.notes == [("note", message)]
     assert agent(make(environ={"LGP_PROFILE": "work"})) == "lgp_work"
 

@@ -40,7 +40,7 @@ def write(path, content, mode=0o600):
 
 def test_another_account_is_never_written_over_a_key_and_forgets_the_company_without_one(file):
     file.store(PRODUCTION, email="a@b.c", token="t1")
-    file.update(company_id="c", user_id="u")
+    file.update(company_id="c", user_id="u", unknown="kept")
     file.store(PRODUCTION, email="A@b.c", token="t2")
     assert (file.account.company_id, file.account.user_id) == ("c", "u")
     for origin, email in ((PRODUCTION, "x@y.z"), (STAGING, "x@y.z")):  # over a token alone
@@ -48,7 +48,7 @@ def test_another_account_is_never_written_over_a_key_and_forgets_the_company_wit
         file.store(origin, email=email, token="t3")
         found = file.account
         assert (found.base_url, found.email) == (origin, email)
-        assert found.company_id == found.user_id == ""
+        assert (found.company_id, found.user_id, found["unknown"]) == ("", "", "kept")
     file.store(STAGING, api_key="lgp_1")
     for call in (
         lambda: file.store(STAGING, email="a@b.c", token="t"),
@@ -73,7 +73,11 @@ def test_a_key_for_another_origin_takes_no_login_there(file):
     ("name", "origin", "found"),
     [
         ("everything", STAGING, {"token": "eyJ.canary.everything", "user_id": "user_1"}),
-        ("key_as_token", PRODUCTION, {"token": "", "api_key": "lgp_canary_key_as_token"}),
+        (
+            "key_as_token",
+            PRODUCTION,
+            {"token": "", "api_key": "lgp_canary_key_as_token", "previous_api_keys": []},
+        ),
         (
             *("key_as_token_and_key", PRODUCTION),
             {"api_key": "lgp_canary_newer", "previous_api_keys": ["lgp_canary_older"]},
@@ -101,7 +105,7 @@ def test_what_is_no_text_counts_as_not_stored(file, path):
     odd = {"api_key": ["canary"], "previous_api_keys": "canary", "expires_at": 1, "email": None}
     write(path, odd | {"origins": {STAGING: {"api_key": "canary"}}})
     account = file.account
-    assert (account.api_key, account.previous_api_keys, account.expires_at) == ("", [], "")
+    assert (account.api_key, account.previous_api_keys, account.expires_at) == ("", [], "1")
     assert (account.email, account.base_url) == ("", PRODUCTION)
 
 
@@ -109,7 +113,9 @@ def test_what_is_no_text_counts_as_not_stored(file, path):
     ("content", "words"),
     [
         ('{"token": "canary",\n "email" 1}', "line 2 column 10"),
-        ('["canary"]', "cannot be used"),
+        ('["canary"]', "one JSON object"),
+        ('[["api_key", "canary"]]', "one JSON object"),
+        (f'{{"api_key": "{"canary" * 11_000}"}}', "cannot be used"),
         ("5", "cannot be used"),
         ('{"base_url": "http://canary.example", "token": "t"}', "base URL"),
         ("[" * 60_000, "recursion"),

@@ -73,12 +73,16 @@ def test_refused_and_stalled_handshakes_have_sent_nothing(raw, attempt):
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_a_certificate_is_trusted_only_when_a_variable_names_it(name, raw, attempt, monkeypatch):
+def test_a_certificate_is_trusted_only_when_a_variable_names_it(
+    name, raw, attempt, monkeypatch, home
+):
     server = raw(send(page()), tls=True)
     assert attempt(server.origin).failure == "tls"
-    for file, found in (("none.pem", "failure='tls'"), ("test-only-cert.pem", "status=200")):
+    (home / "odd.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    files = {"none.pem": "'tls'", home / "odd.pem": "'tls'", "test-only-cert.pem": "status=200"}
+    for file, found in files.items():
         attempt.made.clear()
-        monkeypatch.setenv(name, f"{TLS}/{file}")
+        monkeypatch.setenv(name, str(TLS / file))
         assert found in repr(attempt(server.origin))
     assert len(server.seen) == 1
 
@@ -195,6 +199,7 @@ def test_nothing_is_sent_after_the_deadline(raw, attempt, monkeypatch):
         (b" null ", ""),
         (b'{"jobId": "j", "error": "x"}', ""),
         (b'{"data": {}, "error": "one row was left out"}', ""),
+        (b'{"data": false}', ""),
         (b'{"success": false}', "status"),
         (b'{"error": "quota"}', "status"),
         (b'{"data": null, "error": "quota"}', "status"),
