@@ -12,7 +12,7 @@ class Command(NamedTuple):
     """`words` are typed; `run` names the module and the function of cli/ that does it.
 
     `columns`: what a terminal shows first. `groups`: of options (cli/options.py), beside those of
-    its operation. `defaults`: sent when neither a flag nor --data gives a body. `id`: its
+    its operation. `defaults`: sent unless --data gives a body; flags win. `id`: its
     operation, where that is not its words with dots; a command with none works offline or uses
     several.
     """

@@ -1,5 +1,5 @@
 """`dashboard`: one HTML page of a period. Nothing on it comes from elsewhere and every text of the
-server is escaped; at most 15 requests are made."""
+server is escaped; at most 14 requests are made, retries apart."""
 
 from html import escape
 from typing import Any

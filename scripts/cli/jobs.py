@@ -1,6 +1,6 @@
 """Jobs: printed and kept the moment they are known, then followed to their end.
 
-Starting a job may cost money, so whatever goes wrong afterwards, the hint is the status command.
+Starting a job may cost money, so the hint of what can be tried again is the status command.
 """
 
 import contextlib

@@ -44,7 +44,7 @@ def _company(context: Context) -> str:
 
 
 class Walk:
-    """The rows of a list, each once, that fit the conditions; the counts are its own. `bulk`: it is
+    """The rows of a list that fit the conditions; the counts are its own. `bulk`: it is
     read by cursor, else by page numbers."""
 
     read = matched = not_comparable = 0  # rows

@@ -5,7 +5,7 @@
         campaigns = lg.get("/campaigns")["data"]
 
 `ApiError` is the base of everything it raises. Nothing heavy is imported before `connect` is
-called, and requests only when something is sent.
+called, and requests only when something is sent or the sandbox is opened.
 """
 
 from __future__ import annotations

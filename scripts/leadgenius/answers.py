@@ -1,4 +1,4 @@
-"""Where rows, cursor, token and ids stand in an answer: the vendor's clients have met several
+"""Where rows, totals, tokens and ids stand in an answer: the vendor's clients have met several
 shapes of each.
 
 Every function takes a parsed body of any JSON type and never raises.

@@ -42,7 +42,8 @@ class Client:
 
     Not for several threads at once. Processes may share a key: the request log keeps them within
     its limits. `requests` counts attempts; `sandbox` is True once an answer came from a sandbox;
-    `last_outcome` is what became of the latest change: not_sent, applied, rejected or unknown.
+    `last_outcome` is what became of the latest request, if it was a change: not_sent, applied,
+    rejected or unknown.
     """
 
     requests = 0
@@ -112,7 +113,7 @@ class Client:
         return self.call("GET", endpoint, params).body
 
     def post(self, endpoint: str, body: Any = None) -> Any:
-        """The parsed body of a POST; sent again only when the server certainly has not acted."""
+        """The parsed body of a POST; sent again only where the table of failures says so."""
         return self.call("POST", endpoint, body=body).body
 
     def put(self, endpoint: str, body: Any = None) -> Any:

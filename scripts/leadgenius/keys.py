@@ -71,7 +71,8 @@ def variable(environ: Environ, *names: str) -> tuple[str, str] | None:
 
 class Keys:
     """The account that `environ`, its `settings` and what was typed name together, and its
-    credentials for `origin`. With a typed `profile` no variable counts. Their files are read once.
+    credentials for `origin`. With a typed `profile` no variable with a key counts. Their files are
+    read once.
 
     `key` is one typed on the command line: it is used for every call but those of a login. Raises
     UsageError when two accounts are named, ValueError for a name or path that is none, LocalError
@@ -124,7 +125,7 @@ class Keys:
         self._allowed = self.origin in meant or is_loopback(self.origin)
 
     def find(self, kind: str) -> Credential:
-        """The credential of `kind`; the file is read only when nothing before it supplies one.
+        """The credential of `kind`, from the first place that supplies one.
 
         CredentialError (exit 3) when there is none, or one that cannot be sent; LocalError when the
         file is needed and cannot be used.

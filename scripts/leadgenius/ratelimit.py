@@ -2,7 +2,8 @@
 
 A request counts from the moment it *ends*: whatever the server counts with, it has counted it by
 then. While it waits or runs it counts as happening now; if its process dies, it counts from the
-last moment it could have ended. The log holds no credential, only `identity(origin, credential)`.
+last moment it could have ended. The log holds no credential, only what `Client.identity` makes of
+one.
 """
 
 import math
