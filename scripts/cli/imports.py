@@ -177,10 +177,10 @@ class Import:
             time.sleep(max(0.0, wait))  # where --max-time ends before, the next request says so
             whole = self.look(left)
             left = having(left, "unknown")
-            if not left or time.time() > latest + LOOKS[-1]:  # later looks would see no more
+            self.proved |= bool(having(lost, "created"))
+            promised = self.proved and all(row.id for row in left)
+            if not left or promised or time.time() > latest + LOOKS[-1]:  # later ones see no more
                 break
-        if having(lost, "created"):
-            self.proved = True
         for row in left:
             if row.id and self.proved:
                 row.state = "created"
