@@ -10,8 +10,8 @@ def real(lgp):
     environ = {"LGP_API_KEY": "lgp_" + "5" * 64, "LGP_MAX_WAIT": "0"}
     with responses.RequestsMock(assert_all_requests_are_fired=False) as planned:
 
-        def run(*words):
-            return lgp(*words, sandbox=False, environ=environ)
+        def run(*words, **more):
+            return lgp(*words, sandbox=False, environ=environ, **more)
 
         run.planned = planned
         yield run

@@ -98,9 +98,10 @@ def test_rotation_proves_the_new_key_before_it_replaces_the_old(run, served, rea
     run(*GENERATE)
     old = real().api_key
     served.app.faults = [Fault("GET /campaigns=401")]
-    found = run(*ROTATE)
-    assert (found.code, found.json["stored"], found.json["key"][:4]) == (3, False, "lgp_")
-    assert found.error["outcome"] == "applied"
+    for words in (ROTATE, (*GENERATE, "--check", "--format=ids", "--fields=id")):
+        found = run(*words)
+        assert (found.code, found.json["stored"], found.json["key"][:4]) == (3, False, "lgp_")
+        assert found.error["outcome"] == "applied"
     assert real().api_key == old
     served.app.faults = []
     found, new = run(*ROTATE), real().api_key

@@ -205,11 +205,21 @@ def test_after_an_unanswered_delete_the_absent_ones_are_done(lgp, serve):
     assert found == {("applied", "deleted_or_absent")}
 
 
+def test_after_an_unanswered_delete_what_failed_is_not_done(real):
+    second = {"deleted": 0, "notFound": ["a"], "errors": [{"leadId": "b", "reason": "locked"}]}
+    plan(real, "DELETE", LEADS, (500, {}), second)
+    reply = real("leads delete --ids a b --yes --max-wait 9")
+    assert (reply.code, numbers(reply)) == (4, [2, 1, 0, 1, 0, 0])
+    assert [one["code"] for one in reply.json["problems"]] == ["deleted_or_absent", "task_failed"]
+
+
 def test_the_worst_outcome_is_the_exit_code(real):
     for one, status in {"a": 404, "b": 200, "c": 403}.items():
         plan(real, "PUT", f"{AGENT}/leads/{one}/status", (status, {"data": {"id": one}}))
-    reply = real("leads status --ids", *"abcd", "--status", "new")
+    words = ("leads status --ids", *"abcd", "--status", "new")
+    reply = real(*words)
     assert (reply.code, numbers(reply)) == (3, [4, 1, 0, 2, 0, 1])
+    assert "; 1 not sent.\n" in real(*words, terminal=True).out
 
 
 @pytest.mark.parametrize(
@@ -308,6 +318,8 @@ ENROLLED, DUPLICATE = "already enrolled", "a duplicate of a"
          "rejected? applied? duplicate", False),  # either a or b
         ({"completedTasks": 2, "errors": [{"leadId": "b", "reason": ENROLLED}]},
          "applied task_failed applied", True),
+        ({"skipped": [{"id": "B"}]}, "rejected? applied? applied?", False),  # none of these
+        ({"deleted": 2, "notFound": [{"index": 1, "id": "c"}]}, "applied applied not_found", True),
     ],
 )  # fmt: skip
 def test_what_became_of_each_record_of_an_accepted_batch(body, outcomes, said):
@@ -351,6 +363,7 @@ def test_several_records_are_read_with_their_ids_and_the_problems(lgp):
     metrics = ("campaigns", "metrics", one, two)
     lines = lgp(*metrics, "--fields", "id,leads", "--format", "csv").out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["id", one, two]
+    assert one in lgp("campaigns metrics", one, terminal=True).out
 
 
 def test_a_read_that_cannot_go_on_has_a_problem_for_all_that_follow(real):

@@ -9,6 +9,7 @@ from cli.inputs import ids_from
 from leadgenius.errors import UsageError
 
 LEAD = {"firstName": "Jo", "lastName": "Lind", "email": "jo@lind.example", "client_id": "client_a"}
+INTEGRATION = "integrations create --platform hubspot --config"
 TWO_PROBLEMS = '{"firstName": "A", "lastName": "B", "email": "x", "phone": "1"}'
 
 
@@ -25,6 +26,7 @@ TWO_PROBLEMS = '{"firstName": "A", "lastName": "B", "email": "x", "phone": "1"}'
         "email,id\nx@x.example,a\ny@x.example,b\nz@x.example,c\n",
         'leadId;name\na;"x; y"\nb;y\nc;z\n',
         "id\na\nb\nc\n",
+        "email\tid\n\ta\n\tb\nz@x.example\tc\n",
     ],
 )
 def test_ids_are_read_from_every_form_that_this_program_writes(text):
@@ -115,6 +117,8 @@ def test_flags_are_read_as_their_schemas_types(lgp, words, body):
         ("leads status --ids a --status hot", "must be one of qualified"),
         ("campaigns get ..", "id"),
         ("campaigns get a/b", "id"),
+        pytest.param(f"{INTEGRATION} {'[' * 100_000}", "config object", id="deep"),
+        (f"{INTEGRATION} '{{\"a\": NaN}}'", "config object"),
         ("leads delete --yes", "No ids"),
         ("leads delete --ids-from none.txt --yes", "none.txt"),
     ],
@@ -139,6 +143,9 @@ def test_a_record_is_found_by_its_name(lgp):
 
 def test_a_name_that_is_not_there_or_not_alone_is_refused_with_the_ids(lgp):
     assert lgp("campaigns", "get", "name=No such campaign").code == 2
+    lgp("campaigns create --name 007")
+    assert lgp("campaigns get name=7").code == 2  # not equal as a number
+    assert lgp("jobs status name=foo").code == 4  # jobs have no names
     ids = [lgp("campaigns", "create", "--name", "Twin").json["id"] for _ in range(2)]
     reply = lgp("campaigns", "get", "name=Twin")
     assert (reply.code, {*reply.error["details"]}) == (2, {*ids})

@@ -19,8 +19,8 @@ def waits(monkeypatch):
     """The pauses of a run, which cost no time."""
     made = []
     monkeypatch.setattr(jobs, "sleep", lambda pause: made.append(pause) if pause else None)
-    monkeypatch.setattr(jobs, "monotonic", lambda: sum(made))
-    monkeypatch.setattr("cli.output.time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr(jobs, "monotonic", lambda: 1.0 + sum(made))
+    monkeypatch.setattr("cli.output.time", SimpleNamespace(monotonic=lambda: 1.0))
     return made
 
 
@@ -59,8 +59,9 @@ def test_a_job_is_printed_and_kept_before_anything_can_go_wrong(enrich, state):
 
 @pytest.mark.parametrize(
     ("words", "pauses"),
-    [([], [2, 4, 8, 15, 30, 30, 11]), (["--wait-time", "5"], [2, 3])],  # 100 s off a terminal
-)
+    [([], [2, 4, 8, 15, 30, 30, 11]), (["--wait-time", "5"], [2, 3]),  # 100 s off a terminal
+     (["--wait-time", "0"], [])],
+)  # fmt: skip
 def test_a_job_that_runs_on_is_asked_for_less_and_less_often(look, enrich, waits, words, pauses):
     look("running")
     reply = enrich("--wait", *words)
@@ -110,6 +111,7 @@ def test_an_id_that_cannot_be_asked_for_is_exit_8_and_kept_nowhere(enrich, state
     reply = enrich("--wait", job_id=job_id)
     assert (reply.code, reply.json["applied"], reply.error["outcome"]) == (8, 3, "applied")
     assert "cannot be followed" in reply.error["message"]
+    assert [one["id"] for one in reply.json["problems"]] == [*"abc"]
     assert not (state / "jobs.jsonl").exists()
 
 
@@ -119,6 +121,7 @@ def test_jobs_started_here_are_listed_as_last_seen_the_newest_first(lgp, state, 
     )
     lgp("jobs status", first)
     with (state / "sandbox" / "jobs.jsonl").open("a") as kept:
+        kept.write('[]\n{"jobId": "y"}\n')
         kept.write('{"jobId": "x", "origin": "https://other.example"}\n{"jobId": "ha')
     rows = [[row["jobId"], row["operation"], row["status"]] for row in lgp("jobs list").rows]
     trigger = "enrichment.trigger"

@@ -102,6 +102,7 @@ def test_count_is_exact_and_says_by_which_way(lgp, bulk):
     campaigns = len(lgp("campaigns list --all").rows)
     facts["method"] = "server_total"
     assert lgp("campaigns list --count").json == {"count": campaigns, **facts}
+    assert f"\n{campaigns}," in lgp("campaigns list --count --format csv").out
 
 
 def test_count_by_adds_up_with_absent_values_as_null(lgp, bulk, monkeypatch):
@@ -235,6 +236,13 @@ def test_dry_run_prints_the_request_and_sends_nothing(lgp, words, url):
     facts = {"dry_run": True, "method": "GET", "effect": "reads"}
     assert reply == {**reply, **facts, "url": f"http://127.0.0.1:9/api/{url}"}
     assert reply["headers"][header] == "***"
+
+
+def test_a_page_of_a_total_is_not_complete_without_a_number_of_pages(answered):
+    body = {"data": [{"id": one} for one in range(20)], "pagination": {"totalItems": 57}}
+    page = Answer(200, json.dumps(body).encode())
+    receipt = answered(lambda *_: page, "campaigns list --out c.csv").json
+    assert (receipt["rows"], receipt["complete"]) == (20, False)
 
 
 @pytest.mark.parametrize("words", [[], ["--all"]])

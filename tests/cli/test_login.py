@@ -155,6 +155,12 @@ def test_check_says_what_each_key_may_read(lgp, run):
     assert (found.code, found.json["checks"]) == (0, {"agent": "ok", "admin": "forbidden"})
 
 
+def test_check_leaves_out_a_login_that_has_expired(run):
+    save(api_key=KEY, token="t.t.t.t", expires_at="2001-01-01T00:00:00.000Z")
+    found = run("auth status --check")
+    assert (found.code, "root" in found.json["checks"]) == (0, False)
+
+
 def test_a_refused_key_is_exit_3_with_its_source_and_a_hint_that_is_no_check(run):
     wrong = "lgp_" + "0" * 64
     found = run("auth", "status", "--check", "--verbose", environ={"LGP_API_KEY": wrong})

@@ -102,6 +102,7 @@ def test_a_signal_ends_a_waiting_read_at_once(number, code, process, serve):
     out, err = run.communicate(timeout=10)
     assert (run.returncode, out) == (code, "")
     assert "outcome" not in last_error(err)
+    assert "change" not in last_error(err)["message"]
 
 
 def test_an_interrupted_change_says_what_became_of_it(process, serve):
@@ -169,6 +170,11 @@ def test_read_only_and_the_cap_hold_before_anything_is_sent(lgp, line, environ, 
     assert (refused.code, refused.error["code"]) == (2, code)
     assert (refused.error["outcome"], refused.error["hint"]) == ("not_sent", "")
     assert lgp("leads", "list", "--read-only").code == 0
+
+
+def test_without_any_time_nothing_is_sent(real):
+    found = real("campaigns list --max-time 0").code
+    assert (found, len(real.planned.calls)) == (5, 0)
 
 
 def test_no_secret_leaves_by_any_stream(lgp, serve):

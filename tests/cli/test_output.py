@@ -31,8 +31,9 @@ def test_hostile_text_is_inert_in_every_form(lgp):
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [("x.xlsx", 2), ("x", 2), ("x.html", 2), ("x.csv --format json", 2), ("missing/x.csv", 9)],
-)
+    [("x.xlsx", 2), ("x", 2), ("x.html", 2), ("x.csv --format json", 2), ("missing/x.csv", 9),
+     ("x.txt --format table", 2)],
+)  # fmt: skip
 def test_a_place_or_name_that_cannot_be_written_is_said_before_anything_is_sent(lgp, words, code):
     reply = lgp("campaigns", "create", "--name", "Unsent", "--out", *words.split())
     assert (reply.code, reply.out) == (code, "")

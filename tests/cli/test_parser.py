@@ -75,6 +75,7 @@ def test_a_command_takes_what_its_operation_and_its_row_say():
         ("leads get x", "lgp} leads list --email"),
         ("whoami", "lgp} auth status"),
         ("--limit 5", "--max-items"),
+        ("leads list --limit 3", "no leads list --limit."),
         ("leads list --satus new", "There is --status."),
         ("leads list --max-item 3", "There is --max-items"),
         ("leads create --phone 1", "--phone-number"),
@@ -93,6 +94,14 @@ def test_what_is_not_there_is_refused_with_what_is(line, said):
         parse(line)
     assert said in f"{caught.value} {caught.value.hint}"
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("before", ["agent ", ""])
+def test_a_key_in_the_wrong_place_is_not_repeated(before):
+    key = "lgp_" + "5" * 40
+    with pytest.raises(UsageError) as caught:
+        parse(f"auth save-key --scope {before}{key}")
+    assert key not in f"{caught.value} {caught.value.hint}"
 
 
 @pytest.mark.parametrize("typed", ["--ye", "--yess", "--es", "-y", "--force"])

@@ -1,6 +1,8 @@
 """api_call.py: the right root and credential for a path, and the body as it comes."""
 
+import _thread
 import json
+import time
 
 import pytest
 import responses
@@ -107,6 +109,8 @@ def test_a_key_on_the_command_line_is_used_and_warned_about(call, serve):
         "POST /campaigns --data {}",
         "DELETE /campaigns/x",
         "GET /leads --scope nobody",
+        "GET /campaigns?page=2 --all",
+        "GET /campaigns -p page=2 --max-items 3",
         "POST /campaigns --all --data {}",
         "GET /leads --nope",
         "GET /leads --where statsu=x",
@@ -137,6 +141,21 @@ def test_a_change_is_in_the_record_of_changes(call, state):
     made = call("POST /campaigns --data", '{"name": "Q3", "campaignType": "abm"}').json
     (line,) = map(json.loads, (state / "sandbox" / "changes.jsonl").read_text().splitlines())
     assert (line["path"], line["ids"]) == ("/api/agent/campaigns", [made["id"]])
+
+
+def test_an_interrupted_change_is_in_the_record_of_changes(call, serve, state):
+    served = serve()
+
+    def answer(environ, ask):
+        _thread.interrupt_main()
+        time.sleep(0.2)  # until that is noticed
+        return ask(environ)
+
+    served.around(answer)
+    words = ("POST /campaigns --data", '{"name": "Q3", "campaignType": "abm"}')
+    assert call(*words, sandbox=False, environ=served.environ).code == 130
+    line = json.loads((state / "changes.jsonl").read_text())
+    assert (line["path"], line["outcome"]) == ("/api/agent/campaigns", "applied")
 
 
 @responses.activate

@@ -221,9 +221,11 @@ def test_secrets_are_known_for_masking_before_they_are_used(make, saved):
         "LGP_API_KEY": KEY,
         "LGP_PASSWORD": "pass-word",
         "https_proxy": "http://u:p%40ssword@h:1",
+        "HTTPS_PROXY": "http://u:upper-word@h:1",
         "LGP_LIMITER": "redis://:redis-word@h",
+        "DATABASE_URL": "postgres://a:qualified@h/d",  # of another program
     }
-    words = "pass-word p%40ssword p@ssword redis-word lgp_saved eyJ.saved lgp_old"
+    words = "upper-word pass-word p%40ssword p@ssword redis-word lgp_saved eyJ.saved lgp_old"
     assert make(environ=environ).keys.secrets() == {KEY, *words.split()}
 
 
