@@ -158,8 +158,9 @@ class Changes:
             self.jobs.append((job, items))
         elif self.field:
             settle(items, answer.body)
+        again = answer.maybe_applied and self.context.operation.method == "DELETE"
         for item in items:
-            if answer.maybe_applied and item.get("code") == "not_found":  # deleted before
+            if again and item.get("code") in ("not_found", "unexplained"):  # deleted before
                 item.update(outcome="applied", code="deleted_or_absent")
 
     def follow(self) -> None:

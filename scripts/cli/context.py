@@ -63,8 +63,7 @@ class Context:
             self.notes.last_outcome = outcome = self.client.last_outcome
             changing = not self.operation or self.operation.changing
             if changing and outcome in ("applied", "unknown") and not self.recorded:
-                path = getattr(error, "path", None) or (self.operation and self.operation.path)
-                self.record_change(path, [], outcome)
+                self.record_change(self.client.last_path, [], outcome)
             self.client.close()
 
     def typed(self, name: str) -> Any:

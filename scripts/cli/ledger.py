@@ -67,6 +67,7 @@ def begin(file: IO[str], client: Client, rows: Iterable[Row]) -> None:
     """Begin a run in its ledger, which is locked: read it again, and name the account."""
     file.truncate(read(Path(file.name), client, rows))
     file.write(json.dumps({"account": account(client)}) + "\n")
+    file.flush()
 
 
 def write(file: IO[str], rows: Iterable[Row]) -> None:

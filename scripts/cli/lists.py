@@ -99,10 +99,9 @@ class Walk:
             self.changed |= self.total not in (None, last or self.total)
             self.cursor, self.rest = page.cursor, answers.rest(page.body, rows)
             last_number = answers.total(page.body, "totalPages") or 0
-            read = page.number * self.query.get("pageSize", 0)
-            self.more = (
-                bool(page.cursor) or page.number < last_number or 0 < read < (self.total or 0)
-            )
+            here = (page.number - 1) * self.query.get("pageSize", 0) + len(rows)  # or fewer
+            more = not self.bulk and here < (self.total or 0)
+            self.more = more or bool(page.cursor) or page.number < last_number
             if not (self.bulk or self.single):
                 ids = [row_id(row) for row in rows]
                 rows = [row for row, one in zip(rows, ids, strict=True) if one not in seen]

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from cli.commands import COMMANDS, INSTEAD, Command
 from cli.options import CONTRADICTIONS, GLOBAL, OPTIONS, SENDING, WITH_VARIABLE, Option
-from cli.text import hidden, plain
+from cli.text import plain
 from contract.operations import Operation, near, operations
 from leadgenius.errors import UsageError
 from leadgenius.settings import switch
@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
             shown.add_argument(*one.name.split(), help=one.help, **how)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"Wrong usage: {hidden(message)}.", hint=f"{self.prog} --help")
+        raise UsageError(f"Wrong usage: {message}.", hint=f"{self.prog} --help")
 
 
 def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[argparse.Namespace, list[str]]:
@@ -136,7 +136,7 @@ def refusal(before: str, word: str, known: Iterable[str]) -> UsageError:
     must not lead to the one that lets a delete through."""
     name = word.split("=")[0]
     bare = name.lstrip("-")
-    shown = name.removesuffix(bare) + hidden(plain(bare, "such word"))
+    shown = name.removesuffix(bare) + plain(bare, "such word")
     message = f"There is no {before or 'command'} {shown}."
     instead = INSTEAD.get(f"{before} {name}".strip()) or INSTEAD.get(name)
     if instead:

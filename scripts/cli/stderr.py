@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
-from cli.text import Masker, compact, inert, listed, wrapped
+from cli.text import Masker, compact, hidden, inert, listed, wrapped
 
 PROGRESS_SECONDS = 10.0  # between two lines of progress where no live line can be drawn
 _LONGEST_WORDS = 300  # characters of what a server says
@@ -121,7 +121,7 @@ class Notes:
         with contextlib.suppress(OSError, ValueError):  # closed or full: nowhere left to say so
             if self._live:
                 self._live.stop()
-            self.stream.write(self.masker.mask(text))
+            self.stream.write(hidden(self.masker.mask(text)))  # and keys typed in a wrong place
             self.stream.flush()
 
 

@@ -43,12 +43,13 @@ class Client:
     Not for several threads at once. Processes may share a key: the request log keeps them within
     its limits. `requests` counts attempts; `sandbox` is True once an answer came from a sandbox;
     `last_outcome` is what became of the latest request, if it was a change: not_sent, applied,
-    rejected or unknown.
+    rejected or unknown; `last_path` is that request's.
     """
 
     requests = 0
     sandbox = False
     last_outcome: str | None = None
+    last_path = ""
     _changed = 0  # records
 
     def __init__(
@@ -187,6 +188,7 @@ class Client:
                 counted=self.identity(found),
             )
         self.last_outcome = None if request.method == "GET" else "not_sent"
+        self.last_path = request.path
         self._changed += request.changes
         before = self.requests
         try:
