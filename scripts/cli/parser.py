@@ -165,9 +165,10 @@ def takes(command: Command) -> list[Option]:
 def _fields(command: Command, operation: Operation) -> Iterator[Option]:
     """The API fields of a command: description, values and kind as their schema says."""
     query, body = operation.filters(), operation.body_fields()
+    of_ids = operation.id_field()
     required = {*operation.body.get("required", ())} - command.defaults.keys()
     for name, schema in (query | body).items():
-        if name == operation.id_field():  # that of --ids
+        if name == of_ids:  # --ids gives them
             continue
         kebab = re.sub(r"(?<=[a-z0-9])([A-Z])", r"-\1", name).replace("_", "-").lower()
         items = schema.get("items", {})
