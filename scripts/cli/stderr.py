@@ -121,8 +121,9 @@ class Notes:
         with contextlib.suppress(OSError, ValueError):  # closed or full: nowhere left to say so
             if self._live:
                 self._live.stop()
-            self.stream.write(hidden(self.masker.mask(text)))  # and keys typed in a wrong place
-            self.stream.flush()
+            if text:  # keys typed in a wrong place are no secrets that the masker knows
+                self.stream.write(hidden(self.masker.mask(text)))
+                self.stream.flush()
 
 
 # ---- hints: one command to type next, with the program named as it was called

@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,7 +51,7 @@ class Settings(NamedTuple):
     user_id: str = ""
     agent_name: str = ""
     limiter: str = ""
-    rate_limits: tuple[Window, ...] = windows(DEFAULT_WINDOWS)
+    rate_limits: tuple[Window, ...] = ()
 
     def __repr__(self) -> str:
         return "Settings"  # `limiter` may hold a password
@@ -61,7 +60,7 @@ class Settings(NamedTuple):
 def read(environ: Environ) -> Settings:
     """Every setting of `environ`. ValueError naming the variable that cannot be understood."""
     readers: dict[type, Any] = {bool: switch, float: seconds, int: int, tuple: windows}
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"rate_limits": windows(DEFAULT_WINDOWS)}
     for field, usual in Settings._field_defaults.items():
         name = f"LGP_{field.upper()}"
         text = environ.get(name, "").strip()
@@ -75,6 +74,8 @@ def read(environ: Environ) -> Settings:
 
 def iso(moment: float) -> str:
     """ISO 8601, UTC, milliseconds rounded up: a time to come back at must not be too early."""
+    from datetime import datetime, timezone  # a millisecond that most starts do not need
+
     at = datetime.fromtimestamp(math.ceil(moment * 1000) / 1000, timezone.utc)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
