@@ -64,7 +64,7 @@ def run(context: Context) -> None:
         return
     client.keys.find("agent")  # or a CredentialError, before anything is asked or written
     if count > MANY:
-        context.confirm([f"line {row.line}" for row in todo])
+        context.confirm([f"line-{row.line}" for row in todo])
     inputs.note_without_client(context, [row.lead for row in todo])
     context.notes.go_on = "Run the same command again: it sends only what is not done."
     with locked(kept), kept.open("a") as work.file:

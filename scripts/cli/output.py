@@ -208,9 +208,9 @@ class Output:
 
     def _print_sentence(self, sentence: str, record: Row) -> None:
         """What was done; then the reasons that need action, or the ids made; a few of them."""
-        known = record.get("problems") or record.get("files") or record.get("ids")
-        total = record.get("problems_total") or record.get("ids_total")
-        lines = [sentence, *listed(known or row_id(record) or [], total)]
+        name = next((one for one in ("problems", "files") if record.get(one)), "ids")
+        known = record.get(name) or row_id(record) or []
+        lines = [sentence, *listed(known, record.get(f"{name}_total"))]
         for name in ("secret", "key"):  # no later answer has them
             if record.get(name):
                 lines.append(f"  {name} (shown only now, keep it): {record[name]}")

@@ -358,6 +358,11 @@ def test_bad_rows_stop_everything_unless_skipped(lgp, sent):
     assert reply.out.startswith(f"Rows: created 1, rejected 1, doubles 1. {files}\n")
 
 
+def test_a_person_reads_what_was_made_and_where_it_stands(lgp):
+    reply = lgp("leads import", sheet(30), "--yes", terminal=True)
+    assert reply.out == "Rows: created 30, sent 30. Files: c.csv.ids.csv.\n  c.csv.ids.csv\n"
+
+
 def test_rows_that_wait_for_their_turn_when_it_is_stopped_are_not_sent(lgp, monkeypatch):
     acquire, turns = RateLimiter.acquire, iter(["batch", "look", ""])
 
