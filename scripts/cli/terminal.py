@@ -86,7 +86,7 @@ def print_table(write: Callable[[str], Any], output: Any, rows: list[Any]) -> st
 def _drawn(console: Console, table: Table) -> str:
     with console.capture() as captured:
         console.print(table)
-    return captured.get()
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def print_record(output: Any, record: dict[str, Any]) -> None:
