@@ -5,8 +5,6 @@ code is 1 when one did not. Without PART all of them run but mutation, which tak
 hour in all.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import sys

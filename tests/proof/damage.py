@@ -1,7 +1,5 @@
 """A full disk, damaged files, and processes killed before any line of the helper."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import json

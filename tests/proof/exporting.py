@@ -1,7 +1,5 @@
 """Export and counts over a million rows: killed again and again, and flat in memory."""
 
-from __future__ import annotations
-
 import json
 import random
 import subprocess

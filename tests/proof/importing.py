@@ -1,7 +1,5 @@
 """10,000 rows into a served sandbox that stores duplicates, the program killed on the way."""
 
-from __future__ import annotations
-
 import json
 import random
 import sqlite3

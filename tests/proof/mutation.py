@@ -1,7 +1,5 @@
 """Mutants of the helper's heart and of the contract: do the tests of those rooms find them?"""
 
-from __future__ import annotations
-
 import ast
 import itertools
 import os

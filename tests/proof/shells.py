@@ -1,7 +1,5 @@
 """Completion in real shells, each on a terminal of its own."""
 
-from __future__ import annotations
-
 import os
 import pty
 import select
