@@ -1,5 +1,5 @@
 """Lists: a loop over pages that owns its counts: keep, count, write. What is left out is always
-said."""
+said. Which columns a terminal shows first, and in which order, stands in commands.py."""
 
 import json
 import sys

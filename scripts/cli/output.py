@@ -127,7 +127,7 @@ class Output:
     --out cannot be written: asked before anything is sent."""
 
     columns: Sequence[str] = ()  # those of the schema
-    preferred: Sequence[str] = ()  # those a terminal shows first
+    preferred: Sequence[str] = ()  # those a terminal shows first: see commands.py
     footnote = ""  # what is said below a list
     facts: Callable[[], Row]  # requests and sandbox, for receipts
 
