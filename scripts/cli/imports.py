@@ -128,6 +128,7 @@ class Import:
         for row in batch:  # the same time: look() takes rows sent earlier for older ones
             row.was, row.at, row.sent = row.digest, at, True
         self.mark(batch, "unknown")
+        self.client.last_outcome = "not_sent"
         try:
             answer = self.client.call("POST", self.operation.path, body=self.body(batch))
         except (LeadGeniusError, KeyboardInterrupt) as error:
@@ -153,7 +154,8 @@ class Import:
         answer 201 and store nothing."""
         items: list[dict[str, Any]] = [{} for _ in batch]
         clear = batches.settle(items, answer.body)
-        items[0].setdefault("id", answers.new_id(answer.body, "lead"))  # of one alone
+        if self.size == 1:
+            items[0].setdefault("id", answers.new_id(answer.body, "lead"))
         if clear and all(item.get("id") or "code" in item for item in items):
             states = {"applied": "created" if self.proved else "unknown", "skipped": "existing"}
             for row, item in zip(batch, items, strict=True):
@@ -177,12 +179,14 @@ class Import:
             time.sleep(max(0.0, wait))  # where --max-time ends before, the next request says so
             whole = self.look(left)
             left = having(left, "unknown")
-            self.proved |= bool(having(lost, "created"))
-            promised = self.proved and all(row.id for row in left)
+            proved = self.proved or bool(having(lost, "created"))
+            promised = proved and all(row.id for row in left)
             if not left or promised or time.time() > latest + LOOKS[-1]:  # later ones see no more
                 break
+        # An earlier run's lead proves its rows, and nothing of what this one is still to send.
+        self.proved |= any(row.sent for row in having(lost, "created"))
         for row in left:
-            if row.id and self.proved:
+            if row.id and proved:
                 row.state = "created"
             elif row.id:  # it was not stored: the next run may send it again
                 row.id = ""
@@ -201,16 +205,18 @@ class Import:
         the search saw every lead, or one that was there before they were sent."""
         first, seen, wanted = min(row.at for row in lost), 0, {row.key: row for row in lost}
         older = {row.id for row in self.rows if row.at < first}
-        for lead in self.client.rows(CREATE.path):
-            seen += 1
-            name, created = str(row_id(lead)), str(answers.dig(lead, "createdAt"))
-            row = wanted.pop(key_of(lead), None)
-            if row:
-                new = name == row.id or created >= iso(row.at - CLOCKS)
-                row.state, row.id = "created" if new else "existing", name
-            elif name in older or created < iso(first - EARLIER):
-                return True
-            if not wanted:
+        for page in self.client.pages(CREATE.path):
+            seen, past = seen + len(page.items), False
+            for lead in page.items:
+                name, created = str(row_id(lead)), str(answers.dig(lead, "createdAt"))
+                row = wanted.get(key_of(lead))
+                new = row and (name == row.id or created >= iso(row.at - CLOCKS))
+                if row and (new or not row.id):
+                    row.state, row.id = "created" if new else "existing", name
+                    del wanted[row.key]
+                elif name in older or created < iso(first - EARLIER):
+                    past = True
+            if past or not wanted:  # of one moment they may stand in any order
                 return True
         return seen < lists.SEARCH_DEPTH
 

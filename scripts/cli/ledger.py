@@ -43,11 +43,13 @@ def read(path: Path, client: Client, rows: Iterable[Row]) -> int:
     last line that was written whole. LocalError when the file is damaged."""
     raw = files.read_private(path)
     whole = raw.rfind(b"\n") + 1
-    names, latest, same_account = {*account(client)}, dict[str, Any](), False
+    names, latest, same_account = {*account(client)}, dict[str, Any](), None
     try:
         for line in map(json.loads, raw[:whole].splitlines()):
             if "account" in line:
                 same_account = not names.isdisjoint(line["account"])
+            elif same_account is None:
+                raise ValueError
             elif same_account:
                 latest[line["key"]] = line
     except (ValueError, TypeError, LookupError) as error:

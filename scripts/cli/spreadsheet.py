@@ -97,6 +97,8 @@ def _text(context: Context, path: Path) -> str:
     """The file's text: UTF-16 by its mark, else --encoding, else UTF-8."""
     encoding = context.typed("encoding") or "UTF-8"
     try:
+        if not path.is_file():
+            raise OSError("there is no such file")
         raw = path.read_bytes()
         if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
             encoding = "UTF-16"
@@ -149,7 +151,7 @@ def _columns(context: Context, headings: list[str]) -> Columns:
         )
         mapped[_folded(heading)] = fields
     named = FIELDS | mapped
-    columns = [(place, named[one]) for place, one in enumerate(folded) if one in named]
+    columns = [(place, named[one]) for place, one in enumerate(folded) if named.get(one)]
     given = "+".join(fields for _, fields in columns).split("+")
     missing = [field for field in CREATE.body["required"] if field not in given]
     if missing or not mapped.keys() <= {*folded}:
