@@ -19,7 +19,7 @@ from leadgenius.ratelimit import RateLimiter
 from leadgenius.settings import iso
 from leadgenius.transport import Transport
 from sandbox import leads as server_leads
-from sandbox.answers import reply
+from sandbox.answers import Answer, reply
 from sandbox.faults import Fault
 from sandbox.routes import HANDLERS
 
@@ -303,6 +303,7 @@ def test_what_lies_beyond_the_search_depth_is_looked_for_once_and_the_users_deci
         ("new", "A@x.example", 0, "", (True, "created")),
         ("new", "a@x.example", 60, "", (True, "existing")),
         ("new", "a@x.example", 60, "new", (True, "created")),
+        ("new", "a@x.example", 60, "promised", (False, "unknown")),  # that of an older double
     ],
 )
 def test_what_one_of_the_newest_leads_says_of_a_row(monkeypatch, name, email, age, said, expected):
@@ -310,9 +311,57 @@ def test_what_one_of_the_newest_leads_says_of_a_row(monkeypatch, name, email, ag
     row, before = (Row(line, [], {"email": "a@x.example"}) for line in (3, 2))
     row.state, row.at, row.id, before.id, before.at = "unknown", 1e9, said, "before", 1e9 - 1
     lead = {"id": name, "email": email, "createdAt": iso(1e9 - age)}
-    client = SimpleNamespace(rows=lambda path: [lead] * bool(name))
+    client = SimpleNamespace(pages=lambda path: [SimpleNamespace(items=[lead] * bool(name))])
     work = SimpleNamespace(rows=[before, row], client=client)
     assert (imports.Import.look(work, [row]), row.state) == expected
+
+
+def test_leads_of_one_page_may_stand_in_any_order():
+    row, before = (Row(line, [], {"email": f"{line}@x.example"}) for line in (3, 2))
+    row.state, row.at, before.id, before.at = "unknown", 1e9, "before", 1e9 - 1
+    leads = [
+        {"id": name, "email": email, "createdAt": iso(1e9)}
+        for name, email in (("before", before.email), ("new", row.email))
+    ]
+    client = SimpleNamespace(pages=lambda path: [SimpleNamespace(items=leads)])
+    work = SimpleNamespace(rows=[before, row], client=client)
+    assert (imports.Import.look(work, [row]), row.state) == (True, "created")
+
+
+def test_a_lead_of_an_earlier_run_proves_nothing_of_what_this_one_sends(imported):
+    run, served = imported()
+    ledger = Path(f"{sheet(3)}.lgp-ledger")
+    run("c.csv")
+    ledger.write_text(ledger.read_text().replace('"created"', '"unknown"'))  # as before a look
+    sheet(5)
+
+    def stores_nothing(environ, ask):
+        made = {"success": True, "created": 2, "createdIds": ["x1", "x2"]}
+        post = environ["REQUEST_METHOD"] == "POST"
+        return Answer(201, json.dumps(made).encode()) if post else ask(environ)
+
+    served.around(stores_nothing)
+    assert result(run("c.csv")) == (8, {"created": 3, "unknown": 2, "sent": 2})
+    assert len(stored(served)) == 3
+
+
+def test_the_id_of_a_batch_is_no_leads_id(imported):
+    run, served = imported()
+    body = {"success": True, "created": 1, "id": "batch_7"}
+
+    def answer(environ, ask):
+        post = environ["REQUEST_METHOD"] == "POST"
+        return Answer(201, json.dumps(body).encode()) if post else ask(environ)
+
+    served.around(answer)
+    assert result(run(sheet(1))) == (8, {"unknown": 1, "sent": 1})
+
+
+def test_rows_that_this_program_refuses_to_send_again_are_not_sent(imported, monkeypatch):
+    monkeypatch.setenv("LGP_MAX_CHANGES", "3")
+    run, _ = imported(faults=["POST /leads/batch=close*1"])
+    reply = run(sheet(3))
+    assert (reply.error["code"], reply.json["not_sent"]) == ("too_many_changes", 3)
 
 
 @pytest.mark.parametrize("words", [[], ["--one-by-one"]])
@@ -428,8 +477,9 @@ def test_a_second_run_on_the_file_and_a_damaged_ledger_are_exit_9(imported):
     ledger.write_text(ledger.read_text() + '{"key": "half a line' + 5000 * "x")
     for _ in range(2):
         assert result(run("c.csv")) == (0, {"created": 3, "sent": 0})
-    ledger.write_text("no ledger\n")
-    assert (run("c.csv").error["code"], len(stored(served))) == ("checkpoint", 3)
+    for damaged in ("no ledger\n", ledger.read_text().partition("\n")[2]):
+        ledger.write_text(damaged)
+        assert (run("c.csv").error["code"], len(stored(served))) == ("checkpoint", 3)
 
 
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(imported, monkeypatch):

@@ -97,7 +97,7 @@ def test_gaps_are_filled_empty_cells_left_out(plan):
 
 ROW = f"{HEAD}A,B,a@x.example\n"
 WRONG = {
-    "not there": (None, "c.csv is no file of UTF-8 text: [Errno 2] No such file"),
+    "not there": (None, "c.csv is no file of UTF-8 text: there is no such file"),
     "empty": ("", "has no rows"),
     "header alone": (HEAD, "has no rows"),
     "no e-mail": ("firstName,lastName\nA,B\n", "No column gives email; the columns are firstName,"),
