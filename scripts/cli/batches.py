@@ -125,7 +125,6 @@ class Changes:
         context, total, done = self.context, len(self.items), 0
         client, context.notes.go_on = context.client, self.rest
         for path, body, items in self.requests:
-            client.last_outcome = "not_sent"
             try:
                 answer = client.call(context.operation.method, path, body=body)
             except LeadGeniusError as error:

@@ -128,7 +128,6 @@ class Import:
         for row in batch:  # the same time: look() takes rows sent earlier for older ones
             row.was, row.at, row.sent = row.digest, at, True
         self.mark(batch, "unknown")
-        self.client.last_outcome = "not_sent"
         try:
             answer = self.client.call("POST", self.operation.path, body=self.body(batch))
         except (LeadGeniusError, KeyboardInterrupt) as error:

@@ -11,9 +11,9 @@ from typing import Any
 
 from cli.stderr import Notes, for_error
 from cli.text import Masker
+from leadgenius import __version__
 from leadgenius.errors import LeadGeniusError, LocalError
 
-VERSION = "2.0.0"
 _INSTALL = (
     "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt, then"
     " .venv/bin/python scripts/lgp.py …   (or: uv run scripts/lgp.py …)"
@@ -76,7 +76,7 @@ def _work(argv: list[str], notes: Notes) -> None:
     from cli import parser
 
     if "--version" in argv:
-        sys.stdout.write(f"leadgenius-api {VERSION}\n")
+        sys.stdout.write(f"leadgenius-api {__version__}\n")
         return
     if argv[:2] == ["completion", "candidates"]:  # what a shell asks; argv[2] is --
         from cli import offline

@@ -172,6 +172,7 @@ class Client:
         scope: str = "auto",
     ) -> Answer:
         """The answer to one request, sent again where that is safe; see plan."""
+        self.last_outcome = None if method == "GET" else "not_sent"
         request = self.plan(method, endpoint, params, body, scope)
         if self._dry_run:
             raise UsageError("This is a dry run; nothing was sent.", code="dry_run")
@@ -187,7 +188,6 @@ class Client:
                 source=f"the credential from {found.source}",
                 counted=self.identity(found),
             )
-        self.last_outcome = None if request.method == "GET" else "not_sent"
         self.last_path = request.path
         self._changed += request.changes
         before = self.requests

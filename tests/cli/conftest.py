@@ -1,5 +1,8 @@
 """What tests of several commands share."""
 
+import _thread
+import time
+
 import pytest
 import responses
 
@@ -15,3 +18,17 @@ def real(lgp):
 
         run.planned = planned
         yield run
+
+
+@pytest.fixture
+def interrupting(serve):
+    """A served sandbox that gets Ctrl-C typed here while it answers."""
+    served = serve()
+
+    def answer(environ, ask):
+        _thread.interrupt_main()
+        time.sleep(0.2)  # until that is noticed
+        return ask(environ)
+
+    served.around(answer)
+    return served

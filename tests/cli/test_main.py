@@ -15,6 +15,7 @@ import pytest
 
 from cli import main, start
 from cli.offline import EXIT_CODES
+from leadgenius import __version__
 from sandbox.answers import Answer
 from sandbox.demo import CREDENTIALS
 
@@ -200,7 +201,7 @@ def test_the_program_reads_no_variables_or_files_of_the_user_under_sandbox(lgp, 
 
 
 def test_the_version(lgp):
-    assert lgp("--version", sandbox=False).out == f"leadgenius-api {main.VERSION}\n"
+    assert lgp("--version", sandbox=False).out == f"leadgenius-api {__version__}\n"
 
 
 def test_an_old_python_is_exit_9_with_what_to_type(monkeypatch, capsys):
